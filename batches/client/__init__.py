@@ -1,0 +1,28 @@
+"""Speaks to the Message Batches API: typed values, errors, retries, streams. No Django."""
+
+from batches.client.errors import (
+    ApiError,
+    ApiRefused,
+    BatchNotFound,
+    KeyRefused,
+    NotTheApi,
+    TryLater,
+    Unreachable,
+)
+from batches.client.http import BatchClient
+from batches.client.types import BatchPage, RemoteBatch, RequestCounts, UnreadableBatch
+
+__all__ = [
+    "ApiError",
+    "ApiRefused",
+    "BatchClient",
+    "BatchNotFound",
+    "BatchPage",
+    "KeyRefused",
+    "NotTheApi",
+    "RemoteBatch",
+    "RequestCounts",
+    "TryLater",
+    "Unreachable",
+    "UnreadableBatch",
+]

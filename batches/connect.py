@@ -1,0 +1,58 @@
+"""Workspace → client: the one place that decides where calls to the API go."""
+
+import threading
+
+import httpx
+
+from batches.client import BatchClient
+from batches.models import Workspace
+
+
+class NoKey(Exception):
+    """This workspace has no API key that this process can use. Fit to show a person."""
+
+
+_clients: dict[str, BatchClient] = {}
+_lock = threading.Lock()
+
+
+def client_for(workspace: Workspace) -> BatchClient:
+    """The workspace's client, kept for as long as its key and address stay the same.
+
+    Making one costs some 20 ms (it loads the CA bundle), and a kept one keeps its connections.
+    Raises NoKey when there is no key, or one that cannot be sent.
+    """
+    if not workspace.key:
+        raise NoKey(
+            "ANTHROPIC_API_KEY is not set for this process."
+            if workspace.from_environment
+            else f"The workspace {workspace.name} has no API key: set one in the admin."
+        )
+    # The fingerprint is of key and address together, so a changed one is never sent the old way.
+    fingerprint = workspace.key_fingerprint
+    with _lock:
+        if fingerprint not in _clients:
+            try:
+                _clients[fingerprint] = BatchClient(
+                    workspace.base_url,
+                    workspace.key,
+                    auth="bearer" if workspace.auth == "bearer" else "x-api-key",
+                    workspace_id=workspace.anthropic_workspace_id,
+                    transport=transport(),
+                )
+            except ValueError as error:
+                raise NoKey(f"The workspace {workspace.name} cannot be used: {error}") from error
+        return _clients[fingerprint]
+
+
+def transport() -> httpx.BaseTransport | None:
+    """None: the network. Tests put the sandbox here."""
+    return None
+
+
+def forget_clients() -> None:
+    """Close every kept client: their connections must not be shared with a forked child."""
+    with _lock:
+        for client in _clients.values():
+            client.close()
+        _clients.clear()

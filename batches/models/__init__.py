@@ -1,0 +1,17 @@
+"""The mirror's tables, and the questions that may be asked of them."""
+
+from batches.models.audit import AuditEvent
+from batches.models.batch import Batch, BatchQuerySet, Observation
+from batches.models.cancellation import Cancellation
+from batches.models.revision import Revision
+from batches.models.workspace import Workspace
+
+__all__ = [
+    "AuditEvent",
+    "Batch",
+    "BatchQuerySet",
+    "Cancellation",
+    "Observation",
+    "Revision",
+    "Workspace",
+]

@@ -1,0 +1,156 @@
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from batches.models.workspace import Workspace
+from batches.outcome import outcome_of, outcome_sentence
+
+COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def in_workspaces(self, workspaces: models.QuerySet[Workspace]) -> Self:
+        return self.filter(workspace__in=workspaces)
+
+    def active(self) -> Self:
+        """Not ended and not gone: what can still change from one minute to the next."""
+        return self.filter(is_active=True)
+
+    def changed_since(self, revision: int) -> Self:
+        return self.filter(revision__gt=revision)
+
+
+class Batch(models.Model):
+    """A local copy of one batch. The API is the authority; only `store` writes its columns."""
+
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in_progress", "in progress"
+        CANCELING = "canceling", "canceling"
+        ENDED = "ended", "ended"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="batches")
+    api_id = models.CharField(max_length=200, unique=True)
+    # No choices: the API may add a status before we do.
+    processing_status = models.CharField(max_length=60)
+    processing = models.PositiveBigIntegerField()
+    succeeded = models.PositiveBigIntegerField()
+    errored = models.PositiveBigIntegerField()
+    canceled = models.PositiveBigIntegerField()
+    expired = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    cancel_initiated_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+    results_url = models.TextField(null=True)  # noqa: DJ001
+    raw = models.JSONField(help_text="The batch as the API last told it.")
+
+    # Derived from the above on every write, so that lists can filter and sort by them.
+    outcome = models.CharField(max_length=20, blank=True)
+    is_active = models.BooleanField()
+
+    revision = models.BigIntegerField()
+    first_revision = models.BigIntegerField()
+    first_seen_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    missing_rounds = models.PositiveSmallIntegerField(default=0)
+    missing_noted_at = models.DateTimeField(null=True)
+    deleted_upstream_at = models.DateTimeField(null=True)
+
+    # Ours alone: the API has no such fields (ux.md 16).
+    label = models.CharField(max_length=200, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+    note = models.TextField(blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("cancel_batch", "Can cancel a batch"),
+            ("label_batch", "Can set label, owner and note"),
+            ("view_spend", "Can see spend"),
+            ("export_batches", "Can export lists"),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="batch_newest"),
+            models.Index(
+                F("is_active").desc(), F("created_at").desc(), F("id").desc(), name="batch_active"
+            ),
+            models.Index(
+                fields=["workspace", "is_active", "processing_status", "outcome"],
+                name="batch_tabs",
+            ),
+            models.Index(fields=["workspace", "-created_at", "-id"], name="batch_workspace"),
+            models.Index(fields=["outcome", "-created_at", "-id"], name="batch_outcome"),
+            models.Index(fields=["revision"], name="batch_revision"),
+            models.Index(fields=["ended_at"], name="batch_ended"),
+            models.Index(fields=["label"], name="batch_label", condition=~Q(label="")),
+            models.Index(fields=["owner"], name="batch_owner", condition=~Q(owner="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.api_id
+
+    def get_absolute_url(self) -> str:
+        return reverse("batch-detail", args=[self.api_id])
+
+    def derive(self) -> None:
+        """Bring the derived columns in line with what the API said."""
+        self.outcome = outcome_of(
+            self.processing_status, self, cancel_initiated=self.cancel_initiated_at is not None
+        )
+        self.is_active = not self.has_ended and self.deleted_upstream_at is None
+
+    @property
+    def total(self) -> int:
+        """Requests in the batch: the five counts always sum to it (api.md)."""
+        return self.processing + self.succeeded + self.errored + self.canceled + self.expired
+
+    @property
+    def has_ended(self) -> bool:
+        return self.processing_status == self.Status.ENDED
+
+    @property
+    def is_canceling(self) -> bool:
+        return self.processing_status == self.Status.CANCELING
+
+    @property
+    def is_tallied(self) -> bool:
+        """Some count but `processing` has moved, so that a percentage means something."""
+        return self.total > self.processing
+
+    @property
+    def is_cancelable(self) -> bool:
+        """The API would still take a cancel: what it says itself, whoever asks."""
+        return self.is_active and not self.is_canceling
+
+    @property
+    def outcome_sentence(self) -> str:
+        return outcome_sentence(self.outcome, self)
+
+    def elapsed_seconds(self, now: datetime) -> float:
+        """From creation to the end, or to `now`; never negative, whatever the clocks say."""
+        return max(0.0, ((self.ended_at or now) - self.created_at).total_seconds())
+
+
+class Observation(models.Model):
+    """What the mirror had seen of a batch before it changed: its history, oldest first."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="observations")
+    seen_from = models.DateTimeField()
+    seen_until = models.DateTimeField()
+    processing_status = models.CharField(max_length=60)
+    processing = models.PositiveBigIntegerField()
+    succeeded = models.PositiveBigIntegerField()
+    errored = models.PositiveBigIntegerField()
+    canceled = models.PositiveBigIntegerField()
+    expired = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["seen_from", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.processing_status} from {self.seen_from:%F %T}"

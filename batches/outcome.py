@@ -1,0 +1,109 @@
+"""What an ended batch came to, derived from its request counts (ux.md 3). Pure."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Outcome = Literal[
+    "",
+    "all_succeeded",
+    "some_failed",
+    "all_failed",
+    "canceled",
+    "canceled_too_late",
+    "expired",
+    "unknown",
+]
+
+OUTCOME_WORDS: dict[str, str] = {
+    "all_succeeded": "all succeeded",
+    "some_failed": "some failed",
+    "all_failed": "all failed",
+    "canceled": "canceled",
+    "canceled_too_late": "canceled too late",
+    "expired": "expired",
+    "unknown": "outcome unknown",
+}
+
+
+class Counts(Protocol):
+    """The five request counts of a batch, each a number of requests."""
+
+    @property
+    def processing(self) -> int: ...
+    @property
+    def succeeded(self) -> int: ...
+    @property
+    def errored(self) -> int: ...
+    @property
+    def canceled(self) -> int: ...
+    @property
+    def expired(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of the five counts as part of a bar: how many, and percent of all, in [0, 100]."""
+
+    name: str
+    count: int
+    start: float
+    width: float
+
+
+def outcome_of(processing_status: str, counts: Counts, *, cancel_initiated: bool) -> Outcome:
+    """Empty while the batch has not ended; never a word that the counts don't bear out.
+
+    Canceled outranks expired outranks failed: the first is what somebody did, the second
+    what the API did to the whole batch, the third what happened to single requests.
+    """
+    if processing_status != "ended":
+        return ""
+    finished = counts.succeeded + counts.errored
+    total = finished + counts.canceled + counts.expired
+    # An ended batch has nothing left in processing; if it says so, don't guess what will come.
+    if counts.processing or not total:
+        return "unknown"
+    if counts.canceled:
+        return "canceled"
+    if counts.expired:
+        return "expired"
+    if cancel_initiated:
+        return "canceled_too_late"
+    if not counts.errored:
+        return "all_succeeded"
+    return "some_failed" if counts.succeeded else "all_failed"
+
+
+def outcome_sentence(outcome: str, counts: Counts) -> str:
+    """The outcome with its figures, such as "canceled, 3 of 10"."""
+    total = counts.succeeded + counts.errored + counts.canceled + counts.expired
+    word = OUTCOME_WORDS.get(outcome, "")
+    match outcome:
+        case "canceled":
+            return f"canceled, {counts.canceled:,} of {total:,}"
+        case "canceled_too_late":
+            return f"canceled too late, 0 of {total:,}"
+        case "expired":
+            return f"expired, {counts.expired:,} of {total:,}"
+        case "some_failed":
+            return f"some failed, {counts.errored:,} of {total:,}"
+        case "all_failed" | "all_succeeded":
+            return f"{word}, {total:,}"
+    return word
+
+
+def shares(counts: Counts) -> list[Share]:
+    """The five counts as parts of one bar that sum to 100 %; empty when all are zero."""
+    named = [
+        (name, getattr(counts, name))
+        for name in ("succeeded", "errored", "canceled", "expired", "processing")
+    ]
+    total = sum(count for _, count in named)
+    if not total:
+        return []
+    parts, before = [], 0
+    for name, count in named:
+        if count:
+            parts.append(Share(name, count, 100 * before / total, 100 * count / total))
+        before += count
+    return parts

@@ -1,0 +1,250 @@
+"""What the API told → rows. The only writer of a batch's mirrored columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from batches.client import RemoteBatch
+from batches.models import Batch, Cancellation, Observation, Revision, Workspace
+from batches.models.batch import COUNTS
+
+# The columns that are the API's own words, one to one.
+MIRRORED = (
+    "processing_status",
+    "created_at",
+    "expires_at",
+    "ended_at",
+    "cancel_initiated_at",
+    "archived_at",
+    "results_url",
+)
+WRITTEN = (
+    *MIRRORED,
+    *COUNTS,
+    "raw",
+    "outcome",
+    "is_active",
+    "revision",
+    "changed_at",
+    "missing_rounds",
+    "missing_noted_at",
+    "deleted_upstream_at",
+)
+# Counts that merely move are noted in the history at most once in this time.
+OBSERVATION_GAP = timedelta(minutes=1)
+# SQLite takes at most 32,766 values in one statement; a row has some thirty columns.
+ROWS_A_STATEMENT = 500
+
+MISSING_ROUNDS = 3
+MISSING_GAP = timedelta(minutes=5)
+
+RANK: dict[str, int] = {
+    Batch.Status.IN_PROGRESS: 0,
+    Batch.Status.CANCELING: 1,
+    Batch.Status.ENDED: 2,
+}
+
+
+@dataclass(slots=True)
+class Stored:
+    """What came of storing a page: rows by how they fared."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    # Batches that another workspace's key listed first; its rows are left alone.
+    foreign: list[str] = field(default_factory=list)
+
+    def __iadd__(self, other: "Stored") -> "Stored":
+        self.created += other.created
+        self.changed += other.changed
+        self.unchanged += other.unchanged
+        self.foreign += other.foreign
+        return self
+
+
+def store(workspace: Workspace, remote_batches: Iterable[RemoteBatch], *, now: datetime) -> Stored:
+    """Insert what is new, update what differs, leave the rest untouched; safe to repeat.
+
+    Batches are given newest first, as the API lists them. Takes effect whole or not at all. A
+    batch never goes back: an answer that was already on its way when a cancel was accepted
+    does not make it `in_progress` again.
+    """
+    remotes = {remote.id: remote for remote in remote_batches}
+    if _all_unchanged(workspace, remotes):
+        return Stored(unchanged=len(remotes))
+    with transaction.atomic():
+        # Taken first, and before the rows are read: it also keeps two writers of the same
+        # batches apart.
+        first_revision = Revision.take(len(remotes))
+        rows = Batch.objects.select_for_update().in_bulk(list(remotes), field_name="api_id")
+        stored = Stored()
+        new: list[RemoteBatch] = []
+        changed: list[tuple[Batch, RemoteBatch]] = []
+        for remote in remotes.values():
+            row = rows.get(remote.id)
+            if row is None:
+                new.append(remote)
+            elif row.workspace_id != workspace.pk:
+                stored.foreign.append(remote.id)
+            elif _is_news(row, remote):
+                changed.append((row, remote))
+            else:
+                stored.unchanged += 1
+        Observation.objects.bulk_create(
+            [
+                _observation(row, now)
+                for row, remote in changed
+                if _is_worth_noting(row, remote, now)
+            ]
+        )
+        _upsert(workspace, [*new, *(remote for _, remote in changed)], first_revision, now)
+        for row, remote in changed:
+            _copy(row, remote, row.revision, now)
+        _settle_cancellations([row for row, _ in changed], now)
+    stored.created, stored.changed = len(new), len(changed)
+    return stored
+
+
+def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:
+    """Told by one read: a steady round must neither write nor take the counter's lock."""
+    known = dict(
+        Batch.objects.filter(
+            workspace=workspace, api_id__in=list(remotes), missing_rounds=0
+        ).values_list("api_id", "raw")
+    )
+    return len(known) == len(remotes) and all(
+        known[api_id] == remote.raw for api_id, remote in remotes.items()
+    )
+
+
+def _upsert(
+    workspace: Workspace, remotes: Sequence[RemoteBatch], first_revision: int, now: datetime
+) -> None:
+    """One statement for new and changed rows: on conflict only WRITTEN columns change."""
+    if not remotes:
+        return
+    rows = []
+    # The list is newest first; numbered from its end, so that newer batches have higher numbers.
+    for number, remote in enumerate(reversed(remotes), start=first_revision):
+        row = Batch(workspace=workspace, api_id=remote.id, first_revision=number, first_seen_at=now)
+        _copy(row, remote, number, now)
+        rows.append(row)
+    Batch.objects.bulk_create(
+        rows,
+        batch_size=ROWS_A_STATEMENT,
+        update_conflicts=True,
+        unique_fields=["api_id"],
+        update_fields=WRITTEN,
+    )
+    Workspace.objects.filter(pk=workspace.pk).update(
+        latest_revision=first_revision + len(remotes) - 1
+    )
+
+
+def _copy(row: Batch, remote: RemoteBatch, number: int, now: datetime) -> None:
+    for name in MIRRORED:
+        setattr(row, name, getattr(remote, name))
+    for name in COUNTS:
+        setattr(row, name, getattr(remote.request_counts, name))
+    row.raw = remote.raw
+    row.revision, row.changed_at = number, now
+    # Listed again: it was never gone.
+    row.missing_rounds, row.missing_noted_at, row.deleted_upstream_at = 0, None, None
+    row.derive()
+
+
+def _is_news(row: Batch, remote: RemoteBatch) -> bool:
+    """Whether the row should change. An unknown status is believed until the batch has ended."""
+    before, after = RANK.get(row.processing_status), RANK.get(remote.processing_status)
+    if row.has_ended and after != before:
+        return False
+    if before is not None and after is not None and after < before:
+        return False
+    return row.raw != remote.raw or row.missing_rounds > 0
+
+
+def _is_worth_noting(row: Batch, remote: RemoteBatch, now: datetime) -> bool:
+    if row.processing_status != remote.processing_status:
+        return True
+    moved = any(getattr(row, name) != getattr(remote.request_counts, name) for name in COUNTS)
+    return moved and now - row.changed_at >= OBSERVATION_GAP
+
+
+def _observation(row: Batch, now: datetime) -> Observation:
+    return Observation(
+        batch=row,
+        seen_from=row.changed_at,
+        seen_until=now,
+        processing_status=row.processing_status,
+        **{name: getattr(row, name) for name in COUNTS},
+    )
+
+
+def _settle_cancellations(rows: Sequence[Batch], now: datetime) -> None:
+    """What the mirror saw answers what a lost reply could not: whether the cancel was taken."""
+    live = {row.pk: row for row in rows if row.cancel_initiated_at or row.has_ended}
+    if live:
+        for cancellation in Cancellation.objects.unsettled().filter(batch__in=list(live)):
+            cancellation.settle(live[cancellation.batch_id], now)
+
+
+def touch(batch: Batch) -> None:
+    """Give the row the next revision, so that polls show what changed beside it.
+
+    Needs an open transaction.
+    """
+    revision = Revision.take(1)
+    Batch.objects.filter(pk=batch.pk).update(revision=revision)
+    Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=revision)
+    batch.revision = revision
+
+
+def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime) -> int:
+    """Count one more round without these batches, by primary key; at three they are gone.
+
+    Rounds closer together than MISSING_GAP count once: one 404 or one short list proves
+    nothing (api.md). Returns how many were found deleted upstream.
+    """
+    if not missing:
+        return 0
+    with transaction.atomic():
+        first_revision = Revision.take(len(missing))
+        rows = list(
+            Batch.objects.select_for_update()
+            .filter(pk__in=missing, deleted_upstream_at=None)
+            .filter(Q(missing_noted_at=None) | Q(missing_noted_at__lte=now - MISSING_GAP))
+        )
+        gone: list[Batch] = []
+        for row in rows:
+            row.missing_rounds += 1
+            row.missing_noted_at = now
+            if row.missing_rounds >= MISSING_ROUNDS:
+                row.deleted_upstream_at = now
+                row.revision = first_revision + len(gone)
+                row.changed_at = now
+                row.derive()
+                gone.append(row)
+        Batch.objects.bulk_update(
+            rows,
+            [
+                "missing_rounds",
+                "missing_noted_at",
+                "deleted_upstream_at",
+                "revision",
+                "changed_at",
+                "outcome",
+                "is_active",
+            ],
+            batch_size=100,
+        )
+        if gone:
+            Workspace.objects.filter(pk=workspace.pk).update(
+                latest_revision=first_revision + len(gone) - 1
+            )
+            for cancellation in Cancellation.objects.unsettled().filter(batch__in=gone):
+                cancellation.settle_without_batch(now)
+    return len(gone)

@@ -1,0 +1,104 @@
+"""Who may see and do what. Every view names its rule here; a URL without one fails a test."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+
+from batches.models import Batch, Workspace
+
+# In order: each may do what those before it may.
+ROLES = ("viewer", "operator", "lead", "admin")
+# The lowest role for each thing that a page may ask about.
+NEEDED = {
+    "see": "viewer",
+    "cancel": "operator",
+    "label": "operator",
+    "spend": "lead",
+    "audit": "lead",
+    "export": "lead",
+    "manage": "admin",
+}
+
+type Person = AbstractBaseUser | AnonymousUser
+type View = Callable[..., HttpResponse]
+
+
+def role_of(user: Any) -> str:
+    """The highest of the person's roles, empty when they have none. One query a request."""
+    if not user.is_authenticated:
+        return ""
+    if user.is_superuser:
+        return "admin"
+    if not hasattr(user, "batchboard_role"):
+        held = set(user.groups.filter(name__in=ROLES).values_list("name", flat=True))
+        user.batchboard_role = next((role for role in reversed(ROLES) if role in held), "")
+    return str(user.batchboard_role)
+
+
+def may(user: Any, thing: str) -> bool:
+    """Whether the person's role allows the thing, one of NEEDED."""
+    role = role_of(user)
+    return bool(role) and ROLES.index(role) >= ROLES.index(NEEDED[thing])
+
+
+def allow(thing: str) -> Callable[[View], View]:
+    """The view is for signed-in people whose role allows `thing`; others get 403."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not may(request.user, thing):
+                raise PermissionDenied(thing)
+            return view(request, *args, **kwargs)
+
+        guarded.access_rule = thing  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+def allow_anyone(view: View) -> View:
+    """The view is for the world: it must tell nothing about batches, people or keys."""
+    view.access_rule = "anyone"  # type: ignore[attr-defined]
+    return login_not_required(view)
+
+
+def visible_workspaces(user: Any) -> QuerySet[Workspace]:
+    """Those the person is a member of; all for a superuser; none without a role."""
+    if user.is_superuser:
+        return Workspace.objects.all()
+    return Workspace.objects.filter(members=user)
+
+
+def visible_batches(user: Any) -> QuerySet[Batch]:
+    if user.is_superuser:
+        return Batch.objects.all()
+    return Batch.objects.filter(workspace__members=user)
+
+
+def visible_batch_or_404(user: Any, api_id: str) -> Batch:
+    """A batch in another team's workspace is not there, rather than forbidden."""
+    return get_object_or_404(visible_batches(user).select_related("workspace"), api_id=api_id)
+
+
+def client_address(request: HttpRequest) -> str:
+    """The caller's address, as far as our own proxies vouch for it; at most 45 characters.
+
+    X-Forwarded-For is the caller's to invent but for what BATCHBOARD_PROXIES proxies appended
+    at its right end.
+    """
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    if settings.BATCHBOARD_PROXIES:
+        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+        hops = [hop.strip() for hop in forwarded if hop.strip()]
+        if len(hops) >= settings.BATCHBOARD_PROXIES:
+            address = hops[-settings.BATCHBOARD_PROXIES]
+    return address[:45]

@@ -1,0 +1,173 @@
+"""Django's settings. Everything that may differ between two copies comes from the environment."""
+
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from dashboard import logs
+from dashboard.environment import (
+    Environment,
+    database,
+    is_loopback,
+    kept_secret,
+    refuse_insecurity,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# What a running copy writes. BATCHBOARD_VAR moves it, so that two copies can stand side by side.
+VAR_DIR = Path(env.text("BATCHBOARD_VAR", str(BASE_DIR / "var")))
+
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+refuse_insecurity(debug=DEBUG, secret_key=SECRET_KEY, allowed_hosts=ALLOWED_HOSTS)
+
+DATABASES = {"default": database(env.text("DATABASE_URL"), default_path=VAR_DIR / "batchboard.db")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The API, and how often it is asked.
+ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
+ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+BATCHBOARD_POLL_SECONDS = env.number("BATCHBOARD_POLL_SECONDS", 10, at_least=1, at_most=3600)
+BATCHBOARD_ENCRYPTION_KEYS = env.words("BATCHBOARD_ENCRYPTION_KEYS")
+if not BATCHBOARD_ENCRYPTION_KEYS:
+    if "postgresql" in DATABASES["default"]["ENGINE"]:
+        # A key made on one machine would leave the others unable to read what it wrote.
+        raise ImproperlyConfigured(
+            "BATCHBOARD_ENCRYPTION_KEYS is required with PostgreSQL. Make one with: "
+            "python -c 'from cryptography.fernet import Fernet; "
+            "print(Fernet.generate_key().decode())'"
+        )
+    BATCHBOARD_ENCRYPTION_KEYS = [
+        kept_secret(VAR_DIR / "encryption_key", make=lambda: Fernet.generate_key().decode())
+    ]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "django_structlog",
+    "django_tasks_db",
+    "axes",
+    "lucide",
+    "batches",
+    "dashboard.apps.DashboardConfig",
+    "dashboard.apps.BatchboardAdminConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.middleware.HtmxLoginMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "dashboard.urls"
+WSGI_APPLICATION = "dashboard.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Who may come in.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "batch-list"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+AXES_CLIENT_IP_CALLABLE = "dashboard.access.client_address"
+AXES_VERBOSE = False
+# How many proxies of your own stand before the web process and add to X-Forwarded-For.
+BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most=10))
+
+# Cookies and headers. Plain HTTP is for this machine alone: a public host means HTTPS.
+HTTPS = env.flag("BATCHBOARD_HTTPS", default=not all(map(is_loopback, ALLOWED_HOSTS)))
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-batchboard" if HTTPS else "batchboard"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failed"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "base-uri": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+
+# A page's text box is at most a note; nothing here takes files.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOG_LEVEL = env.text("BATCHBOARD_LOG_LEVEL", "INFO").upper()
+LOG_FORMAT = env.text("BATCHBOARD_LOG_FORMAT", "text")
+LOGGING = logs.configuration(level=LOG_LEVEL, style=LOG_FORMAT)

@@ -1,0 +1,90 @@
+"""The small cast that every test can call on."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from batches import connect
+from batches.models import Batch, Workspace
+from batches.sandbox import SandboxApi
+from batches.sync import sync_workspace
+
+ROLES = ("viewer", "operator", "lead", "admin")
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
+    """The imitation, answering wherever the code would have called the real API."""
+    api = SandboxApi()
+    monkeypatch.setattr(connect, "transport", api.transport)
+    yield api
+    connect.forget_clients()
+    api.close()
+
+
+@pytest.fixture
+def workspace(db: None, sandbox: SandboxApi) -> Workspace:
+    return Workspace.objects.create(
+        name="Research", slug="research", base_url="http://sandbox", api_key=sandbox.key
+    )
+
+
+@pytest.fixture
+def other_workspace(db: None, sandbox: SandboxApi) -> Workspace:
+    return Workspace.objects.create(
+        name="Production",
+        slug="production",
+        base_url="http://sandbox",
+        api_key=sandbox.other_key,
+    )
+
+
+@pytest.fixture
+def sync() -> Callable[..., bool]:
+    """One whole round of a workspace, as the mirror does it: whether it went well."""
+
+    def one_round(workspace: Workspace, **options) -> bool:
+        Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=None)
+        lease = Workspace.objects.claim(workspace, timezone.now())
+        workspace.refresh_from_db()
+        went_well = sync_workspace(workspace, lease, **options)
+        workspace.refresh_from_db()
+        return went_well
+
+    return one_round
+
+
+@pytest.fixture
+def mirrored(sandbox: SandboxApi, workspace: Workspace, sync) -> Callable[..., Batch]:
+    """A function that adds a batch to the API, syncs, and returns its row."""
+
+    def mirror(batch_id: str | None = None, **details) -> Batch:
+        api_id = sandbox.add_batch(batch_id, **details)
+        assert sync(workspace)
+        return Batch.objects.select_related("workspace").get(api_id=api_id)
+
+    return mirror
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """A function that makes a person with a role and the workspaces they are a member of."""
+
+    def make(role: str = "", *workspaces: Workspace, name: str = "") -> User:
+        user = User.objects.create_user(name or role or "nobody", password="correct horse 9")
+        if role:
+            user.groups.add(Group.objects.get(name=role))
+        for workspace in workspaces:
+            workspace.members.add(user)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def later(sandbox: SandboxApi) -> Callable[[float], dt.datetime]:
+    """The moment so many seconds from now."""
+    return lambda seconds: timezone.now() + dt.timedelta(seconds=seconds)

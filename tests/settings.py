@@ -1,0 +1,33 @@
+"""The product's settings as the tests need them: nothing from the caller's environment."""
+
+import os
+import tempfile
+from pathlib import Path
+
+for name in list(os.environ):
+    if name.startswith(("ANTHROPIC_", "BATCHBOARD_")) or name in {
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASE_URL",
+        "DEBUG",
+        "SECRET_KEY",
+    }:
+        del os.environ[name]
+os.environ["BATCHBOARD_VAR"] = tempfile.mkdtemp(prefix="batchboard-tests-")
+if os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+os.environ["BATCHBOARD_ENCRYPTION_KEYS"] = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
+os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
+os.environ["BATCHBOARD_HTTPS"] = "0"
+
+from dashboard.settings import *  # noqa: E402, F403
+
+TEMPLATES[0]["OPTIONS"]["debug"] = True  # noqa: F405
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Hashing is slow on purpose; tests sign in hundreds of times.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_AUTOREFRESH = True
+STATIC_ROOT = Path(os.environ["BATCHBOARD_VAR"]) / "static"
