@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 
 import pytest
+import stamina
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
@@ -88,3 +89,11 @@ def person(db: None) -> Callable[..., User]:
 def later(sandbox: SandboxApi) -> Callable[[float], dt.datetime]:
     """The moment so many seconds from now."""
     return lambda seconds: timezone.now() + dt.timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def no_waits() -> Iterator[None]:
+    """Retries as many as ever, without the pauses between them."""
+    stamina.set_testing(True, attempts=3, cap=True)
+    yield
+    stamina.set_testing(False)

@@ -31,3 +31,6 @@ STORAGES = {
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = Path(os.environ["BATCHBOARD_VAR"]) / "static"
+if "sqlite" in DATABASES["default"]["ENGINE"]:  # noqa: F405
+    # A file, as in production: threads and processes then really contend for it.
+    DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "tests.db"}  # noqa: F405

@@ -1,0 +1,301 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from batches import cancel, tasks
+from batches.models import AuditEvent, Batch, Cancellation
+
+State = Cancellation.State
+
+
+@pytest.fixture
+def operator(person, workspace):
+    return person("operator", workspace)
+
+
+@pytest.fixture
+def press(operator):
+    """One person presses Cancel."""
+
+    def press(batch: Batch, actor=None, reason: str = "") -> Cancellation:
+        return cancel.cancel_batch(
+            batch, actor=actor or operator, address="192.0.2.7", reason=reason
+        )
+
+    return press
+
+
+@pytest.fixture
+def retry():
+    """The worker gets round to it, its back-off over."""
+
+    def retry(cancellation: Cancellation) -> Cancellation:
+        Cancellation.objects.filter(pk=cancellation.pk).update(next_attempt_at=timezone.now())
+        tasks.confirm_cancellation.call(cancellation.pk)
+        cancellation.refresh_from_db()
+        return cancellation
+
+    return retry
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(no_waits):
+    pass
+
+
+def test_an_accepted_cancel_shows_canceling_and_says_who_when_and_why(mirrored, press):
+    batch = mirrored(requests=7)
+
+    cancellation = press(batch, reason="wrong prompt")
+
+    batch.refresh_from_db()
+    assert batch.processing_status == "canceling"
+    assert cancellation.state == State.ACCEPTED
+    assert cancellation.accepted_at == batch.cancel_initiated_at
+    assert cancellation.requested_by_name == "operator"
+    assert cancellation.requested_from == "192.0.2.7"
+    assert cancellation.reason == "wrong prompt"
+    assert cancellation.processing_at_request == 7
+    assert cancellation.request_id.startswith("req_")
+
+
+def test_the_receipt_is_settled_when_the_batch_has_ended(mirrored, press, sandbox, sync, workspace):
+    batch = mirrored(requests=4)
+    cancellation = press(batch)
+    assert cancellation.settled_at is None
+
+    sandbox.finish(batch.api_id)
+    sync(workspace)
+
+    cancellation.refresh_from_db()
+    batch.refresh_from_db()
+    assert cancellation.settled_at is not None
+    assert batch.outcome == "canceled"
+
+
+def test_the_wish_is_committed_before_the_api_is_called(mirrored, operator, monkeypatch, sandbox):
+    batch = mirrored()
+    seen = []
+    monkeypatch.setattr(
+        cancel.connect,
+        "client_for",
+        lambda workspace: (
+            seen.append((connection.in_atomic_block, Cancellation.objects.count()))
+            or (_ for _ in ()).throw(cancel.connect.NoKey("none"))
+        ),
+    )
+
+    cancel.cancel_batch(batch, actor=operator, address="", reason="")
+
+    assert seen[0][1] == 1
+
+
+def test_pressing_twice_is_one_cancellation_and_one_call(mirrored, press, sandbox):
+    batch = mirrored()
+
+    first = press(batch)
+    second = press(batch)
+
+    assert first.pk == second.pk
+    assert sandbox.accepted_cancels(batch.api_id) == 1
+    assert sum(path.endswith("/cancel") for _, path in sandbox.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "529", "429", "garbage", "reset", "cut", "404"])
+def test_a_passing_fault_leaves_it_requested_and_the_worker_confirms_it(
+    mirrored, press, retry, sandbox, kind
+):
+    batch = mirrored()
+    # A 404 is not retried within one attempt: it may be the truth.
+    sandbox.fail_next(kind, times=1 if kind == "404" else 3)
+
+    cancellation = press(batch)
+
+    batch.refresh_from_db()
+    assert cancellation.state == State.REQUESTED
+    assert cancellation.error
+    assert batch.processing_status == "in_progress"
+    assert retry(cancellation).state == State.ACCEPTED
+    batch.refresh_from_db()
+    assert batch.processing_status == "canceling"
+
+
+def test_a_lost_reply_is_made_good_by_what_the_mirror_sees(
+    mirrored, operator, sandbox, sync, workspace
+):
+    batch = mirrored()
+    wish = cancel.request(batch, actor=operator, address="", reason="")
+    # The process died after the API took it: nothing of the answer was stored.
+    cancel.connect.client_for(workspace).cancel(batch.api_id)
+
+    sync(workspace)
+
+    wish.refresh_from_db()
+    assert wish.state == State.ACCEPTED
+    assert sandbox.accepted_cancels(batch.api_id) == 1
+
+
+def test_a_killed_attempt_is_taken_over_once_its_claim_has_lapsed(
+    mirrored, operator, retry, sandbox
+):
+    batch = mirrored()
+    wish = cancel.request(batch, actor=operator, address="", reason="")
+    assert Cancellation.objects.claim(wish.pk, timezone.now())
+    assert retry(wish).state == State.REQUESTED
+
+    Cancellation.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+
+    assert retry(wish).state == State.ACCEPTED
+
+
+def test_a_batch_that_ended_meanwhile_is_told_so_and_asked_nothing(
+    mirrored, press, sandbox, workspace, sync
+):
+    batch = mirrored(requests=3)
+    sandbox.finish(batch.api_id)
+    sync(workspace)
+
+    with pytest.raises(cancel.AlreadyEnded, match="all succeeded, 3"):
+        press(batch)
+
+    assert not any(path.endswith("/cancel") for _, path in sandbox.calls)
+    assert not Cancellation.objects.exists()
+
+
+def test_a_batch_that_ended_before_the_mirror_knew_overtakes_the_cancel(mirrored, press, sandbox):
+    batch = mirrored(requests=3)
+    sandbox.finish(batch.api_id)
+
+    cancellation = press(batch)
+
+    batch.refresh_from_db()
+    assert cancellation.state == State.OVERTAKEN
+    assert batch.outcome == "all_succeeded"
+
+
+def test_a_batch_canceled_elsewhere_meanwhile_grants_the_wish(mirrored, press, sandbox, workspace):
+    batch = mirrored()
+    cancel.connect.client_for(workspace).cancel(batch.api_id)
+
+    cancellation = press(batch)
+
+    assert cancellation.state == State.ACCEPTED
+    assert sandbox.accepted_cancels(batch.api_id) == 1
+
+
+def test_a_refusal_stays_in_the_apis_own_words_with_the_request_id(mirrored, press, sandbox):
+    batch = mirrored()
+    sandbox.fail_next("403", times=2)
+
+    cancellation = press(batch)
+
+    assert cancellation.state == State.REFUSED
+    assert cancellation.request_id.startswith("req_")
+    assert cancellation.request_id in cancellation.error
+    batch.refresh_from_db()
+    assert batch.processing_status == "in_progress"
+
+
+def test_after_a_refusal_cancel_can_be_pressed_again(mirrored, press, sandbox):
+    batch = mirrored()
+    sandbox.fail_next("403", times=2)
+    refused = press(batch)
+
+    again = press(batch)
+
+    assert again.pk != refused.pk
+    assert again.state == State.ACCEPTED
+
+
+def test_one_404_proves_nothing_but_three_over_minutes_do(mirrored, press, retry, sandbox):
+    batch = mirrored()
+    sandbox.remove(batch.api_id)
+
+    cancellation = press(batch)
+    assert cancellation.state == State.REQUESTED
+    assert retry(cancellation).state == State.REQUESTED
+    Cancellation.objects.update(not_found_since=timezone.now() - timedelta(minutes=4))
+
+    assert retry(cancellation).state == State.REFUSED
+    assert "not found" in cancellation.error
+
+
+def test_a_batch_deleted_upstream_cannot_be_canceled(mirrored, press):
+    batch = mirrored()
+    Batch.objects.update(deleted_upstream_at=timezone.now(), is_active=False)
+
+    with pytest.raises(cancel.AlreadyEnded, match="no longer has this batch"):
+        press(batch)
+
+
+def test_the_api_is_asked_again_no_sooner_than_it_said(mirrored, press, sandbox):
+    batch = mirrored()
+    sandbox.fail_next("429", times=3)
+
+    before = timezone.now()
+    cancellation = press(batch)
+
+    assert cancellation.next_attempt_at > before
+    assert not Cancellation.objects.due(before).exists()
+
+
+def test_an_open_wish_is_queued_from_its_row_and_not_twice_a_minute(mirrored, operator):
+    batch = mirrored()
+    cancel.request(batch, actor=operator, address="", reason="")
+
+    assert tasks.queue_due_work() == 1
+    assert tasks.queue_due_work() == 0
+
+    Cancellation.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
+    assert tasks.queue_due_work() == 1
+
+
+def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
+    batch = mirrored(requests=2)
+    press(batch, reason="too dear")
+    sandbox.finish(batch.api_id)
+    sync(workspace)
+
+    events = list(AuditEvent.objects.order_by("id"))
+
+    assert [event.action for event in events] == [
+        "cancel requested",
+        "cancel accepted",
+        "batch ended",
+    ]
+    assert {event.actor for event in events} == {"operator"}
+    assert {event.reason for event in events} == {"too dear"}
+    assert {event.address for event in events} == {"192.0.2.7"}
+    assert events[1].request_id.startswith("req_")
+    assert events[2].outcome == "canceled, 2 of 2"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_people_pressing_at_once_make_one_cancellation(mirrored, person, workspace, sandbox):
+    batch = mirrored()
+    people = [person("operator", workspace, name=f"operator-{n}") for n in range(10)]
+    start = threading.Barrier(len(people))
+    states = []
+
+    def press_at_once(actor) -> None:
+        start.wait()
+        try:
+            done = cancel.cancel_batch(batch, actor=actor, address="", reason="")
+            states.append(done.state)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press_at_once, args=[actor]) for actor in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Cancellation.objects.count() == 1
+    assert Cancellation.objects.get().state == State.ACCEPTED
+    assert sandbox.accepted_cancels(batch.api_id) == 1
+    assert set(states) <= {State.ACCEPTED, State.REQUESTED}
+    assert len(states) == 10

@@ -1,0 +1,298 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from batches import cancel
+from batches.models import Batch, Workspace
+from batches.store import store
+from batches.sync import fetch_one
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(no_waits):
+    pass
+
+
+def listed(sandbox) -> int:
+    return sum(path == "/v1/messages/batches" for _, path in sandbox.calls)
+
+
+@pytest.fixture
+def small_pages(monkeypatch):
+    monkeypatch.setattr("batches.sync.PAGE_SIZE", 10)
+
+
+def test_the_first_round_mirrors_every_batch_of_this_workspace_alone(
+    sandbox, workspace, sync, small_pages
+):
+    mine = {sandbox.add_batch() for _ in range(35)}
+    sandbox.add_batch(key=sandbox.other_key)
+
+    assert sync(workspace)
+
+    assert set(Batch.objects.values_list("api_id", flat=True)) == mine
+    assert workspace.backfilled_at
+    assert workspace.last_synced_at
+
+
+def test_a_row_holds_what_the_api_said(mirrored, sandbox):
+    batch = mirrored(status="ended", requests=10, succeeded=7, errored=3)
+
+    told = sandbox.describe(batch.api_id)
+
+    assert batch.raw == told
+    assert batch.processing_status == "ended"
+    assert (batch.succeeded, batch.errored, batch.total) == (7, 3, 10)
+    assert batch.ended_at.isoformat() == told["ended_at"]
+    assert batch.outcome == "some_failed"
+
+
+def test_an_unchanged_round_writes_no_batch_and_no_revision(
+    sandbox, workspace, sync, django_assert_max_num_queries
+):
+    for _ in range(30):
+        sandbox.add_batch()
+    sync(workspace)
+    before = list(Batch.objects.order_by("pk").values())
+
+    with django_assert_max_num_queries(25) as queries:
+        sync(workspace)
+
+    assert list(Batch.objects.order_by("pk").values()) == before
+    writes = [q["sql"] for q in queries if not q["sql"].startswith(("SELECT", "BEGIN", "COMMIT"))]
+    assert all("batches_workspace" in sql for sql in writes)
+
+
+def test_a_change_gets_the_next_revision_and_leaves_a_trace_in_the_history(
+    mirrored, sandbox, sync, workspace
+):
+    batch, bystander = mirrored(requests=3), mirrored()
+    sandbox.finish(batch.api_id)
+
+    sync(workspace)
+
+    before = batch.revision
+    batch.refresh_from_db()
+    assert batch.revision > before
+    assert workspace.latest_revision == batch.revision
+    assert [seen.processing_status for seen in batch.observations.all()] == ["in_progress"]
+    assert not bystander.observations.exists()
+
+
+def test_a_crashed_first_round_goes_on_where_it_was(sandbox, workspace, sync, small_pages):
+    for _ in range(45):
+        sandbox.add_batch()
+    sync(workspace, is_stopping=lambda: listed(sandbox) >= 2)
+    assert Batch.objects.count() == 20
+    created_meanwhile = sandbox.add_batch()
+    calls_before = listed(sandbox)
+
+    assert sync(workspace)
+
+    assert Batch.objects.count() == 46
+    assert Batch.objects.filter(api_id=created_meanwhile).exists()
+    # Three pages to the end, and the head of the list once more: not all of it.
+    assert listed(sandbox) - calls_before <= 3 + 5
+
+
+def test_a_first_round_starts_anew_when_its_cursor_was_deleted(
+    sandbox, workspace, sync, small_pages
+):
+    for _ in range(25):
+        sandbox.add_batch()
+    sync(workspace, is_stopping=lambda: True)
+    sandbox.remove(workspace.backfill_after_id)
+
+    results = [sync(workspace), sync(workspace)]
+
+    assert results[-1]
+    assert Batch.objects.filter(deleted_upstream_at=None).count() >= 24
+
+
+def test_a_round_goes_back_no_further_than_what_can_change(sandbox, workspace, sync, small_pages):
+    now = sandbox.now()
+    for days in range(2, 40):
+        sandbox.add_batch(status="ended", created_at=now - timedelta(days=days))
+    sandbox.add_batch()
+    sync(workspace)
+    before = listed(sandbox)
+
+    sync(workspace)
+
+    assert listed(sandbox) - before == 1
+
+
+def test_a_round_goes_back_to_the_oldest_active_batch(sandbox, workspace, sync, small_pages):
+    now = sandbox.now()
+    old = sandbox.add_batch(
+        created_at=now - timedelta(hours=23), duration=timedelta(hours=23, minutes=30)
+    )
+    for minutes in range(30):
+        sandbox.add_batch(status="ended", created_at=now - timedelta(hours=2, minutes=minutes))
+    sync(workspace)
+
+    sandbox.finish(old)
+    sync(workspace)
+
+    assert Batch.objects.get(api_id=old).has_ended
+
+
+def test_batches_made_during_a_long_pause_are_found(sandbox, workspace, sync, small_pages):
+    sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=9))
+    sync(workspace)
+    Workspace.objects.update(covered_until=timezone.now() - timedelta(days=6))
+    missed = {
+        sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=3, hours=n))
+        for n in range(25)
+    }
+
+    sync(workspace)
+
+    assert missed <= set(Batch.objects.values_list("api_id", flat=True))
+
+
+def test_canceling_never_goes_back_to_in_progress(mirrored, sandbox, workspace):
+    batch = mirrored()
+    client = cancel.connect.client_for(workspace)
+    slow_answer = client.list_page().batches
+    store(workspace, [client.cancel(batch.api_id)], now=timezone.now())
+
+    store(workspace, slow_answer, now=timezone.now())
+
+    batch.refresh_from_db()
+    assert batch.processing_status == "canceling"
+    assert batch.cancel_initiated_at
+
+
+def test_a_batch_is_gone_only_after_three_rounds_five_minutes_apart(
+    mirrored, sandbox, sync, workspace
+):
+    gone, kept = mirrored(), mirrored()
+    sandbox.remove(gone.api_id)
+
+    for _ in range(5):
+        sync(workspace)
+    gone.refresh_from_db()
+    assert gone.deleted_upstream_at is None
+
+    for _ in range(2):
+        Batch.objects.update(missing_noted_at=timezone.now() - timedelta(minutes=6))
+        sync(workspace)
+
+    gone.refresh_from_db()
+    kept.refresh_from_db()
+    assert gone.deleted_upstream_at
+    assert not gone.is_active
+    assert kept.deleted_upstream_at is None
+    assert kept.missing_rounds == 0
+
+
+def test_a_batch_that_comes_back_was_never_gone(mirrored, sandbox, sync, workspace):
+    batch = mirrored()
+    Batch.objects.update(missing_rounds=2, missing_noted_at=timezone.now() - timedelta(minutes=6))
+
+    sync(workspace)
+
+    batch.refresh_from_db()
+    assert batch.missing_rounds == 0
+
+
+@pytest.mark.parametrize("kind", ["500", "429", "garbage", "html", "reset", "cut", "429-bare"])
+def test_a_failed_round_keeps_the_rows_says_why_and_backs_off(
+    mirrored, sandbox, sync, workspace, kind
+):
+    mirrored()
+    heard = Workspace.objects.get().last_synced_at
+    sandbox.fail_next(kind, times=3)
+
+    assert not sync(workspace)
+
+    assert workspace.last_error
+    assert workspace.last_synced_at == heard
+    assert workspace.next_sync_at > timezone.now()
+    assert Batch.objects.count() == 1
+    assert sync(workspace)
+    assert workspace.last_error == ""
+
+
+def test_the_shown_error_carries_the_request_id(mirrored, sandbox, sync, workspace):
+    mirrored()
+    sandbox.fail_next("500", times=3)
+
+    sync(workspace)
+
+    assert workspace.last_error_request_id.startswith("req_")
+
+
+def test_a_refused_key_is_not_tried_again_until_it_changes(sandbox, workspace, sync):
+    Workspace.objects.update(api_key="sandbox-wrong")
+    assert not sync(workspace)
+    assert workspace.is_key_refused
+    calls = len(sandbox.calls)
+
+    assert not sync(workspace)
+    assert len(sandbox.calls) == calls
+
+    workspace.api_key = sandbox.key
+    workspace.save(update_fields=["api_key"])
+    assert sync(workspace)
+    assert not workspace.is_key_refused
+
+
+def test_batches_of_another_workspace_are_left_alone_and_said_so(
+    mirrored, sandbox, sync, workspace
+):
+    batch = mirrored()
+    twin = Workspace.objects.create(
+        name="Twin", slug="twin", base_url="http://sandbox", api_key=sandbox.key
+    )
+
+    assert sync(twin)
+
+    batch.refresh_from_db()
+    assert batch.workspace_id == workspace.pk
+    assert "another workspace" in twin.notice
+
+
+def test_a_lost_lease_ends_the_round_without_a_word(sandbox, workspace, sync, small_pages):
+    for _ in range(30):
+        sandbox.add_batch()
+
+    def stolen() -> bool:
+        Workspace.objects.update(lease="somebody else's")
+        return False
+
+    assert not sync(workspace, is_stopping=stolen)
+
+    assert workspace.lease == "somebody else's"
+    assert workspace.last_synced_at is None
+
+
+def test_one_workspace_is_claimed_by_one_mirror_at_a_time(workspace):
+    now = timezone.now()
+
+    first = Workspace.objects.claim(workspace, now)
+    second = Workspace.objects.claim(workspace, now)
+    after_a_crash = Workspace.objects.claim(workspace, now + timedelta(seconds=91))
+
+    assert first
+    assert second is None
+    assert after_a_crash
+
+
+def test_fetching_one_mirrors_it_and_knows_when_there_is_none(sandbox, workspace):
+    api_id = sandbox.add_batch()
+
+    assert fetch_one(workspace, api_id).api_id == api_id
+    assert fetch_one(workspace, "msgbatch_none") is None
+
+
+def test_a_stop_leaves_after_the_current_page_whole(sandbox, workspace, sync, small_pages):
+    for _ in range(30):
+        sandbox.add_batch()
+
+    assert not sync(workspace, is_stopping=lambda: True)
+
+    assert Batch.objects.count() == 10
+    assert workspace.lease == ""
