@@ -65,6 +65,7 @@ def request(batch: Batch, *, actor: Any, address: str, reason: str) -> Cancellat
         AuditEvent.record(
             "cancel requested", actor=actor, batch=batch, address=address, reason=reason, at=now
         )
+        Batch.objects.filter(pk=batch.pk).update(latest_cancellation=cancellation)
         if batch.is_canceling:
             # Somebody did it elsewhere: the wish is granted, and nothing needs asking.
             cancellation.accept(batch.cancel_initiated_at or now)

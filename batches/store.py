@@ -58,6 +58,10 @@ class Stored:
     # Batches that another workspace's key listed first; its rows are left alone.
     foreign: list[str] = field(default_factory=list)
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self.created or self.changed)
+
     def __iadd__(self, other: "Stored") -> "Stored":
         self.created += other.created
         self.changed += other.changed

@@ -21,6 +21,7 @@ from batches.client import (
     RemoteBatch,
     TryLater,
 )
+from batches.history import usual_durations
 from batches.models import Batch, Workspace
 from batches.models.workspace import LEASE
 from batches.store import Stored, note_missing, store
@@ -213,8 +214,9 @@ def _succeeded(done: Round) -> None:
         last_error_request_id="",
         refused_key="",
         notice=_notice(done),
+        **({"usual_durations": usual_durations(workspace)} if done.stored.has_news else {}),
     )
-    if done.stored.created or done.stored.changed:
+    if done.stored.has_news:
         log.info(
             "round",
             workspace=workspace.slug,

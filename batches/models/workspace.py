@@ -26,6 +26,10 @@ class WorkspaceQuerySet(models.QuerySet["Workspace"]):
             is_enabled=True,
         )
 
+    def for_pages(self) -> Self:
+        """Without the key: pages have no use for it."""
+        return self.defer("api_key")
+
     def claim(self, workspace: "Workspace", now: datetime) -> str | None:
         """A lease's token, or None when another mirror was quicker."""
         token = uuid.uuid4().hex
@@ -77,6 +81,9 @@ class Workspace(models.Model):
 
     # The highest revision among its batches: what an unchanged poll compares, in one query.
     latest_revision = models.BigIntegerField(default=0, editable=False)
+
+    # How long batches took here, by size: see `batches.history`.
+    usual_durations = models.JSONField(default=dict, editable=False)
 
     failures = models.PositiveIntegerField(default=0, editable=False)
     last_error = models.TextField(blank=True, editable=False)

@@ -1,0 +1,78 @@
+"""How long batches took here: the only ground for saying how long one may still take."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from batches.models import Batch, Workspace
+
+# Fewer say nothing (ux.md 1).
+FEWEST = 5
+# The most recent ones: what the API was like last month no longer counts.
+MOST = 1000
+# Without history of our own, canceling for longer than this is unusual (ux.md 2).
+USUAL_CANCELING = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """From p50 to p90 of how long batches of a size took, in seconds, and how many they were."""
+
+    sample: int
+    p50: float
+    p90: float
+
+
+def size_class(requests: int) -> str:
+    """Batches of one order of magnitude: "0" is 1–9 requests, "1" is 10–99 …"""
+    return str(len(str(max(requests, 1))) - 1)
+
+
+def usual_durations(workspace: Workspace) -> dict[str, Any]:
+    """What to keep on the workspace: by size class `[sample, p50, p90]`, seconds from creation
+    to end of batches that ran to it, and "canceling": `[sample, p95]`, from cancel to end.
+    """
+    by_size: dict[str, list[float]] = defaultdict(list)
+    canceling: list[float] = []
+    ended = Batch.objects.filter(workspace=workspace, ended_at__isnull=False).only(
+        "created_at", "ended_at", "cancel_initiated_at",
+        "processing", "succeeded", "errored", "canceled", "expired",
+    )  # fmt: skip
+    for batch in ended.order_by("-ended_at")[:MOST]:
+        if batch.ended_at and batch.cancel_initiated_at:
+            canceling.append(_seconds(batch.cancel_initiated_at, batch.ended_at))
+        elif batch.ended_at:
+            by_size[size_class(batch.total)].append(_seconds(batch.created_at, batch.ended_at))
+    kept: dict[str, Any] = {
+        size: [len(taken), percentile(taken, 50), percentile(taken, 90)]
+        for size, taken in by_size.items()
+        if len(taken) >= FEWEST
+    }
+    if len(canceling) >= FEWEST:
+        kept["canceling"] = [len(canceling), percentile(canceling, 95)]
+    return kept
+
+
+def estimate(workspace: Workspace, requests: int) -> Estimate | None:
+    """How long batches of this size took; None under FEWEST samples."""
+    kept = workspace.usual_durations.get(size_class(requests))
+    return Estimate(*kept) if kept else None
+
+
+def usual_canceling(workspace: Workspace) -> timedelta:
+    """How long canceling takes at most, usually: p95 of this workspace, or ten minutes."""
+    kept = workspace.usual_durations.get("canceling")
+    return timedelta(seconds=kept[1]) if kept else USUAL_CANCELING
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The nearest-rank percentile: a value that really occurred."""
+    ranked = sorted(values)
+    rank = -(-len(ranked) * percent // 100)
+    return ranked[max(rank, 1) - 1]
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max(0.0, (end - start).total_seconds())
