@@ -6,16 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from batches.models import Batch, Workspace
+from dashboard.roles import ROLES, role_of
 
-# In order: each may do what those before it may.
-ROLES = ("viewer", "operator", "lead", "admin")
 # The lowest role for each thing that a page may ask about.
 NEEDED = {
     "see": "viewer",
@@ -27,20 +25,7 @@ NEEDED = {
     "manage": "admin",
 }
 
-type Person = AbstractBaseUser | AnonymousUser
 type View = Callable[..., HttpResponse]
-
-
-def role_of(user: Any) -> str:
-    """The highest of the person's roles, empty when they have none. One query a request."""
-    if not user.is_authenticated:
-        return ""
-    if user.is_superuser:
-        return "admin"
-    if not hasattr(user, "batchboard_role"):
-        held = set(user.groups.filter(name__in=ROLES).values_list("name", flat=True))
-        user.batchboard_role = next((role for role in reversed(ROLES) if role in held), "")
-    return str(user.batchboard_role)
 
 
 def may(user: Any, thing: str) -> bool:
@@ -73,9 +58,8 @@ def allow_anyone(view: View) -> View:
 
 def visible_workspaces(user: Any) -> QuerySet[Workspace]:
     """Those the person is a member of; all for a superuser; none without a role."""
-    if user.is_superuser:
-        return Workspace.objects.all()
-    return Workspace.objects.filter(members=user)
+    workspaces = Workspace.objects.for_pages()
+    return workspaces if user.is_superuser else workspaces.filter(members=user)
 
 
 def visible_batches(user: Any) -> QuerySet[Batch]:
@@ -102,3 +86,11 @@ def client_address(request: HttpRequest) -> str:
         if len(hops) >= settings.BATCHBOARD_PROXIES:
             address = hops[-settings.BATCHBOARD_PROXIES]
     return address[:45]
+
+
+def for_templates(request: HttpRequest) -> dict[str, Any]:
+    """What the person may do, for pages to show only the controls that will work."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"can": {}}
+    return {"can": {thing: may(user, thing) for thing in NEEDED}}

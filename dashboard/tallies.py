@@ -1,0 +1,123 @@
+"""How many batches there are of which kind: the tabs and the summary strip."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from threading import Lock
+
+from django.db.models import Count, Q, Sum
+
+from batches.models import BatchQuerySet, Workspace
+from dashboard.listing import FILTERS, TABS, Listing
+
+MEMOS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Batches alike in all that tabs tell apart: how many, and their requests in processing."""
+
+    is_active: bool
+    processing_status: str
+    outcome: str
+    batches: int
+    processing: int
+    ended_today: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    name: str
+    title: str
+    count: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The strip above the list: what is under way in all the viewer's workspaces, now."""
+
+    active: int
+    processing: int
+    ended_today: int
+
+
+_memo: OrderedDict[Hashable, list[Kind]] = OrderedDict()
+_lock = Lock()
+
+
+def tabs(listing: Listing, now: datetime) -> list[Tab]:
+    """Every tab with its count under the other filters (ux.md 13)."""
+    kinds = _kinds(listing, now)
+    return [
+        Tab(name, title, _count(name, kinds), name == listing.status)
+        for name, (title, _) in TABS.items()
+    ]
+
+
+def summary(workspaces: list[Workspace], now: datetime) -> Summary:
+    kinds = _kinds(Listing(workspaces, {}), now)
+    return Summary(
+        active=_count("active", kinds),
+        processing=sum(kind.processing for kind in kinds if kind.is_active),
+        ended_today=sum(kind.ended_today for kind in kinds),
+    )
+
+
+def _kinds(listing: Listing, now: datetime) -> list[Kind]:
+    """One pass over an index, kept for as long as nothing that it counted has changed.
+
+    The key holds the highest revision of each workspace, and the day: what is kept can't be
+    out of date, only unused.
+    """
+    midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
+    key = (
+        tuple((w.pk, w.latest_revision) for w in listing.workspaces),
+        tuple(sorted((k, str(v)) for k, v in listing.chosen.items() if v and k in FILTERS)),
+        midnight,
+    )
+    with _lock:
+        if key in _memo:
+            _memo.move_to_end(key)
+            return _memo[key]
+    kinds = _counted(listing.filtered(), midnight)
+    with _lock:
+        _memo[key] = kinds
+        while len(_memo) > MEMOS:
+            _memo.popitem(last=False)
+    return kinds
+
+
+def _counted(batches: BatchQuerySet, midnight: datetime) -> list[Kind]:
+    rows = (
+        batches.order_by()
+        .values_list("is_active", "processing_status", "outcome")
+        .annotate(
+            Count("pk"),
+            Sum("processing"),
+            Count("pk", filter=Q(ended_at__gte=midnight)),
+        )
+    )
+    return [Kind(*row) for row in rows]
+
+
+def _count(tab: str, kinds: list[Kind]) -> int:
+    return sum(kind.batches for kind in kinds if _holds(tab, kind))
+
+
+def _holds(tab: str, kind: Kind) -> bool:
+    match tab:
+        case "active":
+            return kind.is_active
+        case "canceling":
+            return kind.is_active and kind.processing_status == "canceling"
+        case "succeeded":
+            return kind.outcome == "all_succeeded"
+        case "failed":
+            return kind.outcome in {"some_failed", "all_failed"}
+        case "canceled":
+            return kind.outcome in {"canceled", "canceled_too_late"}
+        case "expired":
+            return kind.outcome == "expired"
+    return True

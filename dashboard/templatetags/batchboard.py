@@ -1,0 +1,89 @@
+"""How moments, durations and ids are written."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard import cards
+
+register = template.Library()
+
+EXACT = "%d %b %Y, %H:%M:%S UTC"
+
+
+@register.simple_tag
+def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
+    """A past moment, relative, with the exact one in reach; the script keeps it true."""
+    if moment is None:
+        return unknown
+    words = f"{cards.duration((timezone.now() - moment).total_seconds())} ago"
+    return _time(moment, words, "ago")
+
+
+@register.simple_tag
+def until(moment: datetime) -> SafeString:
+    """A moment to come: "in 3 h 05 min"; one that has passed: "overdue by …"."""
+    left = (moment - timezone.now()).total_seconds()
+    words = f"in {cards.duration(left)}" if left >= 0 else f"overdue by {cards.duration(-left)}"
+    return _time(moment, words, "until")
+
+
+@register.simple_tag
+def since(moment: datetime) -> SafeString:
+    """How long something has gone on, such as "41 s"."""
+    return _time(moment, cards.duration((timezone.now() - moment).total_seconds()), "since")
+
+
+@register.simple_tag
+def exact(moment: datetime | None) -> SafeString | str:
+    """The moment itself, in UTC."""
+    return _time(moment, moment.astimezone(UTC).strftime(EXACT), "") if moment else "not yet"
+
+
+def _time(moment: datetime, words: str, kind: str) -> SafeString:
+    moment = moment.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
+        moment.isoformat(),
+        moment.strftime(EXACT),
+        kind,
+        words,
+    )
+
+
+@register.filter
+def lasting(batch: Any) -> str:
+    """From creation to end, of a batch that has ended."""
+    return cards.duration(batch.elapsed_seconds(timezone.now()))
+
+
+@register.filter
+def short_id(api_id: str) -> str:
+    """The part of an id that tells batches apart, short enough to read out."""
+    bare = api_id.removeprefix("msgbatch_")
+    return bare if len(bare) <= 12 else f"{bare[:12]}…"
+
+
+@register.filter
+def percent(value: float) -> str:
+    """A number of percent as SVG takes it, whatever the reader's language."""
+    return f"{value:.3f}%"
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's own query string with some values changed; empty ones and the page go."""
+    params: QueryDict = context["request"].GET.copy()
+    for name in ("after", "v", "shown"):
+        params.pop(name, None)
+    for name, value in changes.items():
+        params[name] = str(value)
+    for name in [name for name, value in params.items() if not value]:
+        del params[name]
+    encoded = params.urlencode()
+    return f"?{encoded}" if encoded else "?"
