@@ -1,0 +1,12 @@
+"""A working imitation of the Message Batches API, for the demo, the tests and the benchmarks.
+
+It knows no Django and shares nothing with `batches.client`: the one can't inherit the
+other's misunderstandings.
+"""
+
+from batches.sandbox.app import SandboxApi
+from batches.sandbox.clock import SandboxClock
+from batches.sandbox.server import SandboxServer
+from batches.sandbox.transport import SandboxTransport
+
+__all__ = ["SandboxApi", "SandboxClock", "SandboxServer", "SandboxTransport"]

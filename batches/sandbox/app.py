@@ -1,0 +1,211 @@
+"""The imitation as a WSGI app, with what tests need to set the scene and to look behind it."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from batches.sandbox.answers import Answer, cut, slowed
+from batches.sandbox.chance import Draws
+from batches.sandbox.clock import Clock, wall_clock
+from batches.sandbox.faults import ANSWERS, Faults
+from batches.sandbox.refusals import RefusalError, status_line
+from batches.sandbox.resume import open_state
+from batches.sandbox.routes import Call, Routes
+from batches.sandbox.seeding import Drip, seed_world
+from batches.sandbox.stage import Stage
+from batches.sandbox.throttle import Throttle
+from batches.sandbox.transport import SandboxTransport
+from batches.sandbox.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+KEYS: Mapping[str, str] = {
+    "sandbox-research": "wrkspc_01research00000000000000",
+    "sandbox-production": "wrkspc_01production0000000000",
+}
+ACCEPTED_CANCELS = "/sandbox/accepted-cancels"
+CALLS_REMEMBERED = 100_000
+SLOW_BYTE_SECONDS = 0.2
+
+
+class SandboxApi(Stage):
+    """The whole Message Batches API as a WSGI app: two keys, two workspaces, safe across threads.
+
+    Tests put it behind a client with httpx.WSGITransport or, where connections are to break,
+    with SandboxTransport; `manage.py sandbox` serves it.
+
+    `seed` decides every id, outcome and result. `clock` tells aware datetimes; from the start
+    on, the sandbox's time goes `speed` times as fast. `batches` is how many to begin with, in
+    every state, and `drip` how often another one comes. `state_path` names a SQLite file that
+    keeps the world across restarts. `moving_counts` is True, or the keys whose batches tally
+    while they run. `canceling_seconds` is the range, in the sandbox's time, that canceling
+    takes. `pause` waits so many seconds between the bytes of a slow body. Raises ValueError
+    for a bad speed, fault specification or seed.
+    """
+
+    def __init__(
+        self,
+        seed: int = 1,
+        *,
+        clock: Clock | None = None,
+        speed: float = 1.0,
+        batches: int = 0,
+        drip: timedelta | None = None,
+        lenient: bool = False,
+        faults: str = "",
+        state_path: str | Path | None = None,
+        base_url: str = "http://sandbox",
+        keys: Mapping[str, str] = KEYS,
+        moving_counts: bool | Collection[str] = False,
+        canceling_seconds: tuple[float, float] = (25, 60),
+        cancel_of_ended: int = 400,
+        second_cancel: int = 200,
+        calls_a_minute: int = 4000,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        read = clock or wall_clock
+        faults_due = Faults(faults, seed)
+        moving = _moving_workspaces(keys, moving_counts=moving_counts)
+        store, sandbox_clock = open_state(state_path, read, seed=seed, speed=speed)
+        world = World(
+            store,
+            sandbox_clock,
+            seed=seed,
+            moving_counts=moving,
+            canceling_seconds=canceling_seconds,
+            cancel_of_ended=cancel_of_ended,
+            second_cancel=second_cancel,
+        )
+        super().__init__(world, faults_due, keys, base_url)
+        workspaces = list(dict.fromkeys(keys.values()))
+        seed_world(world, batches, workspaces)
+        self._drip = Drip(world, drip, workspaces) if drip else None
+        self._routes = Routes(world, base_url, lenient=lenient)
+        self._throttle = Throttle(calls_a_minute, read)
+        self._pause = pause or threading.Event().wait
+        self._organization = str(UUID(bytes=Draws(seed, "organization").raw()[:16], version=4))
+        self._calls: deque[tuple[str, str]] = deque(maxlen=CALLS_REMEMBERED)
+        self._answered = 0
+        self._counting = threading.Lock()
+
+    def transport(self) -> SandboxTransport:
+        """Return an httpx transport whose requests this sandbox answers."""
+        return SandboxTransport(self)
+
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """The (method, path) of every call received, oldest first."""
+        return list(self._calls)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterator[bytes]:
+        """Answer one request.
+
+        A fault that breaks the connection raises ConnectionResetError (`reset`, `lost`) or
+        TimeoutError (`timeout`) here, or ConnectionAbortedError out of the body (`cut`): a
+        server does to its socket what they say.
+        """
+        call = _read(environ)
+        request_id = self._next_request_id(call)
+        # A look behind the scenes is no call to the API: it never fails.
+        fault = "" if call.path == ACCEPTED_CANCELS else self.faults.due(call.path)
+        _break_before(fault)
+        common = [("request-id", request_id), ("anthropic-organization-id", self._organization)]
+        try:
+            answer = self._answer(call, fault, request_id, common)
+        except RefusalError as refusal:
+            answer = Answer(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
+        if fault == "lost":
+            raise ConnectionResetError("The sandbox did it and broke the connection, as told to.")
+        start_response(status_line(answer.status), answer.all_headers(common))
+        return self._sent(answer, fault)
+
+    def _answer(
+        self, call: Call, fault: str, request_id: str, common: list[tuple[str, str]]
+    ) -> Answer:
+        if fault in ANSWERS:
+            return _faulty(fault, request_id)
+        if call.path == ACCEPTED_CANCELS:
+            return Answer.json(self.world.store.accepted_cancels())
+        workspace = self._workspace(call.headers)
+        common.append(("anthropic-workspace-id", workspace))
+        common.extend(self._throttle.take().items())
+        if self._drip:
+            self._drip.catch_up()
+        return self._routes.answer(call, workspace)
+
+    def _workspace(self, headers: Mapping[str, str]) -> str:
+        key = headers.get("x-api-key", "")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if not key and scheme.lower() == "bearer":
+            key = token.strip()
+        workspace = self.keys.get(key)
+        if workspace is None and key and self._routes.lenient:
+            return next(iter(self.keys.values()))
+        if workspace is None:
+            raise RefusalError(401, "API key is invalid." if key else "An API key is required.")
+        named = headers.get("anthropic-workspace-id", workspace)
+        if named != workspace and not self._routes.lenient:
+            raise RefusalError(403, "Your API key does not have access to this workspace.")
+        return workspace
+
+    def _next_request_id(self, call: Call) -> str:
+        with self._counting:
+            self._calls.append((call.method, call.path))
+            self._answered += 1
+            return f"req_01{Draws(self.world.seed, 'request', self._answered).word(22)}"
+
+    def _sent(self, answer: Answer, fault: str) -> Iterator[bytes]:
+        if fault == "cut":
+            return cut(answer.blocks())
+        if fault == "slow":
+            return slowed(answer.blocks(), lambda: self._pause(SLOW_BYTE_SECONDS))
+        return answer.blocks()
+
+
+def _moving_workspaces(
+    keys: Mapping[str, str], *, moving_counts: bool | Collection[str]
+) -> frozenset[str]:
+    if isinstance(moving_counts, bool):
+        return frozenset(keys.values()) if moving_counts else frozenset()
+    if unknown := set(moving_counts) - set(keys):
+        raise ValueError(f"There is no key {unknown.pop()!r}, only {' and '.join(keys)}.")
+    return frozenset(keys[key] for key in moving_counts)
+
+
+def _read(environ: "WSGIEnvironment") -> Call:
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): str(text)
+        for name, text in environ.items()
+        if name.startswith("HTTP_")
+    }
+    headers["content-length"] = str(environ.get("CONTENT_LENGTH") or "")
+    return Call(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+        body=environ["wsgi.input"],
+    )
+
+
+def _break_before(fault: str) -> None:
+    if fault == "reset":
+        raise ConnectionResetError("The sandbox broke the connection, as it was told to.")
+    if fault == "timeout":
+        raise TimeoutError("The sandbox does not answer, as it was told to.")
+
+
+def _faulty(fault: str, request_id: str) -> Answer:
+    ready = ANSWERS[fault]
+    body = ready.body
+    if body is None:
+        refusal = RefusalError(ready.status, ready.message, error_code=ready.error_code)
+        body = refusal.body(request_id)
+    return Answer(ready.status, body, ready.content_type, dict(ready.headers))

@@ -1,0 +1,100 @@
+"""Repeatable chance: the same words always draw the same figures."""
+
+import math
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+
+SIXTEEN_FIGURES = struct.Struct("<16I")
+BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+TO_BASE58 = bytes(BASE58[byte % len(BASE58)] for byte in range(256))
+
+
+class Draws:
+    """An endless row of figures that depends on nothing but the words it is made from.
+
+    A results file is generated from these, line by line, so that neither memory nor disk has
+    to hold it and a second download equals the first.
+    """
+
+    __slots__ = ("_figures", "_key", "_refills")
+
+    def __init__(self, *words: object) -> None:
+        self._key = "\x1f".join(map(str, words)).encode()
+        self._refills = 0
+        self._figures: list[int] = []
+
+    def _figure(self) -> int:
+        if not self._figures:
+            self._figures = list(SIXTEEN_FIGURES.unpack(self.raw()))
+        return self._figures.pop()
+
+    def raw(self) -> bytes:
+        """Draw 64 bytes."""
+        self._refills += 1
+        return blake2b(self._key, salt=self._refills.to_bytes(16, "little")).digest()
+
+    def unit(self) -> float:
+        """Draw evenly from [0, 1)."""
+        return self._figure() / 2**32
+
+    def happens(self, probability: float) -> bool:
+        """Draw True this often, 0 to 1."""
+        return self.unit() < probability
+
+    def between(self, low: float, high: float) -> float:
+        """Draw evenly from [low, high)."""
+        return low + (high - low) * self.unit()
+
+    def below(self, limit: int) -> int:
+        """Draw a whole number from 0 to limit - 1."""
+        return int(self.unit() * limit)
+
+    def pick[T](self, choices: Sequence[T]) -> T:
+        """Draw one of the choices; one that stands there twice is drawn twice as often."""
+        return choices[self.below(len(choices))]
+
+    def around(self, median: float, spread: float) -> float:
+        """Draw from a log-normal distribution: above zero, with a long tail upwards.
+
+        `spread` is the standard deviation of the logarithm.
+        """
+        # Box-Muller. One minus, because the logarithm of zero does not exist.
+        radius = math.sqrt(-2 * math.log(1 - self.unit()))
+        return median * math.exp(spread * radius * math.cos(2 * math.pi * self.unit()))
+
+    def word(self, length: int) -> str:
+        """Draw up to 64 letters and digits, as the API's ids have them."""
+        return self.raw()[:length].translate(TO_BASE58).decode()
+
+
+class Shuffle:
+    """A repeatable permutation of 0 … size - 1 that needs no memory for the order.
+
+    A four-round Feistel network over the next power of four; what falls outside is walked
+    back in by running it again.
+    """
+
+    __slots__ = ("_half", "_keys", "_mask", "size")
+
+    def __init__(self, size: int, *words: object) -> None:
+        draws = Draws("shuffle", *words)
+        self.size = size
+        self._half = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
+        self._mask = (1 << self._half) - 1
+        self._keys = [draws.below(2**32) | 1 for _ in range(4)]
+
+    def __getitem__(self, index: int) -> int:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        while True:
+            index = self._once(index)
+            if index < self.size:
+                return index
+
+    def _once(self, index: int) -> int:
+        left, right = index >> self._half, index & self._mask
+        for key in self._keys:
+            mixed = (right + key) * 0x9E3779B1 & 0xFFFFFFFF
+            left, right = right, left ^ ((mixed ^ mixed >> 15) * key >> 7 & self._mask)
+        return left << self._half | right

@@ -1,0 +1,106 @@
+"""A batch's results file, generated line by line from the batch's facts and the seed."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from batches.sandbox.chance import Draws, Shuffle
+from batches.sandbox.life import Batch
+from batches.sandbox.messages import MODELS, habits, message
+from batches.sandbox.store import StoredRequest
+
+BLOCK_BYTES = 64 * 1024
+PREFIXES = ("req", "eval", "summary", "label", "translate", "review-ticket")
+
+# What goes wrong with a request whose params are good, and one word the API may yet invent.
+MISHAPS = (
+    ("api_error", "Internal server error"),
+    ("api_error", "Internal server error"),
+    ("overloaded_error", "Overloaded"),
+    ("timeout_error", "Request timed out"),
+    ("invalid_request_error", "prompt is too long: 218311 tokens > 200000 maximum"),
+    ("invalid_request_error", "messages.0.content.1.image.source.base64: invalid image\u2028data"),
+    ("request_too_large", "Request exceeds the maximum size"),
+    ("permission_error", "Your API key does not have permission to use the specified model."),
+    ("content_policy_error", "A kind of error that clients have not met before."),
+)
+
+
+def results_file(batch: Batch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
+    """Yield the results file of an ended batch in blocks of whole lines.
+
+    Its lines come to exactly the batch's outcome, in an order that is not the requests' own.
+    Memory does not grow with the batch. Raises ConnectionAbortedError when the stored
+    requests end too soon because the batch was deleted meanwhile.
+    """
+    block: list[bytes] = []
+    size = written = 0
+    lines = LineWriter(batch, seed)
+    for request in stored if batch.has_stored_requests else generated_requests(batch, seed):
+        line = lines.line(request)
+        block.append(line)
+        size += len(line)
+        written += 1
+        if size >= BLOCK_BYTES:
+            yield b"".join(block)
+            block.clear()
+            size = 0
+    if block:
+        yield b"".join(block)
+    if written < batch.outcome.total:
+        raise ConnectionAbortedError(f"{batch.id} was deleted while its results were read.")
+
+
+def generated_requests(batch: Batch, seed: int) -> Iterator[StoredRequest]:
+    """Yield the requests of a batch that nobody created, in the order of its results file."""
+    total = batch.outcome.total
+    prefix = Draws(seed, batch.id, "prefix").pick(PREFIXES)
+    order = Shuffle(total, seed, batch.id, "order")
+    ranks = Shuffle(total, seed, batch.id, "ranks")
+    for position in range(total):
+        index = order[position]
+        yield StoredRequest(custom_id=f"{prefix}-{index:06d}", rank=ranks[index])
+
+
+class LineWriter:
+    """Writes the lines of one batch: what its requests have in common is drawn once."""
+
+    def __init__(self, batch: Batch, seed: int) -> None:
+        self._seed = seed
+        self._batch = batch
+        self._models = batch.models or _usual_models(Draws(seed, batch.id, "models"))
+        self._habits = habits(Draws(seed, batch.id, "habits"))
+
+    def line(self, request: StoredRequest) -> bytes:
+        """Return one request's line, its line end included."""
+        fields = {"custom_id": request.custom_id, "result": self._result(request)}
+        return msgspec.json.encode(fields) + b"\n"
+
+    def _result(self, request: StoredRequest) -> dict[str, Any]:
+        outcome, rank = self._batch.outcome, request.rank
+        draws = Draws(self._seed, self._batch.id, rank)
+        if rank < outcome.errored:
+            return _errored(request, draws)
+        if rank < outcome.errored + outcome.succeeded:
+            model = request.model or draws.pick(self._models)
+            return {"type": "succeeded", "message": message(model, self._habits, draws)}
+        if rank < outcome.total - outcome.expired:
+            return {"type": "canceled"}
+        return {"type": "expired"}
+
+
+def _usual_models(draws: Draws) -> tuple[str, ...]:
+    models = (draws.pick(MODELS), draws.pick(MODELS))
+    return models[:1] if draws.happens(0.7) else models
+
+
+def _errored(request: StoredRequest, draws: Draws) -> dict[str, Any]:
+    kind, words = draws.pick(MISHAPS)
+    if request.problem:
+        kind, words = request.error_type, request.problem
+    error: dict[str, Any] = {"type": kind, "message": words}
+    if draws.happens(0.2):
+        error["details"] = None
+    request_id = f"req_01{draws.word(22)}" if draws.happens(0.5) else None
+    return {"type": "errored", "error": {"type": "error", "error": error, "request_id": request_id}}

@@ -1,0 +1,176 @@
+"""The API's endpoints: from one call to one answer."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import IO, Any
+from urllib.parse import parse_qsl
+
+from batches.sandbox.answers import Answer
+from batches.sandbox.life import Batch, Outcome
+from batches.sandbox.refusals import RefusalError
+from batches.sandbox.validation import parse_create
+from batches.sandbox.world import World
+
+ROOT = "/v1/messages/batches"
+ONE_BATCH = re.compile(rf"{ROOT}/(?P<id>[^/]+)(?P<action>/cancel|/results)?")
+MOST_BODY_BYTES = 256 * 1024 * 1024
+DEFAULT_LIMIT, HIGHEST_LIMIT = 20, 1000
+# Seen in real traffic: a batch that has not ended comes with a hint when to look again.
+POLL_HINT_SECONDS = "10"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP call, read as far as every endpoint needs it."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: IO[bytes]
+
+
+class Routes:
+    """Sends a call of one workspace to the world and words the answer.
+
+    `lenient` also answers what the official SDK's own tests ask for, as though it existed:
+    ids that no batch has, and a list from both cursors at once.
+    """
+
+    def __init__(self, world: World, base_url: str, *, lenient: bool) -> None:
+        self.world = world
+        self.base_url = base_url
+        self.lenient = lenient
+
+    def answer(self, call: Call, workspace: str) -> Answer:
+        """Return the answer to a call; raises RefusalError for whatever is not done."""
+        if call.path == ROOT:
+            return self._collection(call, workspace)
+        match = ONE_BATCH.fullmatch(call.path)
+        if not match:
+            raise RefusalError(404, f"Not found: {call.path[:200]}")
+        endpoints: dict[str, dict[str, Callable[[str, str], Answer]]] = {
+            "": {"GET": self._retrieve, "DELETE": self._delete},
+            "/cancel": {"POST": self._cancel},
+            "/results": {"GET": self._results},
+        }
+        allowed = endpoints[match["action"] or ""]
+        if call.method not in allowed:
+            raise _wrong_method(*allowed)
+        return allowed[call.method](workspace, match["id"])
+
+    def _collection(self, call: Call, workspace: str) -> Answer:
+        if call.method == "GET":
+            return self._list(call.query, workspace)
+        if call.method == "POST":
+            return self._one(self.world.create(workspace, parse_create(read_body(call))))
+        raise _wrong_method("GET", "POST")
+
+    def _list(self, query: str, workspace: str) -> Answer:
+        values = _query(query)
+        cursors = {name: values.get(name, "") for name in ("after_id", "before_id")}
+        if self.lenient:
+            cursors = self._known(cursors, workspace)
+        elif all(cursors.values()):
+            raise RefusalError(400, "Only one of after_id and before_id can be given.")
+        page = self.world.page(workspace, _limit(values.get("limit")), **cursors)
+        items = [self._described(batch) for batch in page.batches]
+        return Answer.json(
+            {
+                "data": items,
+                "has_more": page.has_more,
+                "first_id": items[0]["id"] if items else None,
+                "last_id": items[-1]["id"] if items else None,
+            }
+        )
+
+    def _known(self, cursors: dict[str, str], workspace: str) -> dict[str, str]:
+        return {
+            name: cursor if self.world.has(workspace, cursor) else ""
+            for name, cursor in cursors.items()
+        }
+
+    def _retrieve(self, workspace: str, batch_id: str) -> Answer:
+        if self._is_imagined(workspace, batch_id):
+            return Answer.json(self._imagined(batch_id, ended=True))
+        return self._one(self.world.find(workspace, batch_id))
+
+    def _cancel(self, workspace: str, batch_id: str) -> Answer:
+        if self._is_imagined(workspace, batch_id):
+            return Answer.json(self._imagined(batch_id, ended=False))
+        return self._one(self.world.cancel(workspace, batch_id))
+
+    def _delete(self, workspace: str, batch_id: str) -> Answer:
+        if not self._is_imagined(workspace, batch_id):
+            self.world.delete(workspace, batch_id)
+        return Answer.json({"id": batch_id, "type": "message_batch_deleted"})
+
+    def _results(self, workspace: str, batch_id: str) -> Answer:
+        blocks = (
+            iter([b'{"custom_id":"imagined","result":{"type":"canceled"}}\n'])
+            if self._is_imagined(workspace, batch_id)
+            else self.world.results(workspace, batch_id)
+        )
+        return Answer(200, blocks, content_type="application/x-jsonl")
+
+    def _one(self, batch: Batch) -> Answer:
+        described = self._described(batch)
+        if described["processing_status"] == "ended":
+            return Answer.json(described)
+        return Answer.json(described, retry_after=POLL_HINT_SECONDS)
+
+    def _described(self, batch: Batch) -> dict[str, Any]:
+        return batch.describe(self.world.clock.now(), self.base_url)
+
+    def _is_imagined(self, workspace: str, batch_id: str) -> bool:
+        return self.lenient and not self.world.has(workspace, batch_id)
+
+    def _imagined(self, batch_id: str, *, ended: bool) -> dict[str, Any]:
+        """Describe a batch that does not exist: canceled a moment ago, and perhaps ended."""
+        now = self.world.clock.now()
+        batch = Batch(
+            id=batch_id,
+            workspace="",
+            created_at=now - timedelta(minutes=2),
+            ends_at=now + timedelta(hours=1),
+            planned=Outcome(succeeded=1),
+            cancel_initiated_at=now - timedelta(minutes=1),
+            cancel_ends_at=now if ended else now + timedelta(minutes=1),
+            settled=Outcome(canceled=1),
+        )
+        return batch.describe(now, self.base_url)
+
+
+def read_body(call: Call) -> bytes:
+    """Read a call's body; raises RefusalError without a usable length, or above 256 MB."""
+    length = call.headers.get("content-length", "")
+    if not re.fullmatch(r"[0-9]{1,18}", length):
+        raise RefusalError(411, "A Content-Length header is required.")
+    if int(length) > MOST_BODY_BYTES:
+        raise RefusalError(413, "Request exceeds the maximum size")
+    return call.body.read(int(length))
+
+
+def _query(query: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise RefusalError(400, "The query string cannot be read.") from None
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise RefusalError(400, "limit: Input should be a valid integer")
+    if int(text) < 1:
+        raise RefusalError(400, "limit: Input should be greater than or equal to 1")
+    if int(text) > HIGHEST_LIMIT:
+        raise RefusalError(400, f"limit: Input should be less than or equal to {HIGHEST_LIMIT}")
+    return int(text)
+
+
+def _wrong_method(*allowed: str) -> RefusalError:
+    return RefusalError(405, "Method Not Allowed", headers={"allow": ", ".join(allowed)})

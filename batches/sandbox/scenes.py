@@ -1,0 +1,126 @@
+"""Setting a scene: a batch in whatever state a test or a demo asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+
+HOUR = timedelta(hours=1)
+DEFAULT_REQUESTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is asked for; None leaves it to the usual: see `staged`.
+
+    `duration` is the time from creation to the natural end. The four tallies are final ones:
+    what is left of `requests` when some are given has succeeded.
+    """
+
+    status: str = "in_progress"
+    requests: int | None = None
+    created_at: datetime | None = None
+    duration: timedelta | None = None
+    succeeded: int | None = None
+    errored: int | None = None
+    canceled: int | None = None
+    expired: int | None = None
+    cancel_initiated_at: datetime | None = None
+    canceling_for: timedelta = timedelta(seconds=40)
+    moving_counts: bool = False
+    is_interruptible: bool = True
+    models: Sequence[str] = ()
+
+
+def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
+    """Return the batch of a scene, as it stands at `now`.
+
+    One in progress is new and runs for an hour, one that is canceling goes on for
+    `canceling_for`, one that has ended was created an hour ago (a day, if requests expired).
+    Raises ValueError for a scene that can't be: tallies that don't sum, an end to come.
+    """
+    outcome = _outcome(scene)
+    if scene.duration is not None and not timedelta(0) < scene.duration <= EXPIRES_AFTER:
+        raise ValueError("A batch runs for some time and for at most 24 hours.")
+    if scene.status == "ended":
+        return _ended(scene, outcome, batch_id, workspace, now)
+    if scene.status not in ("in_progress", "canceling"):
+        raise ValueError(f"A batch is never {scene.status!r}.")
+    created_at = scene.created_at or now
+    if now >= created_at + EXPIRES_AFTER:
+        raise ValueError("A batch that was created a day ago has ended.")
+    if outcome.canceled and scene.status == "in_progress":
+        raise ValueError("Nothing is canceled before a cancel: ask for canceling or ended.")
+    ends_at = created_at + scene.duration if scene.duration else _later(created_at, now)
+    is_canceling = scene.status == "canceling"
+    canceled_at = scene.cancel_initiated_at or now
+    return Batch(
+        id=batch_id,
+        workspace=workspace,
+        created_at=created_at,
+        ends_at=ends_at,
+        planned=_without_cancel(outcome) if is_canceling else outcome,
+        models=tuple(scene.models),
+        moving_counts=scene.moving_counts,
+        is_interruptible=scene.is_interruptible,
+        cancel_initiated_at=canceled_at if is_canceling else None,
+        cancel_ends_at=now + scene.canceling_for if is_canceling else None,
+        settled=outcome if is_canceling else None,
+    )
+
+
+def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: datetime) -> Batch:
+    age = EXPIRES_AFTER + HOUR if outcome.expired else HOUR
+    created_at = scene.created_at or now - max(age, scene.duration or age)
+    usual = EXPIRES_AFTER if outcome.expired else min(HOUR / 2, now - created_at)
+    ends_at = created_at + (usual if scene.duration is None else scene.duration)
+    if ends_at > now:
+        raise ValueError("A batch that has ended can't end later than now.")
+    canceled_at = scene.cancel_initiated_at
+    if outcome.canceled and canceled_at is None:
+        canceled_at = max(created_at, ends_at - scene.canceling_for)
+    return Batch(
+        id=batch_id,
+        workspace=workspace,
+        created_at=created_at,
+        ends_at=ends_at,
+        planned=_without_cancel(outcome) if canceled_at else outcome,
+        models=tuple(scene.models),
+        moving_counts=scene.moving_counts,
+        cancel_initiated_at=canceled_at,
+        cancel_ends_at=ends_at if canceled_at else None,
+        settled=outcome if canceled_at else None,
+    )
+
+
+def _outcome(scene: Scene) -> Outcome:
+    given = {
+        name: getattr(scene, name) or 0 for name in ("succeeded", "errored", "canceled", "expired")
+    }
+    if any(figure < 0 for figure in given.values()):
+        raise ValueError("A tally can't be negative.")
+    total = sum(given.values())
+    requests = scene.requests
+    if requests is None:
+        requests = total or DEFAULT_REQUESTS
+    if scene.succeeded is None:
+        given["succeeded"] = requests - total
+    outcome = Outcome(**given)
+    if outcome.total != requests or given["succeeded"] < 0 or requests < 1:
+        raise ValueError(f"The tallies {given} don't sum to {requests} requests.")
+    return outcome
+
+
+def _without_cancel(outcome: Outcome) -> Outcome:
+    return Outcome(
+        succeeded=outcome.succeeded + outcome.canceled,
+        errored=outcome.errored,
+        expired=outcome.expired,
+    )
+
+
+def _later(created_at: datetime, now: datetime) -> datetime:
+    """An hour after the creation or, where that has passed, after now; never past the expiry."""
+    usual = created_at + HOUR
+    return usual if usual > now else min(now + HOUR, created_at + EXPIRES_AFTER)

@@ -1,0 +1,196 @@
+"""The demo's world: batches in every state to begin with, and another one now and then."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from math import ceil
+
+from batches.sandbox.chance import Draws
+from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.planning import plan
+from batches.sandbox.scenes import Scene, staged
+from batches.sandbox.world import World
+
+SIZES = (1, 3, 12, 40, 150, 150, 400, 400, 1_200, 1_200, 5_000, 20_000)
+MOST_CAUGHT_UP = 50
+# Younger than this a batch's whole life so far fits into what is left of its 24 hours.
+LONGEST_REMAINING = EXPIRES_AFTER - timedelta(hours=1)
+UNPRICED_MODEL = "claude-mythos-5-1"
+
+
+def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
+    """Fill a new world with `count` batches; a world that had any before stays as it is.
+
+    Three in five go to the first workspace, two to the second. Each gets the whole cast of
+    states first, live ones with real minutes to run whatever the clock's speed, and then a
+    history over some forty days.
+    """
+    if world.store.count():
+        return
+    now = world.clock.now()
+    casts = [
+        _scenes(now, world.clock.speed, 1 / (1 + at), Draws(world.seed, "cast", workspace))
+        for at, workspace in enumerate(workspaces)
+    ]
+    batches: list[Batch] = []
+    for at in range(count):
+        turn = (0, 1, 0, 1, 0)[at % 5] % len(workspaces)
+        batch_id = f"msgbatch_01{Draws(world.seed, 'seed', at).word(22)}"
+        batches.append(staged(next(casts[turn]), batch_id, workspaces[turn], now))
+    batches.sort(key=lambda batch: batch.created_at)
+    world.add(batches)
+
+
+def _scenes(now: datetime, speed: float, scale: float, draws: Draws) -> Iterator[Scene]:
+    """Yield first the cast, most telling states first, then history without an end.
+
+    `scale` makes one workspace's batches smaller and younger than another's.
+    """
+    live, past = _live(now, speed, scale), _past(now, scale)
+    # Live and past by turns, so that a small world has both.
+    for one, other in zip(live, past, strict=True):
+        yield one
+        yield other
+    while True:
+        yield _history(now, draws)
+
+
+def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
+    def running(requests: int, age_minutes: float, real_minutes: float) -> Scene:
+        age = timedelta(minutes=age_minutes) * scale
+        remaining = min(timedelta(minutes=real_minutes) * speed, LONGEST_REMAINING - age)
+        requests = ceil(requests * scale)
+        return Scene(requests=requests, created_at=now - age, duration=age + remaining)
+
+    def canceling(requests: int, age_minutes: float, real_minutes: float) -> Scene:
+        age = timedelta(minutes=age_minutes) * scale
+        remaining = timedelta(minutes=real_minutes) * speed
+        requests = ceil(requests * scale)
+        return Scene(
+            status="canceling",
+            requests=requests,
+            canceled=requests * 2 // 3,
+            created_at=now - age,
+            duration=min(age + remaining * 3, EXPIRES_AFTER),
+            cancel_initiated_at=now - age / 4,
+            canceling_for=min(remaining, LONGEST_REMAINING - age),
+        )
+
+    return [
+        running(20_000, 14, 45),
+        canceling(5_000, 38, 6),
+        running(1_200, 3, 30),
+        running(150, 6, 2),
+        running(100_000, 47, 90),
+        running(12, 1, 25),
+        running(400, 9, 5),
+        running(2_500, 22, 120),
+    ]
+
+
+def _past(now: datetime, scale: float) -> list[Scene]:
+    def ended(hours_ago: float, minutes: float, outcome: Outcome) -> Scene:
+        return Scene(
+            status="ended",
+            created_at=now - timedelta(hours=hours_ago),
+            duration=timedelta(minutes=minutes),
+            succeeded=ceil(outcome.succeeded * scale),
+            errored=ceil(outcome.errored * scale),
+            canceled=ceil(outcome.canceled * scale),
+            expired=ceil(outcome.expired * scale),
+        )
+
+    late_start = now - timedelta(hours=3)
+    return [
+        ended(1.2, 18, Outcome(succeeded=1_200)),
+        ended(2.1, 41, Outcome(succeeded=371, errored=29)),
+        ended(5.5, 12, Outcome(succeeded=412, errored=3, canceled=785)),
+        ended(
+            27,
+            EXPIRES_AFTER / timedelta(minutes=1),
+            Outcome(succeeded=4_103, errored=12, expired=885),
+        ),
+        ended(9, 2, Outcome(errored=40)),
+        Scene(
+            status="ended",
+            requests=150,
+            created_at=late_start,
+            duration=timedelta(minutes=16),
+            cancel_initiated_at=late_start + timedelta(minutes=15, seconds=40),
+        ),
+        ended(31 * 24, 33, Outcome(succeeded=4_988, errored=12)),
+        Scene(
+            status="ended",
+            requests=250,
+            created_at=now - timedelta(hours=30),
+            duration=timedelta(minutes=9),
+            models=(UNPRICED_MODEL,),
+        ),
+    ]
+
+
+def _history(now: datetime, draws: Draws) -> Scene:
+    age = timedelta(days=1) + timedelta(days=40) * draws.unit() ** 1.5
+    created_at = now - age
+    requests = 100_000 if draws.happens(0.01) else draws.pick(SIZES)
+    planned = plan(created_at, requests, 0, draws)
+    tallies = planned.outcome
+    canceled_at, canceled = None, 0
+    if draws.happens(0.07) and not tallies.expired:
+        canceled = int(tallies.succeeded * draws.between(0.1, 0.95))
+        canceled_at = planned.ends_at - (planned.ends_at - created_at) / 10
+    return Scene(
+        status="ended",
+        created_at=created_at,
+        duration=planned.ends_at - created_at,
+        succeeded=tallies.succeeded - canceled,
+        errored=tallies.errored,
+        canceled=canceled,
+        expired=tallies.expired,
+        cancel_initiated_at=canceled_at,
+    )
+
+
+class Drip:
+    """Another batch every `interval` of the sandbox's time, in one workspace or the other.
+
+    Which ones come, and when, hangs on the seed alone, so they come just so after a restart.
+    """
+
+    def __init__(self, world: World, interval: timedelta, workspaces: Sequence[str]) -> None:
+        self._world = world
+        self._interval = interval
+        self._workspaces = workspaces
+        note = world.store.note("dripped")
+        self._done = int(note) if note else self._turn()
+
+    def catch_up(self) -> None:
+        """Add the batches that are due; after a long sleep only the latest fifty."""
+        turn = self._turn()
+        if turn <= self._done:
+            return
+        with self._world.store.transaction():
+            for each in range(max(self._done + 1, turn - MOST_CAUGHT_UP), turn + 1):
+                self._world.add([self._batch(each)])
+            self._world.store.set_note("dripped", str(turn))
+            self._done = turn
+
+    def _turn(self) -> int:
+        return int(self._world.clock.now().timestamp() // self._interval.total_seconds())
+
+    def _batch(self, turn: int) -> Batch:
+        seed = self._world.seed
+        draws = Draws(seed, "drip", turn)
+        start = datetime.fromtimestamp(
+            turn * self._interval.total_seconds(), self._world.clock.now().tzinfo
+        )
+        batch_id = f"msgbatch_01{draws.word(22)}"
+        requests = draws.pick(SIZES)
+        planned = plan(start, requests, 0, draws)
+        return Batch(
+            id=batch_id,
+            workspace=draws.pick(self._workspaces),
+            created_at=start,
+            ends_at=planned.ends_at,
+            planned=planned.outcome,
+            is_interruptible=planned.is_interruptible,
+        )

@@ -1,0 +1,232 @@
+"""What the sandbox remembers, in SQLite: in a file it survives a kill, in memory it doesn't."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from batches.sandbox.life import Batch
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REQUESTS_AT_ONCE = 1000
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    workspace TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    facts BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS newest ON batches (workspace, created_at, seq);
+CREATE TABLE IF NOT EXISTS requests (
+    batch_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    facts BLOB NOT NULL,
+    PRIMARY KEY (batch_id, position)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cancels (
+    batch_id TEXT NOT NULL,
+    accepted_at TEXT NOT NULL
+);
+"""
+
+_decode_batch = msgspec.json.Decoder(Batch).decode
+
+
+class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One request of a created batch.
+
+    `rank` decides its outcome: ranks count through the batch's outcome from errored to
+    succeeded to canceled to expired, and requests with a `problem` have the lowest.
+    """
+
+    custom_id: str
+    rank: int
+    model: str = ""
+    error_type: str = ""
+    problem: str = ""
+
+
+_decode_request = msgspec.json.Decoder(StoredRequest).decode
+
+
+class Store:
+    """Batches by age, their requests, accepted cancels and a few notes; safe across threads.
+
+    What `transaction` has left is on disk: kill -9 loses none of it. Raises sqlite3.Error
+    for a file that is no database or can't be written.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, autocommit=True, timeout=10
+        )
+        self._depth = 0
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database; nothing works afterwards."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Let one thread in, and keep all of what it does or, after an exception, nothing."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._depth += 1
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            else:
+                self._db.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def note(self, name: str) -> str | None:
+        """Return the note of this name, None if there is none."""
+        row = self._one("SELECT value FROM notes WHERE name = ?", name)
+        return row[0] if row else None
+
+    def set_note(self, name: str, value: str) -> None:
+        """Write or overwrite a note."""
+        with self.transaction():
+            self._db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def add(self, batches: Iterable[Batch]) -> None:
+        """Add batches; one whose id is taken already is left out, so that a repeat is harmless."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO batches (id, workspace, created_at, facts)"
+                " VALUES (?, ?, ?, ?)",
+                (
+                    (b.id, b.workspace, _microseconds(b.created_at), msgspec.json.encode(b))
+                    for b in batches
+                ),
+            )
+
+    def replace(self, batch: Batch) -> None:
+        """Overwrite the facts about a batch; its place in the list stays."""
+        with self.transaction():
+            self._db.execute(
+                "UPDATE batches SET facts = ? WHERE id = ?", (msgspec.json.encode(batch), batch.id)
+            )
+
+    def remove(self, batch_id: str) -> None:
+        """Forget a batch and its requests; its accepted cancels stay on record."""
+        with self.transaction():
+            self._db.execute("DELETE FROM requests WHERE batch_id = ?", (batch_id,))
+            self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
+
+    def get(self, batch_id: str) -> Batch | None:
+        """Return a batch of any workspace, None if there is none."""
+        row = self._one("SELECT facts FROM batches WHERE id = ?", batch_id)
+        return _decode_batch(row[0]) if row else None
+
+    def ids(self) -> list[str]:
+        """Return every id, oldest entry first."""
+        return [row[0] for row in self._all("SELECT id FROM batches ORDER BY seq")]
+
+    def count(self) -> int:
+        """Return how many batches were ever added, the removed ones included."""
+        row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'batches'")
+        return row[0] if row else 0
+
+    def newest(self, workspace: str, limit: int) -> list[Batch]:
+        """Return up to `limit` batches of a workspace, newest first."""
+        rows = self._all(
+            "SELECT facts FROM batches WHERE workspace = ?"
+            " ORDER BY created_at DESC, seq DESC LIMIT ?",
+            workspace,
+            limit,
+        )
+        return [_decode_batch(row[0]) for row in rows]
+
+    def older(self, workspace: str, than: str, limit: int) -> list[Batch]:
+        """Return up to `limit` batches older than the one with this id, newest first."""
+        rows = self._all(
+            "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) <"
+            " (SELECT created_at, seq FROM batches WHERE id = ?)"
+            " ORDER BY created_at DESC, seq DESC LIMIT ?",
+            workspace,
+            than,
+            limit,
+        )
+        return [_decode_batch(row[0]) for row in rows]
+
+    def newer(self, workspace: str, than: str, limit: int) -> list[Batch]:
+        """Return up to `limit` batches newer than the one with this id, the oldest first."""
+        rows = self._all(
+            "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) >"
+            " (SELECT created_at, seq FROM batches WHERE id = ?)"
+            " ORDER BY created_at, seq LIMIT ?",
+            workspace,
+            than,
+            limit,
+        )
+        return [_decode_batch(row[0]) for row in rows]
+
+    def add_requests(self, batch_id: str, requests: Mapping[int, StoredRequest]) -> None:
+        """Keep a created batch's requests under their positions in the results file."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT INTO requests VALUES (?, ?, ?)",
+                ((batch_id, at, msgspec.json.encode(item)) for at, item in requests.items()),
+            )
+
+    def requests(self, batch_id: str) -> Iterator[StoredRequest]:
+        """Yield a created batch's requests in the order of its results file, a few at a time."""
+        after = -1
+        while True:
+            rows = self._all(
+                "SELECT position, facts FROM requests WHERE batch_id = ? AND position > ?"
+                " ORDER BY position LIMIT ?",
+                batch_id,
+                after,
+                REQUESTS_AT_ONCE,
+            )
+            yield from (_decode_request(facts) for _, facts in rows)
+            if len(rows) < REQUESTS_AT_ONCE:
+                return
+            after = rows[-1][0]
+
+    def record_cancel(self, batch_id: str, accepted_at: datetime) -> None:
+        """Put an accepted cancel on record."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO cancels VALUES (?, ?)", (batch_id, accepted_at.isoformat())
+            )
+
+    def accepted_cancels(self) -> dict[str, int]:
+        """Return how often each batch was moved from in_progress to canceling."""
+        return dict(self._all("SELECT batch_id, count(*) FROM cancels GROUP BY batch_id"))
+
+    def _all(self, statement: str, *values: object) -> list[Any]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+    def _one(self, statement: str, *values: object) -> Any:
+        with self._lock:
+            return self._db.execute(statement, values).fetchone()
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,199 @@
+"""The imitation's state and rules: what each workspace's batches are, and what may be done."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from batches.sandbox import life
+from batches.sandbox.chance import Draws, Shuffle
+from batches.sandbox.clock import SandboxClock
+from batches.sandbox.life import Batch
+from batches.sandbox.planning import plan
+from batches.sandbox.refusals import RefusalError, unknown_batch
+from batches.sandbox.results import results_file
+from batches.sandbox.store import Store, StoredRequest
+from batches.sandbox.validation import Request
+
+
+class Page(NamedTuple):
+    """One page of a list, newest first; `has_more` speaks of the direction asked for."""
+
+    batches: list[Batch]
+    has_more: bool
+
+
+class World:
+    """Every workspace's batches, as the API's endpoints see and change them.
+
+    A workspace never sees another's batch: asking for one is a 404. `canceling_seconds` is
+    the range, in the sandbox's own time, that `canceling` lasts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: SandboxClock,
+        *,
+        seed: int,
+        moving_counts: frozenset[str] = frozenset(),
+        canceling_seconds: tuple[float, float] = (25, 60),
+        cancel_of_ended: int = 400,
+        second_cancel: int = 200,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.seed = seed
+        self.moving_counts = moving_counts
+        self.canceling_seconds = canceling_seconds
+        self.cancel_of_ended = cancel_of_ended
+        self.second_cancel = second_cancel
+
+    def create(self, workspace: str, requests: Sequence[Request]) -> Batch:
+        """Add a batch of these requests, in progress from now on."""
+        with self.store.transaction():
+            batch_id = self.new_id()
+            now = self.clock.now()
+            invalid = sum(1 for request in requests if request.problem)
+            planned = plan(now, len(requests), invalid, Draws(self.seed, batch_id, "plan"))
+            batch = Batch(
+                id=batch_id,
+                workspace=workspace,
+                created_at=now,
+                ends_at=planned.ends_at,
+                planned=planned.outcome,
+                is_interruptible=planned.is_interruptible,
+                invalid=invalid,
+                has_stored_requests=True,
+            )
+            self.add([batch])
+            self.store.add_requests(batch_id, self._placed(batch, requests))
+        return batch
+
+    def add(self, batches: Iterable[Batch]) -> None:
+        """Add batches made elsewhere, with moving counts where their workspace has them."""
+        self.store.add(
+            msgspec.structs.replace(
+                batch, moving_counts=batch.moving_counts or batch.workspace in self.moving_counts
+            )
+            for batch in batches
+        )
+
+    def new_id(self) -> str:
+        """Return an id that no batch has had; one seed gives the same ids in the same order."""
+        return f"msgbatch_01{Draws(self.seed, 'id', self.store.count()).word(22)}"
+
+    def _placed(self, batch: Batch, requests: Sequence[Request]) -> dict[int, StoredRequest]:
+        """Give each request its place in the results file and its rank in the outcome."""
+        order = Shuffle(len(requests), self.seed, batch.id, "order")
+        valid_ranks = Shuffle(len(requests) - batch.invalid, self.seed, batch.id, "ranks")
+        placed: dict[int, StoredRequest] = {}
+        invalid = 0
+        for at, request in enumerate(requests):
+            if request.problem:
+                rank = invalid
+                invalid += 1
+            else:
+                rank = batch.invalid + valid_ranks[at - invalid]
+            placed[order[at]] = StoredRequest(
+                request.custom_id, rank, request.model, request.error_type, request.problem
+            )
+        return placed
+
+    def find(self, workspace: str, batch_id: str) -> Batch:
+        """Return a workspace's batch; raises RefusalError (404) if it has none of this id."""
+        batch = self.store.get(batch_id)
+        if batch is None or batch.workspace != workspace:
+            raise unknown_batch(batch_id)
+        return batch
+
+    def page(self, workspace: str, limit: int, *, after_id: str = "", before_id: str = "") -> Page:
+        """Return a page of a workspace's batches, newest first.
+
+        `after_id` asks for the older ones after that batch, `before_id` for the newer ones.
+        Raises RefusalError (400) for a cursor that is no batch of this workspace.
+        """
+        with self.store.transaction():
+            for name, cursor in (("after_id", after_id), ("before_id", before_id)):
+                if cursor and not self.has(workspace, cursor):
+                    raise RefusalError(400, f"{name}: Message Batch {cursor} not found.")
+            # One more than asked for tells whether there are more.
+            if before_id:
+                found = self.store.newer(workspace, before_id, limit + 1)
+                return Page(found[:limit][::-1], len(found) > limit)
+            if after_id:
+                found = self.store.older(workspace, after_id, limit + 1)
+            else:
+                found = self.store.newest(workspace, limit + 1)
+            return Page(found[:limit], len(found) > limit)
+
+    def has(self, workspace: str, batch_id: str) -> bool:
+        """Tell whether a workspace has a batch of this id."""
+        batch = self.store.get(batch_id)
+        return batch is not None and batch.workspace == workspace
+
+    def cancel(self, workspace: str, batch_id: str) -> Batch:
+        """Move a batch from in_progress to canceling.
+
+        What the API answers for the other two states is not documented, so it can be set:
+        `second_cancel` and `cancel_of_ended` are the statuses, 200 meaning "unchanged".
+        """
+        with self.store.transaction():
+            batch = self.find(workspace, batch_id)
+            now = self.clock.now()
+            status = batch.status(now)
+            if status == "in_progress":
+                return self._accept_cancel(batch)
+            answer = self.second_cancel if status == "canceling" else self.cancel_of_ended
+            if answer == 404:
+                raise unknown_batch(batch_id)
+            if answer != 200:
+                words = "is already canceling" if status == "canceling" else "has already ended"
+                raise RefusalError(answer, f"Message Batch {batch_id} {words}.")
+            return batch
+
+    def _accept_cancel(self, batch: Batch) -> Batch:
+        draws = Draws(self.seed, batch.id, "cancel")
+        now = self.clock.now()
+        lasting = timedelta(seconds=draws.between(*self.canceling_seconds))
+        canceling = life.cancel(batch, now, lasting, draws)
+        self.store.replace(canceling)
+        self.store.record_cancel(batch.id, now)
+        return canceling
+
+    def delete(self, workspace: str, batch_id: str) -> None:
+        """Forget an ended batch; raises RefusalError (400) for one that has not ended."""
+        with self.store.transaction():
+            batch = self.find(workspace, batch_id)
+            if batch.status(self.clock.now()) != "ended":
+                raise RefusalError(
+                    400,
+                    "In progress batches cannot be deleted. Consider canceling the batch instead.",
+                )
+            self.store.remove(batch_id)
+
+    def results(self, workspace: str, batch_id: str) -> Iterator[bytes]:
+        """Return the results file as a stream of blocks.
+
+        Raises RefusalError (404, not worth a retry) before the end and after the archiving.
+        """
+        batch = self.find(workspace, batch_id)
+        now = self.clock.now()
+        if batch.status(now) != "ended" or batch.is_archived(now):
+            raise RefusalError(
+                404,
+                f"Message Batch {batch_id} has no available results.",
+                headers={"x-should-retry": "false"},
+            )
+        return results_file(batch, self.store.requests(batch_id), self.seed)
+
+    def change(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch:
+        """Overwrite a batch of any workspace; raises RefusalError (404) if there is none."""
+        with self.store.transaction():
+            batch = self.store.get(batch_id)
+            if batch is None:
+                raise unknown_batch(batch_id)
+            changed = change(batch)
+            self.store.replace(changed)
+        return changed
