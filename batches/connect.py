@@ -45,6 +45,15 @@ def client_for(workspace: Workspace) -> BatchClient:
         return _clients[fingerprint]
 
 
+def usable(base_url: str, key: str) -> str:
+    """What is wrong with an address and key as such, in a sentence without the key; or empty."""
+    try:
+        BatchClient(base_url, key).close()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def transport() -> httpx.BaseTransport | None:
     """None: the network. Tests put the sandbox here."""
     return None

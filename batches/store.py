@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
+import msgspec
+from django.db import connection, transaction
 from django.db.models import Q
 
 from batches.client import RemoteBatch
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
 from batches.models.batch import COUNTS
+from batches.outcome import outcome_of
 
 # The columns that are the API's own words, one to one.
 MIRRORED = (
@@ -33,11 +36,13 @@ WRITTEN = (
     "missing_noted_at",
     "deleted_upstream_at",
 )
+# What a new row has besides: ours alone, and never touched again from here.
+INSERTED = (
+    *("workspace_id", "api_id", "first_revision", "first_seen_at", "label", "owner", "note"),
+    *WRITTEN,
+)
 # Counts that merely move are noted in the history at most once in this time.
 OBSERVATION_GAP = timedelta(minutes=1)
-# SQLite takes at most 32,766 values in one statement; a row has some thirty columns.
-ROWS_A_STATEMENT = 500
-
 MISSING_ROUNDS = 3
 MISSING_GAP = timedelta(minutes=5)
 
@@ -128,24 +133,60 @@ def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> boo
 def _upsert(
     workspace: Workspace, remotes: Sequence[RemoteBatch], first_revision: int, now: datetime
 ) -> None:
-    """One statement for new and changed rows: on conflict only WRITTEN columns change."""
+    """Write new and changed rows; on conflict only WRITTEN columns change.
+
+    In SQL of our own: Django's bulk_create does the same in three times the time, most of it
+    spent on preparing each value of thirty columns.
+    """
     if not remotes:
         return
-    rows = []
     # The list is newest first; numbered from its end, so that newer batches have higher numbers.
-    for number, remote in enumerate(reversed(remotes), start=first_revision):
-        row = Batch(workspace=workspace, api_id=remote.id, first_revision=number, first_seen_at=now)
-        _copy(row, remote, number, now)
-        rows.append(row)
-    Batch.objects.bulk_create(
-        rows,
-        batch_size=ROWS_A_STATEMENT,
-        update_conflicts=True,
-        unique_fields=["api_id"],
-        update_fields=WRITTEN,
-    )
+    numbered = enumerate(reversed(remotes), start=first_revision)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _upsert_sql(), [_values(workspace, remote, number, now) for number, remote in numbered]
+        )
     Workspace.objects.filter(pk=workspace.pk).update(
         latest_revision=first_revision + len(remotes) - 1
+    )
+
+
+def _upsert_sql() -> str:
+    quote = connection.ops.quote_name
+    columns = ", ".join(map(quote, INSERTED))
+    places = ", ".join(["%s"] * len(INSERTED))
+    changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in WRITTEN)
+    table, key = quote(Batch._meta.db_table), quote("api_id")
+    # Nothing but our own names goes into the text.
+    insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
+    return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
+
+
+def _values(
+    workspace: Workspace, remote: RemoteBatch, number: int, now: datetime
+) -> tuple[Any, ...]:
+    """One row in the order of INSERTED."""
+    adapt = connection.ops.adapt_datetimefield_value
+    outcome = outcome_of(
+        remote.processing_status,
+        remote.request_counts,
+        cancel_initiated=remote.cancel_initiated_at is not None,
+    )
+    seen = adapt(now)
+    return (
+        *(workspace.pk, remote.id, number, seen, "", "", ""),
+        remote.processing_status,
+        adapt(remote.created_at),
+        adapt(remote.expires_at),
+        adapt(remote.ended_at),
+        adapt(remote.cancel_initiated_at),
+        adapt(remote.archived_at),
+        remote.results_url,
+        *(getattr(remote.request_counts, name) for name in COUNTS),
+        msgspec.json.encode(remote.raw).decode(),
+        outcome,
+        remote.processing_status != Batch.Status.ENDED,
+        *(number, seen, 0, None, None),
     )
 
 

@@ -1,5 +1,205 @@
+"""The admin: workspaces with their keys, people with their roles, and the audit to read."""
+
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from batches.connect import usable
+from batches.models import AuditEvent, Workspace
+from dashboard.access import client_address, may
+from dashboard.roles import ROLES
 
 
-class BatchboardAdminSite(admin.AdminSite):
-    site_header = "Batchboard"
+class ByRole:
+    """Whoever may manage may do all that the page offers; Django's own permissions don't count."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "manage")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, "manage")
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, "manage")
+
+
+class WorkspaceForm(forms.ModelForm[Workspace]):
+    """The key can be written and never read back: not even its length is shown."""
+
+    new_key = forms.CharField(
+        label="API key",
+        required=False,
+        max_length=1000,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        help_text="Stored encrypted, and never shown again. Leave empty to keep the one there is.",
+    )
+
+    class Meta:
+        model = Workspace
+        fields = ("name", "slug", "base_url", "auth", "anthropic_workspace_id", "is_enabled",
+                  "members")  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        key = cleaned.get("new_key", "")
+        if not key and not self.instance.key:
+            self.add_error("new_key", "A workspace needs the API key whose batches it shows.")
+        elif problem := usable(cleaned.get("base_url", ""), key or self.instance.key):
+            self.add_error("new_key" if key else "base_url", problem)
+        return cleaned
+
+    def save(self, commit: bool = True) -> Workspace:  # noqa: FBT001, FBT002
+        if self.cleaned_data["new_key"]:
+            self.instance.api_key = self.cleaned_data["new_key"]
+        # Changed or not, somebody wants to see now whether it works.
+        self.instance.next_sync_at = None
+        return super().save(commit)
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(ByRole, admin.ModelAdmin[Workspace]):
+    form = WorkspaceForm
+    list_display = ("name", "base_url", "is_enabled", "last_synced_at", "last_error")
+    filter_horizontal = ("members",)
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else dict(self.prepopulated_fields)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Workspace,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        changed = ", ".join("API key" if name == "new_key" else name for name in form.changed_data)
+        AuditEvent.record(
+            "workspace changed" if change else "workspace added",
+            actor=request.user,
+            workspace=obj,
+            address=client_address(request),
+            outcome=f"Changed: {changed}." if changed else "Nothing changed.",
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Workspace) -> None:
+        record_deletion(request, obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
+        for workspace in queryset:
+            record_deletion(request, workspace)
+        super().delete_queryset(request, queryset)
+
+
+def record_deletion(request: HttpRequest, workspace: Workspace) -> None:
+    AuditEvent.record(
+        "workspace deleted",
+        actor=request.user,
+        workspace=workspace,
+        address=client_address(request),
+        outcome=f"With {workspace.batches.count():,} mirrored batches.",
+    )
+
+
+class MembershipInline(admin.TabularInline[Any, Any]):
+    model = Workspace.members.through
+    extra = 0
+    verbose_name = "workspace"
+    verbose_name_plural = "member of"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, "manage")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, "manage")
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+
+class PersonAdmin(ByRole, UserAdmin):
+    """People and their roles. A superuser is out of an admin's reach, or roles meant nothing."""
+
+    list_display = ("username", "email", "role", "is_active", "last_login")
+    list_filter = ("is_active", "groups")
+    filter_horizontal = ("groups",)
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "groups")}),
+    )
+    inlines = (MembershipInline,)
+
+    def role(self, person: User) -> str:
+        held = {group.name for group in person.groups.all()}
+        return next((role for role in reversed(ROLES) if role in held), "none")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        people = super().get_queryset(request).prefetch_related("groups")
+        return people if request.user.is_superuser else people.filter(is_superuser=False)  # type: ignore[union-attr]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "groups":
+            # Other groups may carry permissions of Django's own.
+            options["queryset"] = Group.objects.filter(name__in=ROLES)
+        return super().formfield_for_manytomany(db_field, request, **options)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        record_person(request, "person changed", obj)
+        return super().log_change(request, obj, message)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        record_person(request, "person added", obj)
+        return super().log_addition(request, obj, message)
+
+
+def record_person(request: HttpRequest, action: str, person: User) -> None:
+    roles = ", ".join(person.groups.values_list("name", flat=True)) or "no role"
+    AuditEvent.record(
+        action,
+        actor=request.user,
+        address=client_address(request),
+        outcome=f"{person.get_username()}: {roles}.",
+    )
+
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+admin.site.register(User, PersonAdmin)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
+    list_display = ("at", "actor", "action", "workspace", "batch_api_id", "outcome")
+    search_fields = ("actor", "batch_api_id", "action")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "manage")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, "manage")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        events = super().get_queryset(request)
+        if request.user.is_superuser:
+            return events
+        # An admin's own workspaces, and what concerns people.
+        mine = Workspace.objects.filter(members=request.user.pk).values_list("pk", flat=True)
+        return events.filter(workspace_id__in=[*mine]) | events.filter(workspace_id=None)

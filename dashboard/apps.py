@@ -7,4 +7,4 @@ class DashboardConfig(AppConfig):
 
 
 class BatchboardAdminConfig(AdminConfig):
-    default_site = "dashboard.admin.BatchboardAdminSite"
+    default_site = "dashboard.admin_site.BatchboardAdminSite"

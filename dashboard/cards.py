@@ -17,7 +17,7 @@ ICONS = {
     "canceled": "ban",
     "canceled_too_late": "timer-off",
     "expired": "calendar-x",
-    "unknown": "circle-help",
+    "unknown": "circle-question-mark",
     "deleted": "trash-2",
 }
 
@@ -45,7 +45,7 @@ class Card:
 
     @property
     def icon(self) -> str:
-        return ICONS.get(self.state, "circle-help")
+        return ICONS.get(self.state, "circle-question-mark")
 
     @property
     def words(self) -> str:

@@ -1,166 +1,167 @@
 """What the list's address asks for, and the batches that answer it."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Q
 from django.http import QueryDict
 
-from batches.models import Batch, Workspace
+from batches.models import Batch, BatchQuerySet, Workspace
 from dashboard.keyset import ORDERS, BadCursor, Position
 
 PAGE_SIZE = 50
 LONGEST_TEXT = 200
 ID_PREFIX = "msgbatch_"
 
-STATUSES: dict[str, tuple[str, Q]] = {
+TABS: dict[str, tuple[str, Q]] = {
     "all": ("All", Q()),
     "active": ("Active", Q(is_active=True)),
-    "in_progress": ("In progress", Q(is_active=True, processing_status="in_progress")),
     "canceling": ("Canceling", Q(is_active=True, processing_status="canceling")),
-    "ended": ("Ended", Q(processing_status="ended")),
     "succeeded": ("Succeeded", Q(outcome="all_succeeded")),
     "failed": ("Failed", Q(outcome__in=["some_failed", "all_failed"])),
     "canceled": ("Canceled", Q(outcome__in=["canceled", "canceled_too_late"])),
     "expired": ("Expired", Q(outcome="expired")),
 }
+# Statuses that an address may name though they have no tab.
+STATUSES: dict[str, tuple[str, Q]] = TABS | {
+    "in_progress": ("In progress", Q(is_active=True, processing_status="in_progress")),
+    "ended": ("Ended", Q(processing_status="ended")),
+}
 SORTS = {"active": "Active first", "newest": "Newest first", "oldest": "Oldest first"}
-FIELDS = ("status", "workspace", "q", "label", "owner", "since", "until", "sort")
-NARROWING = ("workspace", "q", "label", "owner", "since", "until")
-TOO_LONG = f"This is too long to search for: give at most {LONGEST_TEXT} characters."
+# What narrows the list down, the tab apart.
+FILTERS = ("workspace", "q", "label", "owner", "since", "until")
+TITLES = {
+    "status": "Status", "workspace": "Workspace", "q": "Search", "label": "Label",
+    "owner": "Owner", "since": "Created since", "until": "Created until", "sort": "Order",
+}  # fmt: skip
 
 
-class FilterForm(forms.Form):
-    """The filters as fields: each says for itself what is wrong with what it was given."""
+class ListForm(forms.Form):
+    """The address's values, each checked for itself."""
 
-    status = forms.ChoiceField(
-        choices=[(key, name) for key, (name, _) in STATUSES.items()], required=False
-    )
+    status = forms.ChoiceField(choices=[(name, name) for name in STATUSES], required=False)
     workspace = forms.ChoiceField(required=False)
-    q = forms.CharField(
-        required=False, max_length=LONGEST_TEXT, error_messages={"max_length": TOO_LONG}
-    )
-    label = forms.CharField(
-        required=False, max_length=LONGEST_TEXT, error_messages={"max_length": TOO_LONG}
-    )
-    owner = forms.CharField(
-        required=False, max_length=LONGEST_TEXT, error_messages={"max_length": TOO_LONG}
-    )
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
+    q = forms.CharField(max_length=LONGEST_TEXT, required=False)
+    label = forms.CharField(max_length=LONGEST_TEXT, required=False)
+    owner = forms.CharField(max_length=LONGEST_TEXT, required=False)
+    since = forms.DateField(input_formats=["%Y-%m-%d"], required=False)
+    until = forms.DateField(input_formats=["%Y-%m-%d"], required=False)
     sort = forms.ChoiceField(choices=list(SORTS.items()), required=False)
 
-    def __init__(self, values: QueryDict, workspaces: Sequence[Workspace]) -> None:
+    def __init__(self, values: QueryDict, workspaces: list[Workspace]) -> None:
         super().__init__(values)
         choice = self.fields["workspace"]
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [(workspace.slug, workspace.name) for workspace in workspaces]
 
-    def problems(self) -> list[str]:
-        """One sentence for each value that is left out, shortened where it is long."""
+    def sentences(self) -> list[str]:
+        """One for each value that is left out; of what was given, no more than a line of it."""
         return [
-            f"{name}: {message}" for name, messages in self.errors.items() for message in messages
+            f"{TITLES[name]}: {self._what_is_wrong(name)} It is left out."
+            for name in self.fields
+            if name in self.errors
         ]
 
-    def shown(self) -> dict[str, str]:
-        """What to put back into the fields, wrong values included, so that they can be mended."""
-        return {name: str(self.data.get(name, ""))[: LONGEST_TEXT + 1] for name in FIELDS}
+    def _what_is_wrong(self, name: str) -> str:
+        given = str(self.data.get(name, ""))
+        if len(given) > LONGEST_TEXT:
+            return f"{len(given):,} characters are more than the {LONGEST_TEXT} that can be sought."
+        if name in {"since", "until"}:
+            return f"“{given}” is not a day such as 2026-11-24."
+        if name in {"status", "workspace", "sort"}:
+            return f"there is no “{given}” to choose."
+        return "it holds a character that no text can have."
 
 
-@dataclass(frozen=True)
+@dataclass
 class Listing:
-    """One reading of the list's address: filters, order and position, for these workspaces."""
+    """One reading of the list's address: what was chosen, for one person's workspaces."""
 
-    workspaces: tuple[Workspace, ...]
-    values: Mapping[str, Any]
-    shown: Mapping[str, str]
-    problems: tuple[str, ...]
-    after: Position | None = None
-
-    @classmethod
-    def from_query(cls, query: QueryDict, workspaces: Sequence[Workspace]) -> "Listing":
-        """A value that cannot be right is left out and named in `problems`; the others hold."""
-        form = FilterForm(query, workspaces)
-        form.is_valid()
-        values = {name: value for name, value in form.cleaned_data.items() if value}
-        problems = form.problems()
-        if "since" in values and "until" in values and values["since"] > values["until"]:
-            problems.append("since: This day lies after the last day asked for.")
-        after = None
-        if query.get("after"):
-            try:
-                after = Position.from_text(query["after"], values.get("sort", "active"))
-            except BadCursor:
-                problems.append("after: This page does not exist any more; here is the first one.")
-        return cls(tuple(workspaces), values, form.shown(), tuple(problems), after)
+    workspaces: list[Workspace]
+    chosen: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list)
+    cursor: Position | None = None
 
     @property
     def status(self) -> str:
-        return str(self.values.get("status", "all"))
+        return str(self.chosen.get("status", "all"))
 
     @property
     def sort(self) -> str:
-        return str(self.values.get("sort", "active"))
+        return str(self.chosen.get("sort", "active"))
 
     @property
     def is_narrowed(self) -> bool:
-        """Something but the tab and the order keeps batches out."""
-        return any(name in self.values for name in NARROWING)
+        """Something keeps batches out, so that an empty list need not mean that there are none."""
+        return self.status != "all" or any(name in self.chosen for name in FILTERS)
 
     @property
-    def is_first_page(self) -> bool:
-        return self.after is None
+    def has_more_filters(self) -> bool:
+        """One of the filters is set that the page keeps folded away."""
+        return any(name in self.chosen for name in ("label", "owner", "since", "until"))
 
     @property
-    def takes_new_cards(self) -> bool:
-        """New batches belong at the top of what is shown."""
-        return self.is_first_page and self.sort != "oldest"
+    def given(self) -> dict[str, str]:
+        """Every value as the form's fields show it, empty where none was chosen."""
+        return {name: str(self.chosen.get(name, "")) for name in TITLES}
 
     @property
-    def narrowing(self) -> tuple[tuple[str, str], ...]:
-        """The filters apart from the tab, as a key: equal for equal answers."""
-        return tuple((name, str(self.values[name])) for name in NARROWING if name in self.values)
+    def sorts(self) -> list[tuple[str, str]]:
+        return list(SORTS.items())
 
-    def narrowed(self) -> Any:
-        """The visible batches that every filter but the tab lets through."""
-        workspaces = [
-            workspace.pk
-            for workspace in self.workspaces
-            if self.values.get("workspace", workspace.slug) == workspace.slug
-        ]
-        rows = Batch.objects.filter(workspace__in=workspaces)
+    def everything(self) -> BatchQuerySet:
+        """All batches that the person can see."""
+        return Batch.objects.filter(workspace__in=[workspace.pk for workspace in self.workspaces])
+
+    def filtered(self) -> BatchQuerySet:
+        """What every filter but the tab lets through."""
+        batches = self.everything()
+        slug = self.chosen.get("workspace")
+        if slug:
+            wanted = [workspace.pk for workspace in self.workspaces if workspace.slug == slug]
+            batches = Batch.objects.filter(workspace__in=wanted)
         for name in ("label", "owner"):
-            if name in self.values:
-                rows = rows.filter(**{name: self.values[name]})
-        if "since" in self.values:
-            rows = rows.filter(created_at__gte=start_of(self.values["since"]))
-        if "until" in self.values:
-            rows = rows.filter(created_at__lt=end_of(self.values["until"]))
-        return rows.filter(sought(self.values["q"])) if "q" in self.values else rows
+            if name in self.chosen:
+                batches = batches.filter(**{name: self.chosen[name]})
+        if "since" in self.chosen:
+            batches = batches.filter(created_at__gte=start_of(self.chosen["since"]))
+        if "until" in self.chosen:
+            batches = batches.filter(created_at__lt=end_of(self.chosen["until"]))
+        return batches.filter(sought(self.chosen["q"])) if "q" in self.chosen else batches
 
-    def rows(self) -> Any:
-        """The batches that match everything, in the order asked for, from the very first."""
-        return self.narrowed().filter(STATUSES[self.status][1]).order_by(*ORDERS[self.sort])
+    def matching(self) -> BatchQuerySet:
+        """What the filters and the tab let through, in no order."""
+        return self.filtered().filter(STATUSES[self.status][1])
 
-    def page(self, rows: Any) -> tuple[list[Batch], Position | None]:
-        """At most PAGE_SIZE of `rows` from the position on, and where the next page starts."""
-        if self.after:
-            rows = rows.filter(self.after.beyond())
-        batches = list(rows[: PAGE_SIZE + 1])
-        if len(batches) <= PAGE_SIZE:
-            return batches, None
-        return batches[:PAGE_SIZE], Position.of(batches[PAGE_SIZE - 1], self.sort)
+    def page(self) -> tuple[list[Batch], str]:
+        """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
+        batches = self.matching().for_cards().order_by(*ORDERS[self.sort])
+        if self.cursor:
+            batches = batches.filter(self.cursor.beyond())
+        found = list(batches[: PAGE_SIZE + 1])
+        if len(found) <= PAGE_SIZE:
+            return found, ""
+        return found[:PAGE_SIZE], str(Position.of(found[PAGE_SIZE - 1], self.sort))
 
-    def address(self, **changes: str) -> str:
-        """This reading as a query string, with some values changed; an empty one drops out."""
-        values = {name: str(self.values[name]) for name in FIELDS if name in self.values}
-        values |= changes
-        return urlencode({name: value for name, value in values.items() if value})
+
+def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
+    """A value that cannot be right is left out and named in `problems`; the others hold."""
+    form = ListForm(query, workspaces)
+    form.is_valid()
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    listing = Listing(workspaces, chosen, form.sentences())
+    if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
+        listing.problems.append("Created since: this day comes after “until”: no batch can match.")
+    if query.get("after"):
+        try:
+            listing.cursor = Position.from_text(query["after"], listing.sort)
+        except BadCursor:
+            listing.problems.append("That page does not exist. This is the first one.")
+    return listing
 
 
 def sought(text: str) -> Q:
@@ -171,13 +172,6 @@ def sought(text: str) -> Q:
     if compact:
         match |= Q(api_id__startswith=compact) | Q(api_id__startswith=ID_PREFIX + compact)
     return match
-
-
-def whole_id(text: str) -> str:
-    """The batch id that a search text is in full, or empty when it is something else."""
-    compact = re.sub(r"\s", "", text)
-    is_whole = re.fullmatch(rf"{ID_PREFIX}[A-Za-z0-9_-]{{8,{LONGEST_TEXT - len(ID_PREFIX)}}}", compact)
-    return compact if is_whole else ""
 
 
 def start_of(day: date) -> datetime:

@@ -1,0 +1,43 @@
+"""What htmx needs to know of a session that ran out."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+
+
+class HtmxLoginMiddleware:
+    """Sends a poll or a press without a session to the login page.
+
+    A plain redirect would put a login form into a card (ux.md 26).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: Any, view: Any, args: object, kwargs: object
+    ) -> HttpResponse | None:
+        needs_login = getattr(view, "login_required", True)
+        if not request.htmx or request.user.is_authenticated or not needs_login:
+            return None
+        login = redirect_to_login(page_of(request), resolve_url(settings.LOGIN_URL))
+        return HttpResponseClientRedirect(login.url)
+
+
+def page_of(request: Any) -> str:
+    """The page that an htmx request came from, as a path of this site; else the list."""
+    current = request.htmx.current_url or ""
+    if not url_has_allowed_host_and_scheme(current, allowed_hosts={request.get_host()}):
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+    parts = urlsplit(current)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -47,6 +47,9 @@ if not BATCHBOARD_ENCRYPTION_KEYS:
         kept_secret(VAR_DIR / "encryption_key", make=lambda: Fernet.generate_key().decode())
     ]
 
+# Lets a scraper read /metrics without signing in.
+BATCHBOARD_METRICS_TOKEN = env.text("BATCHBOARD_METRICS_TOKEN")
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -94,9 +94,9 @@ def _counted(batches: BatchQuerySet, midnight: datetime) -> list[Kind]:
         batches.order_by()
         .values_list("is_active", "processing_status", "outcome")
         .annotate(
-            Count("pk"),
-            Sum("processing"),
-            Count("pk", filter=Q(ended_at__gte=midnight)),
+            batches=Count("pk"),
+            requests=Sum("processing"),
+            ended_today=Count("pk", filter=Q(ended_at__gte=midnight)),
         )
     )
     return [Kind(*row) for row in rows]

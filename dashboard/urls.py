@@ -1,1 +1,50 @@
-urlpatterns = []
+"""Every address. Each view names who may use it: see dashboard.access."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path, register_converter
+
+from dashboard.access import allow_anyone
+from dashboard.views import audit, batches, cancel, health
+
+
+class BatchId:
+    """What can be a batch's id, wider than today's form, which may change (api.md)."""
+
+    regex = "[A-Za-z0-9_-]{1,200}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(BatchId, "batch")
+
+accounts = [
+    path("login/", allow_anyone(auth.LoginView.as_view(redirect_authenticated_user=True)),
+         name="login"),
+    path("logout/", allow_anyone(auth.LogoutView.as_view()), name="logout"),
+]  # fmt: skip
+
+urlpatterns = [
+    path("", batches.batch_list, name="batch-list"),
+    path("live/", batches.batch_live, name="batch-live"),
+    path("batches.csv", audit.batches_csv, name="batches-csv"),
+    path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
+    path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),
+    path("batches/<batch:api_id>/cancel/", cancel.batch_cancel, name="batch-cancel"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit.csv", audit.audit_csv, name="audit-csv"),
+    path("accounts/", include(accounts)),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+handler400 = "dashboard.views.errors.bad_request"
+handler403 = "dashboard.views.errors.forbidden"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.server_error"

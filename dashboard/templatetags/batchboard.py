@@ -1,6 +1,7 @@
 """How moments, durations and ids are written."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -8,12 +9,21 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from lucide.templatetags.lucide import lucide
 
 from dashboard import cards
+from dashboard.listing import LONGEST_TEXT
 
 register = template.Library()
 
 EXACT = "%d %b %Y, %H:%M:%S UTC"
+
+
+@register.simple_tag
+@lru_cache(maxsize=128)
+def icon(name: str, size: int = 16) -> str:
+    """A decorative icon: the word beside it carries the meaning. Kept, as a page has hundreds."""
+    return str(lucide(name, size=size, **{"aria-hidden": "true", "class": "icon"}))
 
 
 @register.simple_tag
@@ -83,7 +93,8 @@ def query(context: template.Context, **changes: Any) -> str:
         params.pop(name, None)
     for name, value in changes.items():
         params[name] = str(value)
-    for name in [name for name, value in params.items() if not value]:
+    # A value too long to be used would only make every link on the page as long.
+    for name in [name for name, value in params.items() if not 0 < len(value) <= LONGEST_TEXT]:
         del params[name]
     encoded = params.urlencode()
     return f"?{encoded}" if encoded else "?"

@@ -1,0 +1,23 @@
+"""The web process: `gunicorn -c dashboard/gunicorn.py dashboard.wsgi`."""
+
+import os
+import tempfile
+from pathlib import Path
+
+bind = f"{os.environ.get('BATCHBOARD_BIND') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+worker_class = "gthread"
+# WEB_CONCURRENCY is gunicorn's own name for it.
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+threads = 8
+# Longer than a page's slowest poll (30 s), so that a poll never pays for a new connection.
+keepalive = 75
+# A cancel may wait 10 s for the API; a results file streams for longer, but from a thread.
+timeout = 60
+graceful_timeout = 6
+# Workers tell that they live by touching a file, which on a disk may block for seconds.
+memory = Path("/dev") / "shm"
+worker_tmp_dir = str(memory) if memory.is_dir() else tempfile.gettempdir()
+# No preloading: a database connection must not be shared by forked workers.
+preload_app = False
+loglevel = (os.environ.get("BATCHBOARD_LOG_LEVEL") or "info").lower()
+control_socket_disable = True

@@ -1,0 +1,60 @@
+"""Who and what the demo begins with: the sandbox's two workspaces, and one person per role."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+
+from batches.models import Workspace
+from batches.sandbox.app import KEYS
+from batches.workspaces import adopt_environment
+from dashboard.roles import ROLES
+
+# Without letters and digits that look alike.
+ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def prepare_demo(var: Path) -> dict[str, str]:
+    """Makes the workspaces and people, or mends them: the password of each role's person."""
+    adopt_environment()
+    Workspace.objects.filter(from_environment=True).update(name="Research", slug="research")
+    research = Workspace.objects.get(from_environment=True)
+    production, _ = Workspace.objects.update_or_create(
+        slug="production",
+        defaults={
+            "name": "Production",
+            "base_url": settings.ANTHROPIC_BASE_URL,
+            "api_key": list(KEYS)[1],
+            "is_enabled": True,
+        },
+    )
+    passwords = kept_passwords(var / "sign-ins.json")
+    for role, password in passwords.items():
+        person, _ = User.objects.get_or_create(username=role)
+        # Somebody may have changed it: what is printed must be what works.
+        if not person.check_password(password):
+            person.set_password(password)
+            person.save(update_fields=["password"])
+        person.groups.set([Group.objects.get(name=role)])
+        person.workspaces.set([research, production])
+    return passwords
+
+
+def kept_passwords(path: Path) -> dict[str, str]:
+    """One password per role, made once and then the same at every start."""
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {role: str(kept[role]) for role in ROLES}
+    made = {role: new_password() for role in ROLES}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(made, file, indent=2)
+    return made
+
+
+def new_password() -> str:
+    """Fifteen letters and digits in threes, about 74 bits."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(3)) for _ in range(5))

@@ -1,0 +1,71 @@
+"""Whether what was started really answers."""
+
+import http.client
+import ipaddress
+import os
+from datetime import datetime
+
+from django.conf import settings
+
+from batches.models import Workspace
+from dashboard.launch.ports import HOST
+
+
+class PageBroken(Exception):
+    """Fit to show a person."""
+
+
+def web_host() -> str:
+    """The address at which this machine reaches the web process."""
+    bind = os.environ.get("BATCHBOARD_BIND") or HOST
+    try:
+        is_every_address = ipaddress.ip_address(bind.strip("[]")).is_unspecified
+    except ValueError:
+        is_every_address = False
+    return HOST if is_every_address else bind
+
+
+def is_listening(host: str, port: int) -> bool:
+    """Whether an HTTP server answers there, whatever it says."""
+    return status_of(host, port, "/") is not None
+
+
+def pages_answer(port: int) -> bool:
+    """Whether the web process serves its health page and its login page.
+
+    Raises PageBroken for an error of the page's own, which no waiting will mend.
+    """
+    for path in ("/healthz", "/accounts/login/"):
+        status = status_of(web_host(), port, path)
+        if status is not None and status >= 400:
+            raise PageBroken(f"The web process answers {path} with {status}: see its log above.")
+        if status != 200:
+            return False
+    return True
+
+
+def status_of(host: str, port: int, path: str) -> int | None:
+    """The status of a GET; None when nothing that speaks HTTP answers in time."""
+    # A copy for HTTPS alone sends plain requests away; this one comes as from its proxy.
+    headers = {"Host": settings.ALLOWED_HOSTS[0].lstrip("."), "X-Forwarded-Proto": "https"}
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def all_mirrored_since(start: datetime) -> bool:
+    """Whether every workspace's first listing is whole, and heard of again since `start`."""
+    enabled = Workspace.objects.filter(is_enabled=True)
+    heard = enabled.filter(backfilled_at__isnull=False, last_synced_at__gte=start)
+    return enabled.count() == heard.count()
+
+
+def last_errors() -> str:
+    """What the API last said to the workspaces whose round failed, for a person."""
+    failed = Workspace.objects.exclude(last_error="")
+    return " ".join(f"{each.name}: {each.last_error}" for each in failed)

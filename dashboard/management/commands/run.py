@@ -1,0 +1,132 @@
+"""`manage.py run`: web, mirror and worker together on one machine, until Ctrl-C."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.utils import timezone
+
+from batches.models import Workspace
+from dashboard.launch.people import prepare_demo
+from dashboard.launch.ports import (
+    HOST,
+    PortRefused,
+    claim_ports,
+    wanted_sandbox_port,
+    wanted_web_port,
+)
+from dashboard.launch.processes import ProcessEnded, Processes, StopAsked
+from dashboard.launch.ready import (
+    PageBroken,
+    all_mirrored_since,
+    is_listening,
+    last_errors,
+    pages_answer,
+    web_host,
+)
+from dashboard.launch.static import collect_static
+
+MAY = {
+    "viewer": "sees batches",
+    "operator": "also cancels",
+    "lead": "also sees the audit trail and exports",
+    "admin": "also manages workspaces and people",
+}
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, then run web, mirror and worker until told to stop."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--demo", action="store_true", help="With the sandbox, people and workspaces."
+        )
+
+    def handle(self, *, demo: bool, **options: Any) -> None:
+        try:
+            ports = {"PORT": wanted_web_port(os.environ)}
+            if demo:
+                ports["SANDBOX_PORT"] = wanted_sandbox_port(os.environ)
+            claim_ports(ports)
+            self.prepare()
+            passwords = prepare_demo(settings.VAR_DIR) if demo else {}
+            self.run(ports, passwords)
+        except (StopAsked, KeyboardInterrupt):
+            self.say("\nStopped. No process is left.")
+        except (PortRefused, ProcessEnded) as error:
+            raise CommandError(str(error)) from error
+
+    def prepare(self) -> None:
+        """Raises CommandError with exit code 2 when there is nothing to mirror."""
+        self.say("Preparing the database …")
+        call_command("migrate", interactive=False, verbosity=0)
+        if not settings.ANTHROPIC_API_KEY and not Workspace.objects.exists():
+            raise CommandError(
+                "There is no API key: set ANTHROPIC_API_KEY and start again "
+                "(or try `make demo`, which needs none).",
+                returncode=2,
+            )
+        self.say("Collecting the static files …")
+        collect_static(settings.VAR_DIR / "static-sources")
+
+    def run(self, ports: dict[str, int], passwords: dict[str, str]) -> None:
+        """Raises StopAsked or ProcessEnded in the end, with every process gone."""
+        began = timezone.now()
+        with Processes(settings.BASE_DIR / "Procfile", self.environment(ports), sys.stdout) as crew:
+            self.say("Starting the processes …")
+            if "SANDBOX_PORT" in ports:
+                crew.start("sandbox")
+                self.wait_for(
+                    "sandbox", crew, partial(is_listening, HOST, ports["SANDBOX_PORT"]), 30
+                )
+            crew.start("web", "mirror", "worker")
+            self.wait_for("web", crew, partial(pages_answer, ports["PORT"]), 30)
+            if passwords:
+                self.say("Waiting for the mirror's first round …")
+                self.wait_for("mirror", crew, partial(all_mirrored_since, began), 60)
+            self.welcome(f"http://{web_host()}:{ports['PORT']}/", passwords)
+            connection.close()
+            crew.wait()
+
+    def wait_for(
+        self, name: str, processes: Processes, is_ready: Callable[[], bool], seconds: int
+    ) -> None:
+        """Raises CommandError when the process is not ready in time, or answers with an error."""
+        try:
+            if not processes.wait_until(is_ready, seconds=seconds):
+                raise CommandError(
+                    f"The {name} process is not ready after {seconds} s. {last_errors()}".strip()
+                )
+        except PageBroken as error:
+            raise CommandError(str(error)) from error
+
+    def environment(self, ports: dict[str, int]) -> dict[str, str]:
+        """Commands of the Procfile find the Python that runs this one first."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        numbers = {name: str(port) for name, port in ports.items()}
+        return os.environ | numbers | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def welcome(self, address: str, passwords: dict[str, str]) -> None:
+        self.say(f"\nBatchboard is ready: {address}\n")
+        if passwords:
+            self.say(f"  {'Sign in as':<12}{'Password':<21}Who")
+        for role, password in passwords.items():
+            self.say(f"  {role:<12}{password:<21}{MAY[role]}")
+        if not passwords and not User.objects.exists():
+            self.say(
+                "Nobody can sign in yet. Make the first person in another terminal:\n"
+                "  .venv/bin/python manage.py createsuperuser\n"
+            )
+        self.say(f"\nIts files are in {settings.VAR_DIR}. Ctrl-C ends everything.")
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

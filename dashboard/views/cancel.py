@@ -1,0 +1,70 @@
+"""Cancel: the confirm page, and the press itself."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from batches import cancel
+from batches.models import Batch, Cancellation
+from dashboard.access import allow, client_address, visible_batch_or_404
+from dashboard.cards import Card
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(required=False, max_length=500)
+
+
+SENTENCES = {
+    Cancellation.State.ACCEPTED: "The API accepted the cancellation: the batch is canceling.",
+    Cancellation.State.REQUESTED: (
+        "Your wish to cancel is stored. The API has not confirmed it yet; it is being tried again."
+    ),
+    Cancellation.State.REFUSED: "The API refused to cancel this batch. Its words are below.",
+    Cancellation.State.OVERTAKEN: "The batch had ended by itself before the cancel arrived.",
+}
+
+
+@allow("cancel")
+@require_http_methods(["GET", "HEAD", "POST"])
+def batch_cancel(request: Any, api_id: str) -> HttpResponse:
+    """GET asks without JavaScript, POST cancels: htmx gets the card, others a redirect."""
+    batch = visible_batch_or_404(request.user, api_id)
+    if request.method != "POST":
+        card = Card(batch, timezone.now(), may_cancel=True)
+        return render(request, "batches/batch_cancel.html", {"batch": batch, "card": card})
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        problem = f"Nothing was canceled: the reason is not usable. {form.errors['reason'][0]}"
+        return answer(request, batch, problem=problem)
+    try:
+        wish = cancel.cancel_batch(
+            batch,
+            actor=request.user,
+            address=client_address(request),
+            reason=form.cleaned_data["reason"],
+        )
+    except cancel.AlreadyEnded as error:
+        return answer(request, batch, problem=f"There was nothing left to cancel. {error}")
+    return answer(request, batch, wish=wish)
+
+
+def answer(
+    request: Any, batch: Batch, *, wish: Cancellation | None = None, problem: str = ""
+) -> HttpResponse:
+    """The batch as it is now: as a card for htmx, as its page for everyone else."""
+    fresh = Batch.objects.for_cards().get(pk=batch.pk)
+    if request.htmx:
+        card = Card(fresh, timezone.now(), may_cancel=True, problem=problem)
+        return render(request, "batches/batch_list.html#card", {"card": card})
+    if problem:
+        messages.error(request, problem)
+    elif wish:
+        is_good = wish.state == Cancellation.State.ACCEPTED
+        level = messages.SUCCESS if is_good else messages.WARNING
+        messages.add_message(request, level, SENTENCES[Cancellation.State(wish.state)])
+    return redirect(fresh)

@@ -1,0 +1,100 @@
+// When the page polls, and what it says when polls fail. htmx does the polling itself.
+(() => {
+  "use strict";
+
+  const PAUSED = "batchboard.paused";
+  const LONGEST_BACK_OFF = 60_000;
+  let failures = 0;
+  let notBefore = 0;
+
+  const pause = document.getElementById("pause");
+  const live = () => document.getElementById("live");
+  const isPaused = () => localStorage.getItem(PAUSED) === "yes";
+  const poll = () => live() && htmx.trigger(live(), "poll");
+
+  // Somebody is in the middle of something that a swap would disturb.
+  function isBusy() {
+    const active = document.activeElement;
+    return (
+      document.querySelector("dialog[open]") !== null ||
+      Boolean(active?.matches("#filters input, #filters select"))
+    );
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target !== live()) return;
+    if (document.hidden || isPaused() || isBusy() || Date.now() < notBefore) event.preventDefault();
+  });
+
+  // An answer that was under way when a dialog or a field opened must not be swapped in under it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.requestConfig?.elt?.id === "live" && (isPaused() || isBusy())) {
+      event.detail.shouldSwap = false;
+    }
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.id !== "live") return;
+    if (event.detail.successful) return recover();
+    failures += 1;
+    notBefore = Date.now() + Math.min(1000 * 2 ** failures, LONGEST_BACK_OFF);
+    const status = event.detail.xhr?.status;
+    say(
+      status
+        ? `Live updates fail: this server answered ${status}. What you see is from before; it is tried again.`
+        : "Live updates fail: this server cannot be reached. What you see is from before; it is tried again.",
+    );
+  });
+
+  function recover() {
+    if (failures === 0) return;
+    failures = 0;
+    notBefore = 0;
+    say("");
+  }
+
+  function say(sentence) {
+    const problem = document.getElementById("poll-problem");
+    if (problem) {
+      problem.hidden = !sentence;
+      if (problem.textContent !== sentence) problem.textContent = sentence;
+    }
+    greyStale();
+  }
+
+  // Cards of a workspace that is out of date stay, and grey.
+  function greyStale() {
+    const stale = new Set(
+      [...document.querySelectorAll("[data-health=stale], [data-health=refused]")].map(
+        (holder) => holder.dataset.workspace,
+      ),
+    );
+    for (const card of document.querySelectorAll(".card")) {
+      card.toggleAttribute("data-stale", failures > 0 || stale.has(card.dataset.inWorkspace));
+    }
+  }
+
+  function showPaused() {
+    if (!pause) return;
+    pause.setAttribute("aria-pressed", String(isPaused()));
+    pause.querySelector("span").textContent = isPaused() ? "Paused" : "Pause";
+  }
+
+  pause?.addEventListener("click", () => {
+    localStorage.setItem(PAUSED, isPaused() ? "no" : "yes");
+    showPaused();
+    poll();
+  });
+
+  for (const button of document.querySelectorAll(".needs-script")) button.hidden = false;
+  document.addEventListener("htmx:load", (event) => {
+    for (const button of event.detail.elt.querySelectorAll?.(".needs-script") ?? []) button.hidden = false;
+  });
+  document.addEventListener("htmx:afterSettle", greyStale);
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
+  document.addEventListener("batchboard:idle", poll);
+
+  if (pause && !live()) pause.hidden = true;
+  showPaused();
+  greyStale();
+})();

@@ -1,0 +1,39 @@
+// Single keys, which can be switched off (WCAG 2.1.4).
+(() => {
+  "use strict";
+
+  const OFF = "batchboard.shortcuts-off";
+  const dialog = document.getElementById("shortcuts-dialog");
+  const choice = document.getElementById("shortcuts-on");
+  const help = document.getElementById("help");
+  if (!dialog) return;
+
+  choice.checked = localStorage.getItem(OFF) !== "yes";
+  choice.addEventListener("change", () => localStorage.setItem(OFF, choice.checked ? "no" : "yes"));
+  help.addEventListener("click", () => dialog.showModal());
+
+  const actions = {
+    "/": () => document.getElementById("search")?.focus(),
+    "?": () => dialog.showModal(),
+    j: () => move(1),
+    k: () => move(-1),
+    c: () => document.activeElement?.closest(".card")?.querySelector("form[data-cancel] button")?.click(),
+    p: () => document.getElementById("pause")?.click(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const action = actions[event.key];
+    const isTyping = event.target.closest("input, select, textarea, dialog");
+    if (!action || isTyping || event.ctrlKey || event.metaKey || event.altKey || !choice.checked) return;
+    event.preventDefault();
+    action();
+  });
+
+  function move(step) {
+    const cards = [...document.querySelectorAll("#cards .card")];
+    if (!cards.length) return;
+    const here = cards.indexOf(document.activeElement?.closest(".card"));
+    const next = here < 0 ? (step > 0 ? 0 : cards.length - 1) : here + step;
+    cards[Math.min(Math.max(next, 0), cards.length - 1)].focus();
+  }
+})();

@@ -1,0 +1,201 @@
+"""One measurement in a process and a database of its own; prints its figures as JSON."""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+
+def ready() -> None:
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def timed(call: Callable[[], Any], times: int) -> list[float]:
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def pages(batches: str) -> dict[str, float]:
+    """The list page and the poll over a mirror of that many batches."""
+    from dashboard.figures import forget
+    from tests.bench.rows import make_mirror, signed_in
+
+    client = signed_in(make_mirror(int(batches)))
+    answer = client.get("/")
+    assert answer.status_code == 200, answer.status_code
+    timed(lambda: client.get("/"), 10)
+    warm = timed(lambda: client.get("/"), 100)
+
+    def cold() -> None:
+        forget()
+        client.get("/")
+
+    forgetful = timed(cold, 50)
+    forget()
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        client.get("/")
+    version = version_in(answer.text)
+    assert client.get(f"/live/?v={version}").status_code == 204
+    # In turns, so that whatever else the machine does falls on both alike.
+    polls, bare = [], []
+    for _ in range(10):
+        polls += timed(lambda: client.get(f"/live/?v={version}"), 50)
+        bare += timed(lambda: client.get("/bare/"), 50)
+    return {
+        "list_p95": p95(warm),
+        "list_cold_p95": p95(forgetful),
+        "list_queries": len(queries),
+        "poll_median": statistics.median(polls),
+        "bare_median": statistics.median(bare),
+        "peak_mb": peak_mb(),
+    }
+
+
+def version_in(page: str) -> str:
+    """The version that the page polls with."""
+    return page.split('name="v" value="')[1].split('"')[0]
+
+
+def cancels(times: str) -> dict[str, float]:
+    """The cancel view over an API that answers at once: its own time, the call's taken off."""
+    import httpx
+
+    from batches import connect
+    from batches.models import Workspace
+    from batches.sandbox import SandboxApi
+    from batches.sync import sync_workspace
+    from django.utils import timezone
+    from tests.bench.rows import signed_in
+
+    spent: list[float] = []
+
+    class Timed(httpx.BaseTransport):
+        def __init__(self, inner: httpx.BaseTransport) -> None:
+            self.inner = inner
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            start = time.perf_counter()
+            try:
+                return self.inner.handle_request(request)
+            finally:
+                spent.append(time.perf_counter() - start)
+
+    sandbox = SandboxApi(calls_a_minute=10**6)
+    connect.transport = lambda: Timed(sandbox.transport())
+    ids = [sandbox.add_batch() for _ in range(int(times))]
+    workspace = Workspace.objects.create(
+        name="Bench", slug="bench", base_url="http://sandbox", api_key=sandbox.key
+    )
+    sync_workspace(workspace, Workspace.objects.claim(workspace, timezone.now()))
+    client = signed_in(workspace)
+    own = []
+    for api_id in ids:
+        spent.clear()
+        start = time.perf_counter()
+        answer = client.post(f"/batches/{api_id}/cancel/", headers={"HX-Request": "true"})
+        own.append(time.perf_counter() - start - sum(spent))
+        assert 'data-status="canceling"' in answer.text
+    sandbox.close()
+    return {"own_p95": p95(own), "own_median": statistics.median(own)}
+
+
+def first_sync(base_url: str, batches: str) -> dict[str, float]:
+    """From an empty mirror to every batch of the list, in seconds."""
+    from django.utils import timezone
+
+    from batches.models import Batch, Workspace
+    from batches.sync import sync_workspace
+
+    workspace = Workspace.objects.create(
+        name="Bench", slug="bench", base_url=base_url, api_key="bench"
+    )
+    lease = Workspace.objects.claim(workspace, timezone.now())
+    start = time.perf_counter()
+    assert sync_workspace(workspace, lease)
+    seconds = time.perf_counter() - start
+    assert Batch.objects.count() == int(batches)
+    return {"seconds": seconds, "peak_mb": peak_mb()}
+
+
+def steady_round(base_url: str) -> dict[str, float]:
+    """A round in which nothing has changed: CPU seconds, and rows of batches written."""
+    from django.utils import timezone
+
+    from batches.models import Workspace
+    from batches.sync import sync_workspace
+
+    workspace = Workspace.objects.create(
+        name="Bench", slug="bench", base_url=base_url, api_key="bench"
+    )
+
+    def one_round() -> None:
+        Workspace.objects.update(next_sync_at=None)
+        lease = Workspace.objects.claim(workspace, timezone.now())
+        workspace.refresh_from_db()
+        assert sync_workspace(workspace, lease)
+
+    one_round()
+    one_round()
+    cpu = []
+    for _ in range(10):
+        start = time.process_time()
+        one_round()
+        cpu.append(time.process_time() - start)
+    with CaptureQueriesContext(connection) as queries:
+        one_round()
+    writes = [
+        q["sql"] for q in queries
+        if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))
+        and not q["sql"].startswith('UPDATE "batches_workspace"')
+    ]  # fmt: skip
+    return {"cpu_median": statistics.median(cpu), "row_writes": len(writes)}
+
+
+def sdk(base_url: str, batches: str) -> dict[str, float]:
+    """The official SDK merely iterating over the same list."""
+    import anthropic
+
+    client = anthropic.Anthropic(api_key="bench", base_url=base_url)
+    start = time.perf_counter()
+    listed = sum(1 for _ in client.messages.batches.list(limit=1000))
+    seconds = time.perf_counter() - start
+    assert listed == int(batches), listed
+    return {"seconds": seconds, "peak_mb": peak_mb()}
+
+
+MEASURES = {
+    "pages": pages,
+    "cancels": cancels,
+    "first_sync": first_sync,
+    "steady_round": steady_round,
+    "sdk": sdk,
+}
+
+if __name__ == "__main__":
+    name, *arguments = sys.argv[1:]
+    if name != "sdk":
+        ready()
+    print(json.dumps(MEASURES[name](*arguments)))

@@ -1,0 +1,136 @@
+from playwright.sync_api import Page, expect
+
+from batches.models import Batch
+
+
+def card(page: Page, batch: Batch):
+    return page.locator(f"#batch-{batch.api_id}")
+
+
+def polls_of(page: Page) -> list[str]:
+    asked: list[str] = []
+    page.on("request", lambda request: "/live/" in request.url and asked.append(request.url))
+    return asked
+
+
+def test_a_batch_that_ends_changes_its_card_without_a_reload(board, mirrored, finish):
+    batch = mirrored(requests=12)
+    page = board()
+    page.evaluate("window.untouched = true")
+    expect(card(page, batch)).to_have_attribute("data-status", "in_progress")
+
+    finish(batch)
+
+    expect(card(page, batch)).to_have_attribute("data-status", "ended")
+    expect(card(page, batch)).to_contain_text("all succeeded")
+    assert page.evaluate("window.untouched") is True
+
+
+def test_a_new_batch_appears_at_the_top(board, mirrored):
+    old = mirrored()
+    page = board()
+    expect(card(page, old)).to_be_visible()
+
+    new = mirrored()
+
+    expect(page.locator("#cards article").first).to_have_attribute("data-batch", new.api_id)
+    assert page.locator("#cards article").count() == 2
+
+
+def test_focus_stays_where_it_was_when_the_card_is_swapped(board, mirrored, finish):
+    batch = mirrored()
+    page = board()
+    page.locator(f"#link-{batch.api_id}").focus()
+
+    finish(batch)
+
+    expect(card(page, batch)).to_have_attribute("data-status", "ended")
+    assert page.evaluate("document.activeElement.id") == f"link-{batch.api_id}"
+
+
+def test_only_transitions_are_spoken(board, mirrored, finish):
+    batch, bystander = mirrored(), mirrored()
+    page = board()
+
+    finish(batch)
+
+    announcements = page.locator("#announcements")
+    expect(announcements).to_contain_text("all succeeded")
+    expect(announcements).not_to_contain_text(bystander.api_id[9:21])
+
+
+def test_a_hidden_tab_does_not_poll_and_does_at_once_on_return(board, mirrored):
+    mirrored()
+    page = board()
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+        "Object.defineProperty(document, 'visibilityState',"
+        " {configurable: true, get: () => 'hidden'});"
+        "document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    )
+    asked = polls_of(page)
+
+    # Longer than two paces of an active page.
+    page.wait_for_timeout(7000)
+    assert asked == []
+
+    with page.expect_request("**/live/**", timeout=2000):
+        page.evaluate(
+            "Object.defineProperty(document, 'hidden', {configurable: true, get: () => false});"
+            "Object.defineProperty(document, 'visibilityState',"
+            " {configurable: true, get: () => 'visible'});"
+            "document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+        )
+
+
+def test_pause_stops_the_polls_and_says_so(board, mirrored, finish):
+    batch = mirrored()
+    page = board()
+    page.locator("#pause").click()
+    expect(page.locator("#pause")).to_have_attribute("aria-pressed", "true")
+    asked = polls_of(page)
+
+    finish(batch)
+    page.wait_for_timeout(4000)
+    assert asked == []
+    expect(card(page, batch)).to_have_attribute("data-status", "in_progress")
+
+    page.locator("#pause").click()
+    expect(card(page, batch)).to_have_attribute("data-status", "ended")
+
+
+def test_an_unchanged_poll_swaps_nothing_and_keeps_the_page_fresh(board, mirrored, workspace, sync):
+    batch = mirrored()
+    page = board()
+    page.evaluate(f"document.getElementById('batch-{batch.api_id}').untouched = true")
+    heard = page.locator("[data-as-of] time").first.get_attribute("datetime")
+
+    sync(workspace)
+    with page.expect_response("**/live/**") as answer:
+        pass
+
+    assert answer.value.status == 204
+    expect(page.locator("[data-as-of] time").first).not_to_have_attribute("datetime", heard)
+    assert page.evaluate(f"document.getElementById('batch-{batch.api_id}').untouched") is True
+
+
+def test_a_failing_poll_keeps_the_rows_and_says_what_happened(page, board, mirrored, complaints):
+    batch = mirrored()
+    board()
+    page.route("**/live/**", lambda route: route.fulfill(status=500, body="broken"))
+
+    expect(page.locator("#poll-problem")).to_be_visible()
+    expect(card(page, batch)).to_be_visible()
+
+    # Chromium itself reports every 500; that is what this test is about.
+    complaints.clear()
+
+
+def test_a_session_that_ran_out_leads_to_the_login_page(page, board, mirrored, context):
+    mirrored()
+    board("/?status=active")
+
+    context.clear_cookies()
+
+    expect(page.locator("#id_username")).to_be_visible()
+    assert page.url.endswith("/accounts/login/?next=/%3Fstatus%3Dactive")

@@ -1,0 +1,113 @@
+import pytest
+from playwright.sync_api import expect
+from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
+
+from batches import cancel
+from batches.models import Cancellation
+
+PAGES = (
+    "/",
+    "/?status=canceled",
+    "/?q=nothing-like-it",
+    "/audit/",
+    "detail",
+    "cancel",
+    "/nowhere/",
+)
+
+
+@pytest.fixture
+def every_state(mirrored, sandbox, person, workspace):
+    """A batch in each state, one of them canceled by somebody."""
+    chosen = mirrored(requests=1234)
+    mirrored(status="ended", requests=10, succeeded=10)
+    mirrored(status="ended", requests=10, succeeded=7, errored=3)
+    mirrored(status="ended", requests=10, errored=10)
+    mirrored(status="ended", requests=10, succeeded=4, canceled=6)
+    mirrored(status="ended", requests=10, succeeded=4, expired=6)
+    mirrored(requests=100, moving_counts=True)
+    stopped = mirrored(requests=50)
+    cancel.cancel_batch(stopped, actor=person("admin", name="grace"), address="", reason="late")
+    return chosen
+
+
+def path_of(name: str, batch) -> str:
+    named = {"detail": batch.get_absolute_url(), "cancel": f"{batch.get_absolute_url()}cancel/"}
+    return named.get(name, name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    page, context, board, every_state, scheme, sign_in, person, workspace, complaints, tmp_path
+):
+    sign_in(context, person("lead", workspace))
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found = {}
+
+    for name in PAGES:
+        board(path_of(name, every_state))
+        results = Axe(tmp_path).run(page, options=OPTIONS_WCAG_22AA, report_on_violation_only=True)
+        found[name] = [violation["id"] for violation in results["violations"]]
+    context.clear_cookies()
+    board("/accounts/login/")
+    results = Axe(tmp_path).run(page, options=OPTIONS_WCAG_22AA, report_on_violation_only=True)
+    found["login"] = [violation["id"] for violation in results["violations"]]
+
+    # Chromium reports the 404 that one of the pages is.
+    complaints[:] = [text for text in complaints if "404" not in text]
+    assert found == {name: [] for name in (*PAGES, "login")}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_open_dialog_is_clean_too(page, board, every_state, scheme, tmp_path):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    board()
+
+    page.locator(f"#cancel-{every_state.api_id}").click()
+
+    results = Axe(tmp_path).run(page, options=OPTIONS_WCAG_22AA, report_on_violation_only=True)
+    assert [violation["id"] for violation in results["violations"]] == []
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1440])
+def test_no_page_scrolls_sideways(page, board, every_state, width, complaints):
+    page.set_viewport_size({"width": width, "height": 900})
+
+    for name in PAGES:
+        board(path_of(name, every_state))
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, name
+    complaints[:] = [text for text in complaints if "404" not in text and "403" not in text]
+
+
+def test_cancel_is_a_big_target_on_a_phone(page, board, every_state):
+    page.set_viewport_size({"width": 360, "height": 800})
+    board()
+
+    box = page.locator(f"#cancel-{every_state.api_id}").bounding_box()
+
+    assert box["height"] >= 44
+    assert box["width"] >= 44
+
+
+def test_an_untallied_batch_promises_no_percentage(board, mirrored):
+    batch = mirrored(requests=10)
+    page = board()
+
+    bar = page.locator(f"#batch-{batch.api_id} [role=progressbar]")
+
+    expect(bar).to_have_count(1)
+    assert bar.get_attribute("aria-valuenow") is None
+    expect(page.locator(f"#batch-{batch.api_id}")).not_to_contain_text("%")
+
+
+def test_hostile_text_is_shown_and_not_run(page, board, mirrored, operator):
+    evil = "<img src=x onerror=document.title='pwned'>"
+    batch = mirrored()
+    cancel.cancel_batch(batch, actor=operator, address="", reason=evil)
+
+    board()
+
+    expect(page.locator(f"#batch-{batch.api_id}")).to_contain_text(evil)
+    assert "pwned" not in page.title()
+    assert Cancellation.objects.get().reason == evil

@@ -1,0 +1,111 @@
+import random
+import sqlite3
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from batches.sandbox import SandboxApi
+from tests.processes.crew import Crew, csrf_in, wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+BATCHES = 50
+
+
+@pytest.fixture
+def crew(tmp_path):
+    # A sixth of the calls fail, and of some the answer alone is lost.
+    crew = Crew(tmp_path, faults="lost=0.08,500=0.05,reset=0.03")
+    yield crew
+    crew.stop_all()
+
+
+@pytest.fixture
+def ids(crew):
+    """Fifty batches that would run for hours."""
+    sandbox = SandboxApi(state_path=crew.var / "sandbox.db")
+    ids = [sandbox.add_batch(requests=20, duration=timedelta(hours=9)) for _ in range(BATCHES)]
+    sandbox.close()
+    return ids
+
+
+def rows(crew, sql: str) -> list[tuple]:
+    connection = sqlite3.connect(crew.var / "batchboard.db", timeout=20)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def keep_killing(crew: Crew, over: threading.Event) -> None:
+    """One of them at random, every second or so, and up again."""
+    chance = random.Random(7)
+    while not over.wait(chance.uniform(0.3, 1.2)):
+        name = chance.choice(["web", "mirror", "worker"])
+        crew.kill(name)
+        crew.start(name)
+
+
+def press_until_answered(crew: Crew, browser: httpx.Client, api_id: str, token: str) -> None:
+    """As a person does whose page said that the press failed: once more."""
+
+    def answered() -> bool:
+        try:
+            answer = browser.post(
+                f"/batches/{api_id}/cancel/",
+                data={"csrfmiddlewaretoken": token, "reason": "drill"},
+                headers={"HX-Request": "true"},
+            )
+        except httpx.TransportError:
+            return False
+        assert answer.status_code == 200, answer.text
+        return True
+
+    wait_until(answered, seconds=60, what=f"an answer about {api_id}")
+
+
+def test_fifty_cancels_survive_kill_9_of_everything_each_accepted_exactly_once(crew, ids):
+    crew.start_all()
+    wait_until(
+        lambda: rows(crew, "SELECT count(*) FROM batches_batch") == [(BATCHES,)],
+        seconds=30,
+        what="the first round",
+    )
+    browser = crew.sign_in()
+    token = csrf_in(browser.get(f"/batches/{ids[0]}/cancel/").text)
+    over = threading.Event()
+    killer = threading.Thread(target=keep_killing, args=[crew, over])
+    killer.start()
+
+    try:
+        for api_id in ids:
+            press_until_answered(crew, browser, api_id, token)
+    finally:
+        over.set()
+        killer.join()
+
+    wait_until(
+        lambda: not rows(crew, "SELECT 1 FROM batches_cancellation WHERE state = 'requested'"),
+        seconds=120,
+        what="every cancellation confirmed",
+    )
+    wait_until(
+        lambda: (
+            not rows(crew, "SELECT 1 FROM batches_batch WHERE processing_status = 'in_progress'")
+        ),
+        seconds=30,
+        what="every batch canceling or ended",
+    )
+    states = rows(crew, "SELECT state, count(*) FROM batches_cancellation GROUP BY state")
+    accepted = rows(
+        crew,
+        "SELECT batch_api_id, count(*) FROM batches_auditevent"
+        " WHERE action = 'cancel accepted' GROUP BY batch_api_id",
+    )
+    assert states == [("accepted", BATCHES)]
+    assert Counter(dict(accepted)) == Counter(dict.fromkeys(ids, 1))
+    upstream = httpx.get(f"{crew.sandbox_url}/sandbox/accepted-cancels").json()
+    assert upstream == dict.fromkeys(ids, 1)
+    browser.close()
