@@ -43,7 +43,7 @@ lock:
 
 # For maintainers: the README's pictures, taken from the demo.
 screenshots: setup-dev
-	@exec $(PYTHON_IN_VENV) docs/screenshots.py
+	@exec $(PYTHON_IN_VENV) -m docs.screenshots
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -106,7 +106,7 @@ def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> None:
     with Revision.writing():
         # Before storing, which settles what it changes, and writes it into the audit.
         Cancellation.objects.filter(pk=cancellation.pk).update(request_id=remote.request_id)
-        store(cancellation.batch.workspace, [remote], now=now)
+        is_news = store(cancellation.batch.workspace, [remote], now=now).has_news
         cancellation = _locked(cancellation)
         # What's left is a row that showed the same before, or an answer of 200 that doesn't
         # say when the cancellation began.
@@ -114,7 +114,8 @@ def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> None:
             cancellation.settle(cancellation.batch, now)
         if cancellation.is_open:
             cancellation.accept(now)
-        touch(cancellation.batch)
+        if not is_news:
+            touch(cancellation.batch)
     log.info("cancel accepted", batch=remote.id, request_id=remote.request_id)
 
 

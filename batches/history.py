@@ -26,7 +26,7 @@ class Estimate:
 
 
 def size_class(requests: int) -> str:
-    """Batches of one order of magnitude: "0" is 1–9 requests, "1" is 10–99 …"""
+    """Batches of one order of magnitude: "0" is 1 to 9 requests, "1" is 10 to 99 …"""
     return str(len(str(max(requests, 1))) - 1)
 
 

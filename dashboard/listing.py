@@ -44,7 +44,6 @@ class ListForm(forms.Form):
     """The address's values, each checked for itself."""
 
     status = forms.ChoiceField(choices=[(name, name) for name in STATUSES], required=False)
-    workspace = forms.ChoiceField(required=False)
     q = forms.CharField(max_length=LONGEST_TEXT, required=False)
     label = forms.CharField(max_length=LONGEST_TEXT, required=False)
     owner = forms.CharField(max_length=LONGEST_TEXT, required=False)
@@ -54,9 +53,8 @@ class ListForm(forms.Form):
 
     def __init__(self, values: QueryDict, workspaces: list[Workspace]) -> None:
         super().__init__(values)
-        choice = self.fields["workspace"]
-        assert isinstance(choice, forms.ChoiceField)
-        choice.choices = [(workspace.slug, workspace.name) for workspace in workspaces]
+        names = [(workspace.slug, workspace.name) for workspace in workspaces]
+        self.fields["workspace"] = forms.ChoiceField(choices=names, required=False)
 
     def sentences(self) -> list[str]:
         """One for each value that is left out; of what was given, no more than a line of it."""
@@ -117,13 +115,17 @@ class Listing:
         """All batches that the person can see."""
         return Batch.objects.filter(workspace__in=[workspace.pk for workspace in self.workspaces])
 
+    @property
+    def wanted(self) -> list[int]:
+        """The workspaces that the filters let through, by primary key."""
+        slug = self.chosen.get("workspace")
+        return [w.pk for w in self.workspaces if not slug or w.slug == slug]
+
     def filtered(self) -> BatchQuerySet:
         """What every filter but the tab lets through."""
-        batches = self.everything()
-        slug = self.chosen.get("workspace")
-        if slug:
-            wanted = [workspace.pk for workspace in self.workspaces if workspace.slug == slug]
-            batches = Batch.objects.filter(workspace__in=wanted)
+        return self._narrowed(Batch.objects.filter(workspace__in=self.wanted))
+
+    def _narrowed(self, batches: BatchQuerySet) -> BatchQuerySet:
         for name in ("label", "owner"):
             if name in self.chosen:
                 batches = batches.filter(**{name: self.chosen[name]})
@@ -139,7 +141,9 @@ class Listing:
 
     def page(self) -> tuple[list[Batch], str]:
         """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
-        batches = self.matching().for_cards().order_by(*ORDERS[self.sort])
+        walked = self._narrowed(Batch.objects.walking_in_order(self.wanted))
+        batches = walked.filter(STATUSES[self.status][1])
+        batches = batches.for_cards().order_by(*ORDERS[self.sort])
         if self.cursor:
             batches = batches.filter(self.cursor.beyond())
         found = list(batches[: PAGE_SIZE + 1])
@@ -158,7 +162,7 @@ def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
         listing.problems.append("Created since: this day comes after “until”: no batch can match.")
     if query.get("after"):
         try:
-            listing.cursor = Position.from_text(query["after"], listing.sort)
+            listing.cursor = Position.from_text(str(query["after"]), listing.sort)
         except BadCursor:
             listing.problems.append("That page does not exist. This is the first one.")
     return listing

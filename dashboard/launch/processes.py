@@ -125,12 +125,17 @@ class Processes:
         return thread
 
     def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        stdout = process.stdout
+        if stdout is None:
+            return
         colour = COLOURS[list(self.commands).index(name) % len(COLOURS)]
-        for line in process.stdout or ():
-            self.last_lines[name] = line.decode("utf-8", "replace").strip()[:300]
-            # Output that nobody reads any more must not hold up the process that writes it.
-            with contextlib.suppress(OSError, ValueError), self.printing:
-                self.printer.write(Message("line", line, datetime.now().astimezone(), name, colour))
+        with stdout:
+            for line in stdout:
+                self.last_lines[name] = line.decode("utf-8", "replace").strip()[:300]
+                message = Message("line", line, datetime.now().astimezone(), name, colour)
+                # Output that nobody reads any more must not hold up the process that writes it.
+                with contextlib.suppress(OSError, ValueError), self.printing:
+                    self.printer.write(message)
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
         process.wait()

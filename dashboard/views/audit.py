@@ -42,7 +42,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @allow("audit")
 @require_safe
-def audit_csv(request: HttpRequest) -> HttpResponse:
+def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
     events, _ = matching_events(request)
     columns = (
         "at", "actor", "address", "action", "workspace", "batch_api_id", "reason", "outcome",
@@ -55,7 +55,7 @@ def audit_csv(request: HttpRequest) -> HttpResponse:
 
 @allow("export")
 @require_safe
-def batches_csv(request: HttpRequest) -> HttpResponse:
+def batches_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The list with the page's own filters, all pages of it."""
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     columns = (
@@ -78,7 +78,7 @@ def matching_events(request: HttpRequest) -> tuple[QuerySet[AuditEvent], AuditFo
     form = AuditForm(request.GET)
     form.is_valid()
     events = AuditEvent.objects.order_by("-pk")
-    if not request.user.is_superuser:  # type: ignore[union-attr]
+    if not request.user.is_superuser:
         mine = list(visible_workspaces(request.user).values_list("pk", flat=True))
         events = events.filter(workspace_id__in=mine)
     wanted = form.cleaned_data.get("q")

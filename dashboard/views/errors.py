@@ -5,18 +5,17 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from dashboard.access import role_of
+from dashboard.roles import role_of
 
 
-def page(request: HttpRequest, status: int, title: str, *sentences: str) -> HttpResponse:
+def page(status: int, title: str, *sentences: str) -> HttpResponse:
     context = {"title": title, "sentences": sentences, "status": status}
     # Without the request: what broke may be the database, and asking who this is reads it.
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
-def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+def bad_request(_request: HttpRequest, **_: Any) -> HttpResponse:
     return page(
-        request,
         400,
         "This request cannot be understood",
         "Nothing was changed.",
@@ -24,18 +23,16 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
     )
 
 
-def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
+def forbidden(request: HttpRequest, **_: Any) -> HttpResponse:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
-            request,
             403,
             "You are signed in, but have no role yet",
             "Ask an admin of this Batchboard to put you into one of the groups viewer, operator, "
             "lead or admin, and to make you a member of your workspace.",
         )
     return page(
-        request,
         403,
         "Your role does not allow this",
         "Nothing was changed, and no batch was touched.",
@@ -43,9 +40,8 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
     )
 
 
-def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+def not_found(_request: HttpRequest, **_: Any) -> HttpResponse:
     return page(
-        request,
         404,
         "There is nothing at this address",
         "If you followed a link to a batch: it does not exist, or it belongs to a workspace that "
@@ -54,10 +50,9 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     )
 
 
-def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failed(_request: HttpRequest, **_: Any) -> HttpResponse:
     """The form is from another session, or another site."""
     return page(
-        request,
         403,
         "This form is out of date",
         "Nothing was changed, and no batch was touched.",
@@ -65,9 +60,8 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     )
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(_request: HttpRequest) -> HttpResponse:
     return page(
-        request,
         500,
         "Something broke on our side",
         "If you pressed Cancel, your wish may have been stored: reload the batch's page, which "

@@ -17,13 +17,13 @@ from dashboard.tallies import summary
 
 @allow_anyone
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @allow_anyone
 @require_safe
-def readyz(request: HttpRequest) -> HttpResponse:
+def readyz(_request: HttpRequest) -> HttpResponse:
     """Whether the database answers and every enabled workspace is fresh; names nothing."""
     now = timezone.now()
     try:

@@ -38,7 +38,7 @@ def peak_mb() -> float:
 
 def pages(batches: str) -> dict[str, float]:
     """The list page and the poll over a mirror of that many batches."""
-    from dashboard.figures import forget
+    from dashboard.tallies import forget
     from tests.bench.rows import make_mirror, signed_in
 
     client = signed_in(make_mirror(int(batches)))
@@ -76,7 +76,7 @@ def pages(batches: str) -> dict[str, float]:
 
 def version_in(page: str) -> str:
     """The version that the page polls with."""
-    return page.split('name="v" value="')[1].split('"')[0]
+    return page.split('data-version="')[1].split('"')[0]
 
 
 def cancels(times: str) -> dict[str, float]:

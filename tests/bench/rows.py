@@ -26,8 +26,9 @@ def make_mirror(batches: int) -> Workspace:
         backfilled_at=now,
         latest_revision=batches,
     )
-    rows = (row(workspace, number, now, chance) for number in range(batches))
-    Batch.objects.bulk_create(rows, batch_size=500)
+    for first in range(0, batches, 500):
+        numbers = range(first, min(first + 500, batches))
+        Batch.objects.bulk_create([row(workspace, number, now, chance) for number in numbers])
     Revision.objects.filter(pk=1).update(value=batches)
     return workspace
 

@@ -36,7 +36,7 @@ def test_two_processes_cannot_share_a_port():
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", "eighty", "８０", "1e3"])
 def test_what_is_no_port_is_refused_by_its_variable(text):
-    with pytest.raises(PortRefused, match="^PORT is "):
+    with pytest.raises(PortRefused, match=r"^PORT is "):
         wanted_port({"PORT": text}, "PORT", 8000)
 
 

@@ -25,8 +25,11 @@ def crew(tmp_path):
 
 
 def is_gone(pid: int) -> bool:
+    """Whether the process is dead: one killed a moment ago may take another moment."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        gone, _ = psutil.wait_procs([process], timeout=5)
+        return bool(gone) or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -35,13 +38,18 @@ def written(path: Path) -> bool:
     return path.exists() and path.read_text().endswith("\n")
 
 
+def run(processes: Processes) -> None:
+    """Starts all and waits, which only an exception ends."""
+    with processes:
+        processes.start(*processes.commands)
+        processes.wait()
+
+
 def test_a_process_that_ends_is_named_with_its_code_and_last_line(crew):
-    with (
-        pytest.raises(ProcessEnded) as ended,
-        crew(web=LASTING, mirror="echo no database; exit 3") as all_of_them,
-    ):
-        all_of_them.start("web", "mirror")
-        all_of_them.wait()
+    all_of_them = crew(web=LASTING, mirror="echo no database; exit 3")
+
+    with pytest.raises(ProcessEnded) as ended:
+        run(all_of_them)
 
     assert str(ended.value) == (
         "The mirror process ended (3), so all have been ended. The last it said: no database"
@@ -49,24 +57,19 @@ def test_a_process_that_ends_is_named_with_its_code_and_last_line(crew):
 
 
 def test_a_killed_process_is_named_with_the_signal(crew):
-    with (
-        pytest.raises(ProcessEnded, match="web process was killed by SIGKILL"),
-        crew(web="kill -KILL $$") as all_of_them,
-    ):
-        all_of_them.start("web")
-        all_of_them.wait()
+    all_of_them = crew(web="kill -KILL $$")
+
+    with pytest.raises(ProcessEnded, match="web process was killed by SIGKILL"):
+        run(all_of_them)
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
 def test_each_way_of_stopping_leaves_no_process_behind(crew, tmp_path, name):
     noted = tmp_path / "pid"
+    all_of_them = crew(web=f"sleep 1000 & echo $! > {noted}; kill -{name} $PPID; wait")
 
-    with (
-        pytest.raises(StopAsked),
-        crew(web=f"sleep 1000 & echo $! > {noted}; kill -{name} $PPID; wait") as all_of_them,
-    ):
-        all_of_them.start("web")
-        all_of_them.wait()
+    with pytest.raises(StopAsked):
+        run(all_of_them)
 
     assert is_gone(int(noted.read_text()))
 
@@ -84,13 +87,10 @@ def test_what_does_not_heed_sigterm_is_killed(crew, tmp_path, monkeypatch):
 
 def test_children_of_a_dead_process_are_ended_too(crew, tmp_path):
     noted = tmp_path / "pid"
+    all_of_them = crew(web=f"sleep 1000 >/dev/null 2>&1 & echo $! > {noted}; exit 1")
 
-    with (
-        pytest.raises(ProcessEnded),
-        crew(web=f"sleep 1000 >/dev/null 2>&1 & echo $! > {noted}; exit 1") as all_of_them,
-    ):
-        all_of_them.start("web")
-        all_of_them.wait()
+    with pytest.raises(ProcessEnded):
+        run(all_of_them)
 
     assert is_gone(int(noted.read_text()))
 
@@ -102,14 +102,14 @@ def test_a_condition_that_never_comes_true_is_given_up(crew):
         assert not all_of_them.wait_until(lambda: False, seconds=0.3)
 
 
-def test_lines_carry_the_name_of_their_process(crew, tmp_path):
+def test_lines_carry_the_name_of_their_process(tmp_path):
     output = io.StringIO()
     procfile = tmp_path / "Procfile"
-    procfile.write_text("web: echo one\nmirror: echo two\n")
+    procfile.write_text(f"web: echo one; {LASTING}\nmirror: echo two; {LASTING}\n")
 
-    with pytest.raises(ProcessEnded), Processes(procfile, os.environ, output) as all_of_them:
+    with Processes(procfile, os.environ, output) as all_of_them:
         all_of_them.start("web", "mirror")
-        all_of_them.wait()
+        all_of_them.wait_until(lambda: output.getvalue().count("\n") == 2, seconds=10)
 
     assert {line.split(" ", 1)[1] for line in output.getvalue().splitlines()} == {
         "web    | one",
@@ -117,16 +117,22 @@ def test_lines_carry_the_name_of_their_process(crew, tmp_path):
     }
 
 
-def test_output_that_nobody_reads_any_more_stops_no_process(crew, tmp_path):
-    output = io.StringIO()
-    output.close()
+def test_output_that_nobody_reads_any_more_stops_no_process(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
     procfile, done = tmp_path / "Procfile", tmp_path / "done"
     procfile.write_text(f"web: echo one; echo two; echo > {done}; sleep 1000\n")
 
-    with Processes(procfile, os.environ, output) as all_of_them:
+    # Unbuffered, so that closing it has nothing left to write.
+    with (
+        os.fdopen(writer, "wb", buffering=0) as pipe,
+        io.TextIOWrapper(pipe, write_through=True) as output,
+        Processes(procfile, os.environ, output) as all_of_them,
+    ):
         all_of_them.start("web")
+        is_done = all_of_them.wait_until(lambda: written(done), seconds=10)
 
-        assert all_of_them.wait_until(lambda: written(done), seconds=10)
+    assert is_done
 
 
 def test_afterwards_ctrl_c_is_what_it_was(crew):

@@ -1,5 +1,6 @@
 """`manage.py run`: web, mirror and worker together on one machine, until Ctrl-C."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class Command(BaseCommand):
             passwords = prepare_demo(settings.VAR_DIR) if demo else {}
             self.run(ports, passwords)
         except (StopAsked, KeyboardInterrupt):
-            self.say("\nStopped. No process is left.")
+            self.say()
+            self.say("Stopped. No process is left.")
         except (PortRefused, ProcessEnded) as error:
             raise CommandError(str(error)) from error
 
@@ -115,18 +117,21 @@ class Command(BaseCommand):
         return os.environ | numbers | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
     def welcome(self, address: str, passwords: dict[str, str]) -> None:
-        self.say(f"\nBatchboard is ready: {address}\n")
+        self.say()
+        self.say(f"Batchboard is ready: {address}")
+        self.say()
         if passwords:
             self.say(f"  {'Sign in as':<12}{'Password':<21}Who")
         for role, password in passwords.items():
             self.say(f"  {role:<12}{password:<21}{MAY[role]}")
         if not passwords and not User.objects.exists():
-            self.say(
-                "Nobody can sign in yet. Make the first person in another terminal:\n"
-                "  .venv/bin/python manage.py createsuperuser\n"
-            )
-        self.say(f"\nIts files are in {settings.VAR_DIR}. Ctrl-C ends everything.")
+            self.say("Nobody can sign in yet. Make the first person in another terminal:")
+            self.say("  .venv/bin/python manage.py createsuperuser")
+        self.say()
+        self.say(f"Its files are in {settings.VAR_DIR}. Ctrl-C ends everything.")
 
-    def say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+    def say(self, line: str = "") -> None:
+        # The terminal may be closed already: that must not keep the processes from being ended.
+        with contextlib.suppress(OSError):
+            self.stdout.write(line)
+            self.stdout.flush()

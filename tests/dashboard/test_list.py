@@ -1,0 +1,275 @@
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from batches.models import Workspace
+from dashboard.views import batches as views
+
+URL = "/"
+
+
+def shown(response) -> list[str]:
+    return re.findall(r'<article id="batch-([^"]+)"', response.text)
+
+
+def test_active_batches_come_first_then_the_newest(sign_in, row):
+    row("old_ended", age=timedelta(hours=3), processing_status="ended")
+    row("new_ended", age=timedelta(hours=1), processing_status="ended")
+    row("old_active", age=timedelta(hours=5))
+
+    response = sign_in("viewer").get(URL)
+
+    assert shown(response) == ["old_active", "new_ended", "old_ended"]
+
+
+@pytest.mark.parametrize("sort", ["active", "newest", "oldest"])
+def test_pages_show_every_batch_once_even_those_of_one_moment(sign_in, row, monkeypatch, sort):
+    monkeypatch.setattr("dashboard.listing.PAGE_SIZE", 3)
+    moment = timezone.now() - timedelta(hours=1)
+    names = {row(f"b{n}", created_at=moment, processing_status=status).api_id
+             for n, status in enumerate(["ended", "in_progress"] * 4)}  # fmt: skip
+    browser = sign_in("viewer")
+
+    seen, address = [], f"{URL}?sort={sort}"
+    while address:
+        page = browser.get(address)
+        seen += shown(page)
+        link = re.search(r'rel="next" href="([^"]+)"', page.text)
+        address = link[1].replace("&amp;", "&") if link else ""
+
+    assert sorted(seen) == sorted(names)
+
+
+def test_a_card_carries_its_plain_numbers_and_words(sign_in, row):
+    row("some", processing_status="ended", succeeded=1200, errored=34)
+
+    page = sign_in("viewer").get(URL).text
+
+    assert 'data-succeeded="1200"' in page
+    assert 'data-errored="34"' in page
+    assert 'data-outcome="some_failed"' in page
+    assert 'data-cost="pending"' in page
+    assert "1,200 succeeded" in page
+    assert "some failed, 34 of 1,234" in page
+
+
+def test_a_bar_claims_no_progress_before_anything_is_tallied(sign_in, row):
+    row("running", processing=5000)
+
+    page = sign_in("viewer").get(URL).text
+
+    assert 'role="progressbar"' in page
+    assert "aria-valuenow" not in page
+    assert "5,000 requests, none tallied yet" in page
+
+
+def test_counts_that_move_are_shown(sign_in, row):
+    row("moving", processing=750, succeeded=250)
+
+    page = sign_in("viewer").get(URL).text
+
+    assert '<rect x="0.000%" width="25.000%"' in page
+    assert 'role="progressbar"' not in page
+
+
+@pytest.mark.parametrize(
+    ("tab", "expected"),
+    [
+        ("active", ["running"]),
+        ("succeeded", ["good"]),
+        ("failed", ["bad"]),
+        ("canceled", ["stopped", "too_late"]),
+        ("expired", ["late"]),
+        ("ended", ["bad", "good", "late", "stopped", "too_late"]),
+    ],
+)
+def test_a_tab_holds_its_batches_and_its_count_says_how_many(sign_in, row, tab, expected):
+    row("running")
+    row("good", processing_status="ended")
+    row("bad", processing_status="ended", succeeded=0, errored=3)
+    row("stopped", processing_status="ended", canceled=3)
+    row("too_late", processing_status="ended", cancel_initiated_at=timezone.now())
+    row("late", processing_status="ended", expired=3)
+
+    response = sign_in("viewer").get(URL, {"status": tab})
+
+    assert sorted(shown(response)) == expected
+    counted = re.search(rf'id="tab-{tab}".*?class="count">(\d+)<', response.text, re.DOTALL)
+    assert tab == "ended" or int(counted[1]) == len(expected)
+
+
+def test_tab_counts_follow_the_other_filters_and_what_changes(sign_in, row, change):
+    batch = row("one", label="nightly")
+    row("two", label="other")
+    browser = sign_in("viewer")
+
+    before = browser.get(URL, {"label": "nightly"}).text
+    change(batch, processing_status="ended", processing=0, succeeded=10)
+    after = browser.get(URL, {"label": "nightly"}).text
+
+    assert re.search(r'id="tab-active".*?count">1<', before, re.DOTALL)
+    assert re.search(r'id="tab-active".*?count">0<', after, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["msgbatch_01Hkc", "01Hkc", " msgbatch_01 Hkc ", "01Hkc…", "nightly eval", "ADA"],
+)
+def test_a_batch_is_found_by_part_of_its_id_label_or_owner(sign_in, row, typed):
+    row("msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", label="Nightly eval", owner="ada")
+    row("msgbatch_02other")
+
+    response = sign_in("viewer").get(URL, {"q": typed})
+
+    assert shown(response) == ["msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d"]
+
+
+def test_a_whole_id_that_is_not_mirrored_yet_is_fetched(sign_in, sandbox):
+    api_id = sandbox.add_batch("msgbatch_01NotHereYet")
+
+    response = sign_in("viewer").get(URL, {"q": api_id})
+
+    assert response.url == reverse("batch-detail", args=[api_id])
+
+
+def test_an_api_that_cannot_be_asked_is_said_and_the_list_stays(sign_in, sandbox, no_waits):
+    sandbox.fail_next("500", times=20)
+
+    response = sign_in("viewer").get(URL, {"q": "msgbatch_01NotHereYet"})
+
+    assert response.status_code == 200
+    assert "Research could not be asked for msgbatch_01NotHereYet" in response.text
+
+
+@pytest.mark.parametrize("since", ["2026-11-02", "2026-11-01"])
+def test_days_are_whole_utc_days(sign_in, row, since):
+    row("last_moment", created_at=datetime(2026, 11, 2, 23, 59, 59, tzinfo=UTC))
+    row("next_day", created_at=datetime(2026, 11, 3, tzinfo=UTC))
+
+    response = sign_in("viewer").get(URL, {"since": since, "until": "2026-11-02"})
+
+    assert shown(response) == ["last_moment"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"status": "nonsense"}, "Status: there is no “nonsense” to choose."),
+        ({"since": "2026-13-45"}, "Created since: “2026-13-45” is not a day"),
+        ({"workspace": "theirs"}, "Workspace: there is no “theirs” to choose."),
+        ({"q": "x" * 10_000}, "Search: 10,000 characters are more than the 200"),
+        ({"label": "a\0b"}, "Label: it holds a character that no text can have."),
+        ({"after": "!!!"}, "That page does not exist."),
+        ({"after": "YWN0aXZlfDF8OTk5OTk5OTk5fDE"}, "That page does not exist."),
+        ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_and_left_out(sign_in, row, query, sentence):
+    row("here", label="nightly")
+    row("elsewhere", label="other")
+
+    response = sign_in("viewer").get(URL, {"label": "nightly", **query})
+
+    assert response.status_code == 200
+    assert 'role="alert"' in response.text
+    assert sentence in response.text
+    assert "<script>alert" not in response.text
+    assert "here" in shown(response)
+    assert "elsewhere" not in shown(response) or "label" in query
+
+
+def test_hostile_text_from_outside_is_text(sign_in, row, workspace):
+    row("hostile", label="<img src=x onerror=alert(1)>", owner='"><script>')
+    Workspace.objects.filter(pk=workspace.pk).update(notice="<b>bold</b>")
+
+    page = sign_in("viewer").get(URL).text
+
+    assert "<img src=x" not in page
+    assert '"><script>' not in page
+    assert "<b>bold" not in page
+
+
+def test_an_unknown_status_word_is_shown_as_it_is(sign_in, row):
+    row("odd", processing_status="paused_by_api")
+
+    page = sign_in("viewer").get(URL).text
+
+    assert "paused by api" in page
+    assert 'data-status="paused_by_api"' in page
+
+
+def test_another_teams_batches_are_not_there(sign_in, row, other_workspace):
+    row("theirs", workspace=other_workspace)
+
+    response = sign_in("lead").get(URL)
+
+    assert shown(response) == []
+    assert "Production" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("role", "member", "sentence"),
+    [
+        ("viewer", True, "They appear here within a minute of being created"),
+        ("viewer", False, "Ask an admin of this Batchboard to add you"),
+    ],
+)
+def test_an_empty_list_says_what_to_do(person, workspace, client, role, member, sentence):
+    user = person(role, *([workspace] if member else []))
+    client.force_login(user, backend="dashboard.roles.RoleBackend")
+
+    response = client.get(URL)
+
+    assert sentence in response.text
+
+
+def test_no_match_leads_back_to_all(sign_in, row):
+    row("here")
+
+    response = sign_in("viewer").get(URL, {"q": "zzz"})
+
+    assert "No batch matches" in response.text
+    assert "Show all batches" in response.text
+
+
+def test_the_page_warns_in_the_apis_words_when_the_mirror_is_stale(sign_in, row, workspace):
+    row("old_news")
+    Workspace.objects.filter(pk=workspace.pk).update(
+        last_synced_at=timezone.now() - timedelta(hours=1),
+        last_error="Overloaded (request id req_1)",
+        last_error_at=timezone.now(),
+    )
+
+    response = sign_in("viewer").get(URL)
+
+    assert "Research is out of date." in response.text
+    assert "Overloaded (request id req_1)" in response.text
+    assert shown(response) == ["old_news"]
+    assert 'data-health="stale"' in response.text
+
+
+def test_a_refused_key_is_said_with_what_to_do(sign_in, workspace):
+    Workspace.objects.filter(pk=workspace.pk).update(
+        refused_key="x", last_error="API key is invalid."
+    )
+
+    page = sign_in("admin").get(URL).text
+
+    assert "The API refuses Research’s key." in page
+    assert "Set another key in the" in page
+
+
+def test_fifty_cards_with_cancellations_take_at_most_six_queries(
+    sign_in, row, other_workspace, django_assert_max_num_queries
+):
+    for number in range(views.PAGE_SIZE + 5):
+        row(f"b{number}", processing_status="ended" if number % 2 else "canceling")
+    browser = sign_in("operator")
+
+    with django_assert_max_num_queries(6):
+        response = browser.get(URL)
+
+    assert len(shown(response)) == 50

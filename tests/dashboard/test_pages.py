@@ -1,0 +1,186 @@
+import csv
+import io
+
+import pytest
+from django.utils import timezone
+
+from batches.models import AuditEvent, Workspace
+from dashboard.views import errors
+
+
+def rows(response) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))
+
+
+def test_the_csv_holds_what_the_filters_let_through(sign_in, row):
+    row("in", label="nightly")
+    row("out", label="other")
+
+    table = rows(sign_in("lead").get("/batches.csv", {"label": "nightly"}))
+
+    assert [line[table[0].index("api_id")] for line in table[1:]] == ["in"]
+
+
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_no_cell_is_a_formula_to_a_spreadsheet(sign_in, row, label):
+    row("one", label=label)
+
+    table = rows(sign_in("lead").get("/batches.csv"))
+
+    assert table[1][table[0].index("label")] == f"'{label}"
+
+
+@pytest.mark.parametrize(
+    ("address", "role", "status"),
+    [
+        ("/batches.csv", "operator", 403),
+        ("/batches.csv", "lead", 200),
+        ("/audit/", "operator", 403),
+        ("/audit/", "lead", 200),
+        ("/audit.csv", "operator", 403),
+        ("/", "viewer", 200),
+    ],
+)
+def test_a_page_opens_for_the_roles_that_may_see_it(sign_in, address, role, status):
+    response = sign_in(role).get(address)
+
+    assert response.status_code == status
+
+
+def test_nobody_without_a_role_sees_anything_but_whom_to_ask(person, workspace, client):
+    client.force_login(person("", workspace), backend="dashboard.roles.RoleBackend")
+
+    response = client.get("/")
+
+    assert response.status_code == 403
+    assert "Ask an admin of this Batchboard" in response.text
+
+
+def test_the_audit_shows_only_the_own_workspaces(sign_in, workspace, other_workspace):
+    AuditEvent.record("cancel requested", actor_name="ada", workspace=workspace)
+    AuditEvent.record("cancel requested", actor_name="mallory", workspace=other_workspace)
+
+    page = sign_in("lead").get("/audit/").text
+
+    assert "ada" in page
+    assert "mallory" not in page
+
+
+def test_the_audit_goes_on_page_by_page(sign_in, workspace, monkeypatch):
+    monkeypatch.setattr("dashboard.views.audit.PAGE_SIZE", 2)
+    events = [
+        AuditEvent.record("act", actor_name=f"person{n}", workspace=workspace) for n in range(3)
+    ]
+    browser = sign_in("lead")
+
+    first = browser.get("/audit/").text
+    second = browser.get("/audit/", {"after": events[1].pk}).text
+
+    assert "person2" in first
+    assert "person0" not in first
+    assert "person0" in second
+    assert "Older" not in second
+
+
+@pytest.mark.parametrize("query", [{"after": "x"}, {"after": "9" * 30}, {"q": "x" * 10_000}])
+def test_an_absurd_audit_query_is_answered_with_a_sentence(sign_in, query):
+    response = sign_in("lead").get("/audit/", query)
+
+    assert response.status_code == 200
+    assert 'role="alert"' in response.text
+
+
+def test_sign_in_says_what_this_is_and_what_was_wrong(client, db):
+    page = client.get("/accounts/login/").text
+
+    wrong = client.post("/accounts/login/", {"username": "ada", "password": "guess"})
+
+    assert "shows your team’s Message Batches" in page
+    assert 'role="alert"' in wrong.text
+
+
+def test_guessing_locks_the_name_and_says_for_how_long(client, person):
+    person("viewer", name="ada")
+
+    for _ in range(5):
+        response = client.post("/accounts/login/", {"username": "ada", "password": "guess"})
+
+    assert response.status_code == 429
+    assert "Too many wrong passwords" in response.text
+
+
+def test_signing_out_takes_a_post(sign_in):
+    browser = sign_in("viewer")
+
+    refused = browser.get("/accounts/logout/")
+    done = browser.post("/accounts/logout/")
+
+    assert refused.status_code == 405
+    assert done.status_code == 302
+    assert browser.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("address", ["/", "/live/", "/batches.csv", "/audit/", "/healthz"])
+def test_pages_that_only_show_take_no_other_method(sign_in, method, address):
+    response = getattr(sign_in("lead"), method)(address)
+
+    assert response.status_code == 405
+
+
+def test_every_page_keeps_scripts_and_styles_to_files(sign_in, row):
+    row("one")
+    browser = sign_in("lead")
+
+    answers = [browser.get(address) for address in ("/", "/batches/one/", "/audit/")]
+
+    for answer in answers:
+        assert "default-src 'self'" in answer["Content-Security-Policy"]
+        assert " style=" not in answer.text
+        assert "<style" not in answer.text
+        assert "hx-on" not in answer.text
+        assert "onclick" not in answer.text
+
+
+def test_a_broken_database_still_gets_its_page(rf):
+    # No fixture allows the database here: the page must do without.
+    response = errors.server_error(rf.get("/"))
+
+    assert response.status_code == 500
+    assert "Something broke on our side" in response.text
+
+
+def test_liveness_asks_nobody(client):
+    response = client.get("/healthz")
+
+    assert response.text == "ok\n"
+
+
+def test_readiness_follows_the_mirror_and_names_nothing(client, workspace):
+    before = client.get("/readyz")
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=timezone.now())
+    after = client.get("/readyz")
+
+    assert before.status_code == 503
+    assert "Research" not in before.text
+    assert after.status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer wrong", "Bearer "])
+def test_metrics_are_not_for_strangers(client, db, settings, sent):
+    settings.BATCHBOARD_METRICS_TOKEN = "token"
+
+    response = client.get("/metrics", headers={"Authorization": sent} if sent else {})
+
+    assert response.status_code == 401
+
+
+def test_metrics_count_what_is_active(client, row, settings):
+    settings.BATCHBOARD_METRICS_TOKEN = "token"
+    row("one", processing=7)
+    row("two", processing_status="ended")
+
+    response = client.get("/metrics", headers={"Authorization": "Bearer token"})
+
+    assert "batchboard_batches_active 1.0" in response.text
+    assert "batchboard_requests_processing 7.0" in response.text
