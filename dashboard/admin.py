@@ -125,7 +125,7 @@ class MembershipInline(admin.TabularInline[Any, Any]):
     has_change_permission = has_delete_permission = has_view_permission
 
 
-class PersonAdmin(ByRole, UserAdmin):
+class PersonAdmin(ByRole, UserAdmin[User]):
     """People and their roles. A superuser is out of an admin's reach, or roles meant nothing."""
 
     list_display = ("username", "email", "role", "is_active", "last_login")
@@ -144,7 +144,7 @@ class PersonAdmin(ByRole, UserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people = super().get_queryset(request).prefetch_related("groups")
-        return people if request.user.is_superuser else people.filter(is_superuser=False)  # type: ignore[union-attr]
+        return people if request.user.is_superuser else people.filter(is_superuser=False)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         if db_field.name == "groups":

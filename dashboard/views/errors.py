@@ -1,7 +1,5 @@
 """Pages for what went wrong: what happened, what it means, what to do next."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -14,7 +12,7 @@ def page(status: int, title: str, *sentences: str) -> HttpResponse:
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
-def bad_request(_request: HttpRequest, **_: Any) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page(
         400,
         "This request cannot be understood",
@@ -23,7 +21,7 @@ def bad_request(_request: HttpRequest, **_: Any) -> HttpResponse:
     )
 
 
-def forbidden(request: HttpRequest, **_: Any) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
@@ -40,7 +38,7 @@ def forbidden(request: HttpRequest, **_: Any) -> HttpResponse:
     )
 
 
-def not_found(_request: HttpRequest, **_: Any) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page(
         404,
         "There is nothing at this address",
@@ -50,7 +48,7 @@ def not_found(_request: HttpRequest, **_: Any) -> HttpResponse:
     )
 
 
-def csrf_failed(_request: HttpRequest, **_: Any) -> HttpResponse:
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form is from another session, or another site."""
     return page(
         403,
@@ -60,7 +58,7 @@ def csrf_failed(_request: HttpRequest, **_: Any) -> HttpResponse:
     )
 
 
-def server_error(_request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     return page(
         500,
         "Something broke on our side",

@@ -65,5 +65,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def has_token(request: HttpRequest) -> bool:
     expected = settings.BATCHBOARD_METRICS_TOKEN
-    sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    return (
+        bool(expected)
+        and scheme == "Bearer"
+        and hmac.compare_digest(sent.encode(), expected.encode())
+    )
