@@ -12,6 +12,7 @@ from batches import connect
 from batches.client import ApiError, ApiRefused, BatchNotFound, RemoteBatch, TryLater, Unreachable
 from batches.models import AuditEvent, Batch, Cancellation, Revision
 from batches.models.batch import COUNTS
+from batches.models.cancellation import CLAIM
 from batches.store import store, touch
 
 log = structlog.get_logger(__name__)
@@ -34,14 +35,19 @@ def cancel_batch(batch: Batch, *, actor: Any, address: str, reason: str) -> Canc
     The state that is returned says what is known: accepted, refused, overtaken, or still
     requested, in which case the worker keeps trying. Raises AlreadyEnded.
     """
-    cancellation = request(batch, actor=actor, address=address, reason=reason)
-    return attempt(cancellation, within=ATTEMPT_SECONDS) if cancellation.is_open else cancellation
+    wish = request(batch, actor=actor, address=address, reason=reason, claim=True)
+    if wish.is_open and wish.is_mine:
+        return _ask(wish, within=ATTEMPT_SECONDS)
+    return attempt(wish, within=ATTEMPT_SECONDS) if wish.is_open else wish
 
 
-def request(batch: Batch, *, actor: Any, address: str, reason: str) -> Cancellation:
+def request(
+    batch: Batch, *, actor: Any, address: str, reason: str, claim: bool = False
+) -> Cancellation:
     """Commit the wish, or find the one that already stands: two presses are one cancellation.
 
-    Raises AlreadyEnded when the batch has ended or is gone upstream.
+    With `claim` a new wish is the caller's to try, as after `objects.claim`. Raises
+    AlreadyEnded when the batch has ended or is gone upstream.
     """
     now = timezone.now()
     with Revision.writing():
@@ -53,24 +59,25 @@ def request(batch: Batch, *, actor: Any, address: str, reason: str) -> Cancellat
         standing = batch.cancellations.filter(state__in=["requested", "accepted"]).first()
         if standing:
             return standing
-        cancellation = Cancellation.objects.create(
+        wish = Cancellation.objects.create(
             batch=batch,
             requested_by=actor,
             requested_by_name=actor.get_username(),
             requested_from=address,
             reason=reason,
             requested_at=now,
+            claimed_until=now + CLAIM if claim else None,
             **{f"{name}_at_request": getattr(batch, name) for name in COUNTS},
         )
+        wish.is_mine = claim
         AuditEvent.record(
             "cancel requested", actor=actor, batch=batch, address=address, reason=reason, at=now
         )
-        Batch.objects.filter(pk=batch.pk).update(latest_cancellation=cancellation)
         if batch.is_canceling:
             # Somebody did it elsewhere: the wish is granted, and nothing needs asking.
-            cancellation.accept(batch.cancel_initiated_at or now)
-        touch(batch)
-    return cancellation
+            wish.accept(batch.cancel_initiated_at or now)
+        touch(batch, latest_cancellation=wish)
+    return wish
 
 
 def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> Cancellation:
@@ -81,7 +88,11 @@ def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> C
     """
     if not Cancellation.objects.claim(cancellation.pk, timezone.now()):
         return _fresh(cancellation)
-    cancellation = _fresh(cancellation)
+    return _ask(_fresh(cancellation), within=within)
+
+
+def _ask(cancellation: Cancellation, *, within: float) -> Cancellation:
+    """The one call, by whoever holds the claim."""
     workspace = cancellation.batch.workspace
     try:
         client = connect.client_for(workspace)
@@ -93,7 +104,7 @@ def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> C
     except ApiRefused as error:
         _refused(cancellation, error, within=within)
     else:
-        _accepted(cancellation, remote)
+        return _accepted(cancellation, remote)
     return _fresh(cancellation)
 
 
@@ -101,7 +112,7 @@ def _fresh(cancellation: Cancellation) -> Cancellation:
     return Cancellation.objects.select_related("batch__workspace").get(pk=cancellation.pk)
 
 
-def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> None:
+def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> Cancellation:
     now = timezone.now()
     with Revision.writing():
         # Before storing, which settles what it changes, and writes it into the audit.
@@ -117,6 +128,7 @@ def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> None:
         if not is_news:
             touch(cancellation.batch)
     log.info("cancel accepted", batch=remote.id, request_id=remote.request_id)
+    return cancellation
 
 
 def _locked(cancellation: Cancellation) -> Cancellation:

@@ -85,7 +85,8 @@ def store(workspace: Workspace, remote_batches: Iterable[RemoteBatch], *, now: d
     remotes = {remote.id: remote for remote in remote_batches}
     if _all_unchanged(workspace, remotes):
         return Stored(unchanged=len(remotes))
-    with transaction.atomic():
+    # Within a caller's transaction it is all or nothing anyway: no savepoint.
+    with transaction.atomic(savepoint=False):
         # Taken first, and before the rows are read: it also keeps two writers of the same
         # batches apart.
         first_revision = Revision.take(len(remotes))
@@ -237,13 +238,15 @@ def _settle_cancellations(rows: Sequence[Batch], now: datetime) -> None:
             cancellation.settle(live[cancellation.batch_id], now)
 
 
-def touch(batch: Batch) -> None:
+def touch(batch: Batch, **beside: Any) -> None:
     """Give the row the next revision, so that polls show what changed beside it.
+
+    `beside` are columns that are not the API's, to be written along.
 
     Needs an open transaction.
     """
     revision = Revision.take(1)
-    Batch.objects.filter(pk=batch.pk).update(revision=revision)
+    Batch.objects.filter(pk=batch.pk).update(revision=revision, **beside)
     Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=revision)
     batch.revision = revision
 

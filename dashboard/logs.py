@@ -48,7 +48,10 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            # The worker sets its own logger to INFO; what is written is decided here.
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": level}
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},

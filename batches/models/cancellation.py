@@ -77,6 +77,9 @@ class Cancellation(models.Model):
     next_attempt_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
 
+    # Not a column: whoever made the row with a claim may try it without claiming again.
+    is_mine = False
+
     objects = CancellationQuerySet.as_manager()
 
     class Meta:

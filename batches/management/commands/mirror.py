@@ -51,7 +51,7 @@ class Command(BaseCommand):
                 under_way = {pk: future for pk, future in under_way.items() if not finished(future)}
                 for workspace in Workspace.objects.due(timezone.now()):
                     if workspace.pk not in under_way and len(under_way) < SIDE_BY_SIDE:
-                        under_way[workspace.pk] = pool.submit(one_round, workspace, stop)
+                        under_way[workspace.pk] = pool.submit(round_in_thread, workspace, stop)
                 tasks.queue_due_work()
                 stop.wait(TICK_SECONDS)
 
@@ -70,13 +70,18 @@ class Command(BaseCommand):
 
 def one_round(workspace: Workspace, stop: threading.Event) -> bool:
     """False when the round failed, or another mirror holds the workspace."""
+    lease = Workspace.objects.claim(workspace, timezone.now())
+    if lease is None or stop.is_set():
+        return False
+    # What stood in the list may be older than the claim.
+    workspace.refresh_from_db()
+    return sync_workspace(workspace, lease, is_stopping=stop.is_set, wait=stop.wait)
+
+
+def round_in_thread(workspace: Workspace, stop: threading.Event) -> bool:
+    """The same, with a database connection that is this thread's own to look after."""
     try:
-        lease = Workspace.objects.claim(workspace, timezone.now())
-        if lease is None or stop.is_set():
-            return False
-        # What stood in the list may be older than the claim.
-        workspace.refresh_from_db()
-        return sync_workspace(workspace, lease, is_stopping=stop.is_set, wait=stop.wait)
+        return one_round(workspace, stop)
     finally:
         close_old_connections()
 
