@@ -1,4 +1,4 @@
-"""Speaks to the Message Batches API: typed values, errors, retries, streams. No Django."""
+"""The Message Batches API: typed values, errors sorted by what to do about them, streams."""
 
 from batches.client.errors import (
     ApiError,

@@ -1,13 +1,10 @@
-"""An HTTP answer → our errors, and what its headers ask of the caller."""
+"""What an HTTP answer means: a body to read, or one of our errors."""
 
-import math
-import time
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import msgspec
 
 from batches.client.errors import (
     ApiError,
@@ -17,122 +14,117 @@ from batches.client.errors import (
     NotTheApi,
     TryLater,
 )
+from batches.client.pacing import retry_after
+from batches.client.types import decode
 
-LONGEST_MESSAGE = 500
-# An hour: whoever asks for more will be asked again then.
-LONGEST_WAIT_SECONDS = 3600.0
-LATER = {408, 425, 429}
-# Answers of a gateway before the API, in case its page says nothing.
-PLAIN = {
-    413: "The request is too large for the API.",
-    429: "The API's rate limit is reached.",
-    504: "The API took too long.",
-    529: "The API is overloaded.",
-}
+# Anything shorter is no secret, and blotting it out would only garble the API's words.
+SHORTEST_SECRET = 8
+SPEND_LIMIT = "enforced_spend_limit_reached"
 
 
-def error_of(response: httpx.Response, content: bytes) -> ApiError:
-    """What a response that is no success means, told by its status, headers and body."""
-    request_id = request_id_of(response)
-    body = _error_body(content)
-    details: dict[str, Any] = {"status": response.status_code, "request_id": request_id}
-    if 300 <= response.status_code < 400:
-        return NotTheApi("The address redirects elsewhere: it is not the API's.", **details)
-    if body is None:
-        message = PLAIN.get(response.status_code, f"The API answered {response.status_code}.")
-    else:
-        message, details["type"] = printable(body.message) or body.type, printable(body.type)
-        details["request_id"] = request_id or printable(body.request_id)[:200]
-    error = _by_status(response, message, details, body)
-    # The API's own word outranks the status (api.md).
-    error.should_retry = {"true": True, "false": False}.get(
-        response.headers.get("x-should-retry", "").strip().lower()
-    )
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, read whole."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_html(self) -> bool:
+        """Whether this is a page for people: the API itself sends none."""
+        is_named = "text/html" in self.headers.get("content-type", "").lower()
+        return is_named or self.body[:100].lstrip().startswith(b"<")
+
+    @property
+    def request_id(self) -> str:
+        """Names this answer to the vendor's support; empty where there is none."""
+        return request_id(self.headers)
+
+
+def request_id(headers: httpx.Headers) -> str:
+    """The `request-id` header, empty unless it looks like one."""
+    return _word(headers.get("request-id", ""))
+
+
+def error_of(answer: Answer, *, secret: str) -> ApiError | None:
+    """The error that an answer stands for, None for success. Never holds the secret.
+
+    Branches on status and type only: the API's messages may change (api.anthropic.com's docs).
+    """
+    if 200 <= answer.status < 300:
+        return None
+    problem = {
+        name: blotted(value, secret) if isinstance(value, str) else value
+        for name, value in _problem(answer.body).items()
+    }
+    message = problem.get("message")
+    if not isinstance(message, str):
+        message = blotted(_without_words(answer), secret)
+    error = _sorted(answer, problem, message)
+    match answer.headers.get("x-should-retry"):
+        case "true":
+            error.is_transient = True
+        case "false":
+            error.is_transient = False
     return error
 
 
-def _by_status(
-    response: httpx.Response, message: str, details: dict[str, Any], body: "_Problem | None"
-) -> ApiError:
-    status, retry_after = response.status_code, retry_after_of(response)
-    never_by_waiting = (
-        status == 429
-        and retry_after is None
-        and body is not None
-        and body.error_code == "enforced_spend_limit_reached"
-    )
-    if (status in LATER or status >= 500) and not never_by_waiting:
-        later = TryLater(message, **details)
-        later.retry_after = retry_after
-        return later
-    if status == 404:
-        return BatchNotFound(message, **details)
-    if status in {401, 403}:
-        return KeyRefused(message, **details)
-    return ApiRefused(message, **details)
+def blotted(text: str, secret: str) -> str:
+    """The text with the secret, wherever a gateway echoed it, made unreadable."""
+    return text.replace(secret, "[API key]") if len(secret) >= SHORTEST_SECRET else text
 
 
-class _Problem(msgspec.Struct):
-    type: str
-    message: str
-    error_code: str = ""
-    request_id: str = ""
+def _sorted(answer: Answer, problem: dict[str, Any], message: str) -> ApiError:
+    status, wait = answer.status, retry_after(answer.headers)
+    told: dict[str, Any] = {
+        "status": status,
+        "type": _word(problem.get("type")),
+        "request_id": answer.request_id or _word(problem.get("request_id")),
+    }
+    if _passes_by_waiting(status, problem, wait):
+        return TryLater(message, retry_after=wait, **told)
+    if status == 409:
+        # A conflict may pass within seconds; when it does not, it is the API's answer.
+        error = ApiRefused(message, **told)
+        error.is_transient = True
+        return error
+    # The edge in front of the API answers 413 with a page of its own. Any other page comes from
+    # somebody else, who can neither refuse our key nor know our batches.
+    if not 400 <= status < 500 or (answer.is_html and status not in {413, 429}):
+        return NotTheApi(message, **told)
+    kinds: dict[int, type[ApiError]] = {401: KeyRefused, 403: KeyRefused, 404: BatchNotFound}
+    return kinds.get(status, ApiRefused)(message, **told)
 
 
-def _error_body(content: bytes) -> _Problem | None:
-    """The API's error object, None when the body isn't one."""
+def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None) -> bool:
+    if status == 429:
+        details = problem.get("details")
+        code = details.get("error_code") if isinstance(details, dict) else None
+        return wait is not None or code != SPEND_LIMIT
+    return status == 408 or status >= 500
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    """The API's `error` object with the id beside it; empty when the body holds none."""
     try:
-        body = msgspec.json.decode(content)
-        error = body["error"]
-        details = error.get("details") or {}
-        return msgspec.convert(
-            {
-                "type": error["type"],
-                "message": error["message"],
-                "error_code": details.get("error_code") or "",
-                "request_id": body.get("request_id") or "",
-            },
-            _Problem,
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
-
-
-def printable(text: str) -> str:
-    """Foreign text on one line without control characters, at most 500 characters."""
-    kept = "".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST_MESSAGE])
-    return " ".join(kept.split())[:LONGEST_MESSAGE]
-
-
-def request_id_of(response: httpx.Response) -> str:
-    return printable(response.headers.get("request-id", ""))[:200]
-
-
-def retry_after_of(response: httpx.Response) -> float | None:
-    """Seconds that the answer asks to wait, in [0, 3600]; None when it doesn't, or in no form."""
-    value = response.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
+        document = decode(body, dict[str, Any])
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    if not math.isfinite(seconds):
-        return None
-    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+        return {}
+    problem = document.get("error")
+    return {"request_id": document.get("request_id")} | problem if isinstance(problem, dict) else {}
 
 
-def pause_seconds_of(response: httpx.Response) -> float:
-    """How long to leave the API alone when this answer used up the last request allowed.
+def _without_words(answer: Answer) -> str:
+    if answer.status == 413:
+        return "the request is larger than the API takes."
+    if 300 <= answer.status < 400:
+        return "it redirects elsewhere, and a redirect is never followed."
+    if answer.is_html:
+        return "it sent a web page instead of an answer."
+    return answer.body[:2000].decode("utf-8", "replace")
 
-    From `anthropic-ratelimit-requests-remaining` and `-reset`, seen on batch calls (api.md).
-    """
-    if response.headers.get("anthropic-ratelimit-requests-remaining", "").strip() != "0":
-        return 0.0
-    reset = response.headers.get("anthropic-ratelimit-requests-reset", "")
-    try:
-        seconds = msgspec.convert(reset, datetime).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        seconds = 1.0
-    return min(max(seconds, 0.0), 60.0)
+
+def _word(value: object) -> str:
+    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", value)
+    return str(value) if is_word else ""

@@ -1,0 +1,269 @@
+"""Each failure as the error that says what to do about it."""
+
+import gzip
+import itertools
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batches.client import (
+    ApiError,
+    ApiRefused,
+    BatchNotFound,
+    KeyRefused,
+    NotTheApi,
+    TryLater,
+    Unreachable,
+)
+from tests.client.upstream import Upstream, batch_json, broken, calls, page_json, refusal, reply
+
+PAGE = "<!doctype html><title>Not what you asked for</title>"
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+def error_of(answer):
+    with pytest.raises(ApiError) as caught:
+        Upstream(answer).client(attempts=1).retrieve("msgbatch_1")
+    return caught.value
+
+
+def spend_limit(**headers):
+    error = {
+        "type": "rate_limit_error",
+        "message": "The workspace has reached its limit.",
+        "details": {"error_code": "enforced_spend_limit_reached"},
+    }
+    return reply(429, json={"type": "error", "error": error}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "kind"),
+    [
+        (400, "invalid_request_error", ApiRefused),
+        (401, "authentication_error", KeyRefused),
+        (402, "billing_error", ApiRefused),
+        (403, "permission_error", KeyRefused),
+        (404, "not_found_error", BatchNotFound),
+        (408, "timeout_error", TryLater),
+        (409, "conflict_error", ApiRefused),
+        (413, "request_too_large", ApiRefused),
+        (418, "an_error_of_tomorrow", ApiRefused),
+        (429, "rate_limit_error", TryLater),
+        (500, "api_error", TryLater),
+        (504, "timeout_error", TryLater),
+        (529, "overloaded_error", TryLater),
+    ],
+)
+def test_each_status_is_an_error_of_its_kind(status, type, kind):
+    error = error_of(refusal(status, type, "Because."))
+
+    assert error.__class__ is kind
+    assert (error.status, error.type, error.message) == (status, type, "Because.")
+    assert error.request_id == "req_1"
+
+
+def test_a_rate_limit_tells_the_seconds_it_asked_for():
+    assert error_of(refusal(429, retry_after="17")).retry_after == 17.0
+    assert error_of(refusal(429)).retry_after is None
+    assert error_of(refusal(529, retry_after="3")).retry_after == 3.0
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_a_spend_limit_is_a_refusal_that_waiting_does_not_mend():
+    upstream = Upstream(spend_limit())
+
+    with pytest.raises(ApiRefused, match="has reached its limit"):
+        upstream.client().retrieve("msgbatch_1")
+
+    assert len(upstream.requests) == 1
+
+
+def test_a_spend_limit_that_says_when_it_ends_is_a_matter_of_time():
+    error = error_of(spend_limit(**{"retry-after": "60"}))
+
+    assert isinstance(error, TryLater)
+    assert error.retry_after == 60.0
+
+
+def test_a_page_for_a_request_too_large_is_a_plain_refusal():
+    error = error_of(reply(413, text=PAGE, headers=HTML))
+
+    assert error.__class__ is ApiRefused
+    assert str(error) == (
+        "The API refused the request (413): the request is larger than the API takes."
+    )
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
+def test_a_gateway_s_page_means_to_try_later(status):
+    error = error_of(reply(status, text=PAGE, headers=HTML))
+
+    assert isinstance(error, TryLater)
+    assert "doctype" not in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404])
+@pytest.mark.parametrize("headers", [HTML, {}], ids=["html", "unnamed"])
+def test_a_page_from_somebody_else_tells_nothing_of_key_or_batch(status, headers):
+    error = error_of(reply(status, text=PAGE, headers=headers))
+
+    assert error.__class__ is NotTheApi
+    assert "web page" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe\x00",
+        b"null",
+        b"7",
+        b'"msgbatch_1"',
+        b"[]",
+        b"{}",
+        b'{"unexpected": 1}',
+        b'{"data": 5, "has_more": false}',
+        b'{"data": [], "has_more": "no"}',
+        b'{"id": 1}',
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"data": [' + b"[" * 100_000 + b"]" * 100_000 + b'], "has_more": false}',
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+def test_an_answer_of_another_shape_is_not_the_api(body):
+    upstream = Upstream(reply(content=body))
+
+    with calls(upstream.client()) as operations:
+        operations.pop("results")
+        for call in operations.values():
+            with pytest.raises(NotTheApi):
+                call()
+
+    assert len(upstream.requests) == 5
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(status):
+    upstream = Upstream(reply(status, headers={"location": "https://elsewhere.test/steal"}))
+
+    with calls(upstream.client()) as operations:
+        for call in operations.values():
+            with pytest.raises(NotTheApi, match="redirect"):
+                call()
+
+    assert {request.url.host for request in upstream.requests} == {"api.test"}
+    assert len(upstream.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "error",
+    [httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError],
+)
+def test_every_operation_says_unreachable_when_the_network_breaks(error):
+    with calls(Upstream(broken(error)).client(attempts=1)) as operations:
+        for call in operations.values():
+            with pytest.raises(Unreachable, match="No answer from the API") as caught:
+                call()
+            assert caught.value.status is None
+
+
+def test_an_answer_not_compressed_as_it_says_is_not_the_api():
+    headers = {"content-encoding": "gzip"}
+
+    error = error_of(reply(content=iter([b"plain text"]), headers=headers))
+
+    assert isinstance(error, NotTheApi)
+
+
+def test_a_compressed_answer_is_read():
+    body = gzip.compress(httpx.Response(200, json=batch_json()).content)
+    upstream = Upstream(reply(content=body, headers={"content-encoding": "gzip"}))
+
+    assert upstream.client().retrieve("msgbatch_1").id == "msgbatch_1"
+
+
+def test_an_endless_answer_is_given_up():
+    endless = reply(content=itertools.repeat(b" " * 2**20))
+
+    assert isinstance(error_of(endless), NotTheApi)
+
+
+def test_the_sentence_says_what_happened_in_the_api_s_words_with_the_request_id():
+    error = error_of(refusal(401, "authentication_error", "API key is invalid."))
+
+    assert str(error) == (
+        "The API refused the key (401 authentication_error): API key is invalid. (request id req_1)"
+    )
+
+
+def test_the_request_id_is_taken_from_the_body_where_no_header_tells_it():
+    body = {"error": {"type": "api_error", "message": "Oops."}, "request_id": "req_body"}
+
+    assert error_of(reply(500, json=body)).request_id == "req_body"
+
+
+@pytest.mark.parametrize("named", ["req 1", "<script>", "x" * 101, "réq"])
+def test_a_request_id_that_is_none_is_left_out(named):
+    error = error_of(reply(500, json={}, headers=[(b"request-id", named.encode())]))
+
+    assert error.request_id == ""
+    assert "request id" not in str(error)
+
+
+def test_without_words_of_the_api_the_body_is_quoted():
+    assert "upstream connect error" in str(error_of(reply(503, text="upstream connect error")))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "no object"},
+        {"error": {"message": 5, "type": ["list"]}},
+        {"error": {"message": None, "details": "none"}},
+        {"error": {}, "request_id": {"deep": []}},
+        ["error"],
+    ],
+)
+def test_an_error_of_another_shape_is_still_that_error(body):
+    error = error_of(reply(404, json=body))
+
+    assert isinstance(error, BatchNotFound)
+    assert (error.type, error.request_id) == ("", "")
+
+
+def test_a_long_message_with_control_characters_becomes_one_printable_line():
+    hostile = "first\nsecond\x1b[31m\u202egnp.exe\u2028" + "x" * 5000
+
+    error = error_of(refusal(400, message=hostile))
+
+    assert error.message.startswith("first second [31m gnp.exe xxx")
+    assert len(error.message) == 500
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_words_of_the_api_are_fit_to_show(message, type, request_id):
+    body = {"error": {"message": message, "type": type}, "request_id": request_id}
+
+    error = error_of(reply(400, json=body))
+
+    assert str(error).isprintable()
+    assert len(str(error)) < 1000
+
+
+def test_every_error_is_an_api_error_and_not_the_api_is_unreachable():
+    assert issubclass(KeyRefused, ApiRefused)
+    assert issubclass(NotTheApi, Unreachable)
+    for kind in (ApiRefused, BatchNotFound, TryLater, Unreachable):
+        assert issubclass(kind, ApiError)
+        assert str(kind()).endswith(".")
+
+
+def test_an_empty_page_is_no_failure():
+    page = Upstream(reply(json=page_json())).client().list_page()
+
+    assert page.batches == ()
+    assert (page.first_id, page.last_id, page.has_more) == (None, None, False)

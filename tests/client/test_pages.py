@@ -1,0 +1,192 @@
+"""Lists: odd items beside good ones, and how long the API asks to wait."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batches.client import NotTheApi
+from batches.client.pacing import pause_seconds, retry_after
+from tests.client.upstream import Upstream, batch_json, page_json, reply
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ODD = {
+    "null": "null",
+    "a number": "7",
+    "a list": "[]",
+    "an empty object": "{}",
+    "a number beyond all": json.dumps(batch_json("odd")).replace('"odd"', '"odd", "x": 1e999'),
+    "no UTF-8": json.dumps(batch_json("odd", extra="?")).encode().replace(b"?", b"\xff").decode(
+        "latin-1"
+    ),
+    "a hostile id": json.dumps(batch_json("../../etc")),
+    "an id with a newline": json.dumps(batch_json("odd\n")),
+    "a NUL": json.dumps(batch_json("odd", extra="a\0b")),
+    "too deep": json.dumps(batch_json("odd", extra="?")).replace('"?"', "[" * 600 + "]" * 600),
+    "too long": json.dumps(batch_json("odd", extra="x" * 70_000)),
+    "counts that overflow": json.dumps(batch_json("odd", request_counts={"processing": 2**70})),
+}  # fmt: skip
+
+
+def headers(**named):
+    return httpx.Headers({name.replace("_", "-"): value for name, value in named.items()})
+
+
+def used_up(reset):
+    return headers(
+        anthropic_ratelimit_requests_remaining="0", anthropic_ratelimit_requests_reset=reset
+    )
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+def test_one_odd_item_never_hides_the_others(odd):
+    good = [json.dumps(batch_json(name)) for name in ("first", "last")]
+    body = f'{{"data": [{good[0]}, {odd}, {good[1]}], "has_more": false}}'
+
+    page = Upstream(reply(content=body.encode("latin-1"))).client().list_page()
+
+    assert [batch.id for batch in page.batches] == ["first", "last"]
+    (unreadable,) = page.unreadable
+    assert unreadable.id in {"", "odd"}
+    assert unreadable.problem.isprintable()
+    assert 0 < len(unreadable.problem) <= 300
+
+
+def test_an_odd_item_is_named_where_it_has_a_name_and_kept_as_it_came():
+    odd = batch_json("msgbatch_odd", request_counts=None)
+
+    (unreadable,) = Upstream(reply(json=page_json(odd))).client().list_page().unreadable
+
+    assert unreadable.id == "msgbatch_odd"
+    assert "request_counts" in unreadable.problem
+    assert unreadable.raw == odd
+
+
+def test_a_page_tells_which_answer_brought_it():
+    body = page_json(batch_json("b"), batch_json("a"), has_more=True)
+    upstream = Upstream(reply(json=body, headers={"request-id": "req_7"}))
+
+    page = upstream.client().list_page()
+
+    assert (page.first_id, page.last_id, page.has_more) == ("b", "a", True)
+    assert page.request_id == "req_7"
+    assert [batch.request_id for batch in page.batches] == ["req_7", "req_7"]
+
+
+@pytest.mark.parametrize("cursor", ["../x", "a&b", "", "x" * 201, 7, ["a"], {}])
+def test_a_cursor_that_cannot_be_asked_for_hides_no_batch(cursor):
+    body = page_json(batch_json("a"), has_more=True, last_id=cursor)
+    client = Upstream(reply(json=body)).client()
+
+    page = client.list_page()
+
+    assert [batch.id for batch in page.batches] == ["a"]
+    assert page.last_id is None
+    with pytest.raises(NotTheApi, match="never ends"):
+        list(client.iter_batches())
+
+
+def test_a_list_that_goes_round_in_a_circle_ends_with_an_error():
+    pages = [
+        reply(json=page_json(batch_json(name), has_more=True)) for name in ("c", "b", "a", "c")
+    ]
+    upstream = Upstream(*pages)
+    seen = []
+
+    with pytest.raises(NotTheApi, match="never ends"):
+        seen.extend(batch.id for batch in upstream.client().iter_batches())
+
+    assert seen[:3] == ["c", "b", "a"]
+    assert len(upstream.requests) == 4
+
+
+def test_a_page_of_odd_items_alone_is_no_end_of_the_list():
+    odd = page_json(batch_json("odd", request_counts=None), has_more=True)
+    upstream = Upstream(reply(json=odd), reply(json=page_json(batch_json("good"))))
+
+    assert [batch.id for batch in upstream.client().iter_batches()] == ["good"]
+
+
+def test_a_page_says_how_long_to_wait_before_the_next():
+    body, named = page_json(), {"retry-after": "10"}
+
+    assert Upstream(reply(json=body)).client().list_page().pause_seconds == 0.0
+    assert Upstream(reply(json=body, headers=named)).client().list_page().pause_seconds == 10.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (headers(), 0.0),
+        (headers(anthropic_ratelimit_requests_remaining="1"), 0.0),
+        (used_up("2026-11-24T12:00:20+00:00"), 20.0),
+        (used_up("2026-11-24T12:00:20.5Z"), 20.5),
+        (used_up("2026-11-24T11:59:00Z"), 0.0),
+        (used_up("2026-11-25T12:00:00Z"), 300.0),
+        (used_up("9999-12-31T23:59:59Z"), 0.0),
+        (used_up("soon"), 0.0),
+        (used_up(""), 0.0),
+        (headers(anthropic_ratelimit_requests_remaining="0"), 0.0),
+        (headers(retry_after="10"), 10.0),
+        (headers(retry_after="100000"), 300.0),
+    ],
+)
+def test_a_used_up_rate_limit_asks_for_a_pause_until_it_is_refilled(asked, seconds):
+    with time_machine.travel(NOW, tick=False):
+        assert pause_seconds(asked) == seconds
+
+
+def test_the_longer_of_two_pauses_counts():
+    both = used_up("2026-11-24T12:00:20Z")
+    both["retry-after"] = "30"
+
+    with time_machine.travel(NOW, tick=False):
+        assert pause_seconds(both) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        ("17", 17.0),
+        (" 1.5 ", 1.5),
+        ("99999", 3600.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
+        ("Tuesday, 24-Nov-26 12:00:30 GMT", 30.0),
+        ("Tue Nov 24 12:00:30 2026", 30.0),
+        ("", None),
+        ("-1", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e3", None),
+        ("٣", None),
+        ("9" * 400, None),
+        ("Tue, 99 Nov 2026 12:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(text, seconds):
+    with time_machine.travel(NOW, tick=False):
+        assert retry_after(httpx.Headers([(b"retry-after", text.encode())])) == seconds
+
+
+@given(st.binary())
+def test_any_header_asks_for_a_wait_that_makes_sense_or_for_none(text):
+    asked = httpx.Headers(
+        [
+            (b"retry-after", text),
+            (b"anthropic-ratelimit-requests-remaining", b"0"),
+            (b"anthropic-ratelimit-requests-reset", text),
+        ]
+    )
+
+    seconds = retry_after(asked)
+
+    assert seconds is None or 0 <= seconds <= 3600
+    assert 0 <= pause_seconds(asked) <= 300

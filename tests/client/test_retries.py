@@ -1,0 +1,252 @@
+"""What is asked again, how often, how long, and what never is."""
+
+import httpx
+import pytest
+
+from batches.client import (
+    ApiError,
+    ApiRefused,
+    BatchNotFound,
+    NotTheApi,
+    TryLater,
+    Unreachable,
+)
+from batches.client.retries import BackOff, Deadline
+from tests.client.upstream import (
+    Upstream,
+    batch_json,
+    broken,
+    calls,
+    page_json,
+    refusal,
+    reply,
+)
+
+GOOD = {
+    "list": reply(json=page_json(batch_json())),
+    "retrieve": reply(json=batch_json()),
+    "cancel": reply(json=batch_json(processing_status="canceling")),
+    "results": reply(content=b"{}\n", headers={"content-type": "application/x-jsonl"}),
+}
+REPEATED = sorted(GOOD)
+SENT_ONCE = ["create", "delete"]
+PASSING = [408, 409, 429, 500, 502, 504, 529]
+BROKEN = [
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ReadError,
+    httpx.ReadTimeout,
+    httpx.RemoteProtocolError,
+    httpx.WriteError,
+]
+
+
+def make(upstream, name, **options):
+    with calls(upstream.client(**options)) as operations:
+        return operations[name]()
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("status", PASSING)
+def test_a_read_or_cancel_that_fails_twice_in_passing_succeeds(name, status):
+    upstream = Upstream(refusal(status), refusal(status), GOOD[name])
+
+    make(upstream, name)
+
+    assert len(upstream.requests) == 3
+    assert len({(each.method, each.url) for each in upstream.requests}) == 1
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("error", BROKEN)
+def test_a_read_or_cancel_survives_a_broken_connection(name, error):
+    upstream = Upstream(broken(error), GOOD[name])
+
+    make(upstream, name)
+
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", SENT_ONCE)
+@pytest.mark.parametrize(
+    "failure",
+    [
+        *(refusal(status) for status in PASSING),
+        *(broken(error) for error in BROKEN),
+        refusal(500, x_should_retry="true"),
+        refusal(429, retry_after="0"),
+    ],
+)
+def test_a_create_or_delete_is_sent_once_whatever_happens(name, failure):
+    upstream = Upstream(failure)
+
+    with pytest.raises(ApiError):
+        make(upstream, name)
+
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_tries_are_bounded_in_number_and_the_last_error_is_told(attempts):
+    upstream = Upstream(refusal(500), refusal(502), refusal(529, message="Overloaded."))
+
+    with pytest.raises(TryLater) as caught:
+        make(upstream, "cancel", attempts=attempts)
+
+    assert len(upstream.requests) == attempts
+    assert caught.value.status == [500, 502, 529][attempts - 1]
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_a_conflict_that_stays_is_the_api_s_refusal():
+    upstream = Upstream(refusal(409, "conflict_error"))
+
+    with pytest.raises(ApiRefused) as caught:
+        make(upstream, "cancel")
+
+    assert len(upstream.requests) == 3
+    assert caught.value.status == 409
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (refusal(400), ApiRefused),
+        (refusal(401), ApiRefused),
+        (refusal(403), ApiRefused),
+        (refusal(404), BatchNotFound),
+        (refusal(413), ApiRefused),
+        (refusal(422), ApiRefused),
+        (reply(302, headers={"location": "https://elsewhere.test/"}), NotTheApi),
+        (reply(text="<html>Sign in</html>"), NotTheApi),
+        (reply(text="garbage"), NotTheApi),
+    ],
+)
+def test_what_will_not_pass_is_asked_once(failure, error):
+    upstream = Upstream(failure)
+
+    with pytest.raises(error):
+        make(upstream, "retrieve")
+
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_the_api_s_word_to_try_again_outranks_the_status(status):
+    upstream = Upstream(refusal(status, x_should_retry="true"), GOOD["retrieve"])
+
+    make(upstream, "retrieve")
+
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("status", PASSING)
+def test_the_api_s_word_not_to_try_again_outranks_the_status(status):
+    upstream = Upstream(refusal(status, x_should_retry="false"))
+
+    with pytest.raises(ApiError):
+        make(upstream, "retrieve")
+
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("seconds", ["0", "3", "0.25"])
+def test_a_wait_that_there_is_time_for_is_waited(seconds):
+    upstream = Upstream(refusal(429, retry_after=seconds), GOOD["cancel"])
+
+    make(upstream, "cancel")
+
+    assert len(upstream.requests) == 2
+
+
+def test_a_wait_longer_than_the_time_left_is_handed_to_the_caller():
+    upstream = Upstream(refusal(429, retry_after="90"))
+
+    with pytest.raises(TryLater) as caught:
+        upstream.client().cancel("msgbatch_1", within=10)
+
+    assert caught.value.retry_after == 90.0
+    assert len(upstream.requests) == 1
+
+
+def test_the_wish_of_the_api_goes_before_the_usual_pause():
+    back_off = BackOff(Deadline(60))
+
+    assert back_off(TryLater(retry_after=7.0)) == 7.0
+    assert back_off(TryLater(retry_after=0.0)) == 0.0
+
+
+def test_pauses_double_from_half_a_second_to_eight_with_jitter():
+    for _ in range(50):
+        back_off = BackOff(Deadline(600))
+
+        pauses = [back_off(Unreachable()) for _ in range(7)]
+
+        for pause, longest in zip(pauses, [0.5, 1, 2, 4, 8, 8, 8], strict=True):
+            assert longest / 2 <= pause <= longest
+
+
+def test_a_pause_that_would_outlast_the_deadline_is_not_begun(clock):
+    deadline = Deadline(1.0)
+    clock.forward(0.9)
+
+    assert BackOff(deadline)(Unreachable()) is False
+
+
+def test_what_is_no_error_of_the_api_is_not_tried_again():
+    assert BackOff(Deadline(60))(KeyError("a bug of ours")) is False
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize(
+    ("options", "seconds_each"), [({}, 40), ({"within": 10}, 6), ({"within": 0.5}, 0.3)]
+)
+def test_all_tries_together_keep_to_the_time_given(clock, options, seconds_each):
+    def slow(request):
+        clock.forward(seconds_each)
+        return httpx.Response(529, json={})
+
+    upstream = Upstream(slow)
+    began = clock()
+
+    with pytest.raises(ApiError):
+        upstream.client().cancel("msgbatch_1", **options)
+
+    assert len(upstream.requests) <= 2
+    assert clock() - began <= 2 * seconds_each
+
+
+def test_a_call_with_no_time_left_sends_nothing():
+    upstream = Upstream(GOOD["cancel"])
+
+    with pytest.raises(Unreachable, match="not over within 0 s"):
+        upstream.client().cancel("msgbatch_1", within=0)
+
+    assert upstream.requests == []
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_time_outs_are_explicit_and_shrink_to_what_is_left(clock):
+    seen = []
+
+    def slow(request):
+        seen.append(dict(request.extensions["timeout"]))
+        clock.forward(40)
+        return httpx.Response(529, json={})
+
+    with pytest.raises(ApiError):
+        Upstream(slow).client(total_seconds=60).retrieve("msgbatch_1")
+
+    assert seen == [
+        {"connect": 5, "read": 60, "write": 30, "pool": 10},
+        {"connect": 5, "read": 20, "write": 20, "pool": 10},
+    ]
