@@ -51,7 +51,9 @@ def request(
     """
     now = timezone.now()
     with Revision.writing():
-        batch = Batch.objects.select_for_update().select_related("workspace").get(pk=batch.pk)
+        workspace = batch.workspace
+        batch = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
+        batch.workspace = workspace
         if batch.has_ended:
             raise AlreadyEnded(f"It had already ended: {batch.outcome_sentence}.")
         if batch.deleted_upstream_at:
@@ -118,15 +120,18 @@ def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> Cancellation:
         # Before storing, which settles what it changes, and writes it into the audit.
         Cancellation.objects.filter(pk=cancellation.pk).update(request_id=remote.request_id)
         is_news = store(cancellation.batch.workspace, [remote], now=now).has_news
-        cancellation = _locked(cancellation)
-        # What's left is a row that showed the same before, or an answer of 200 that doesn't
-        # say when the cancellation began.
+        batch = cancellation.batch
+        cancellation = Cancellation.objects.select_for_update().get(pk=cancellation.pk)
+        cancellation.batch = batch
         if cancellation.is_open:
-            cancellation.settle(cancellation.batch, now)
+            # A row that showed the same before, or an answer of 200 that doesn't say when the
+            # cancellation began.
+            batch.refresh_from_db()
+            cancellation.settle(batch, now)
         if cancellation.is_open:
             cancellation.accept(now)
         if not is_news:
-            touch(cancellation.batch)
+            touch(batch)
     log.info("cancel accepted", batch=remote.id, request_id=remote.request_id)
     return cancellation
 

@@ -114,7 +114,7 @@ def store(workspace: Workspace, remote_batches: Iterable[RemoteBatch], *, now: d
         _upsert(workspace, [*new, *(remote for _, remote in changed)], first_revision, now)
         for row, remote in changed:
             _copy(row, remote, row.revision, now)
-        _settle_cancellations([row for row, _ in changed], now)
+        _settle_cancellations(workspace, [row for row, _ in changed], now)
     stored.created, stored.changed = len(new), len(changed)
     return stored
 
@@ -230,12 +230,14 @@ def _observation(row: Batch, now: datetime) -> Observation:
     )
 
 
-def _settle_cancellations(rows: Sequence[Batch], now: datetime) -> None:
+def _settle_cancellations(workspace: Workspace, rows: Sequence[Batch], now: datetime) -> None:
     """What the mirror saw answers what a lost reply could not: whether the cancel was taken."""
     live = {row.pk: row for row in rows if row.cancel_initiated_at or row.has_ended}
     if live:
         for cancellation in Cancellation.objects.unsettled().filter(batch__in=list(live)):
-            cancellation.settle(live[cancellation.batch_id], now)
+            cancellation.batch = live[cancellation.batch_id]
+            cancellation.batch.workspace = workspace
+            cancellation.settle(cancellation.batch, now)
 
 
 def touch(batch: Batch, **beside: Any) -> None:
@@ -293,6 +295,7 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
             Workspace.objects.filter(pk=workspace.pk).update(
                 latest_revision=first_revision + len(gone) - 1
             )
-            for cancellation in Cancellation.objects.unsettled().filter(batch__in=gone):
+            standing = Cancellation.objects.unsettled().filter(batch__in=gone)
+            for cancellation in standing.select_related("batch__workspace"):
                 cancellation.settle_without_batch(now)
     return len(gone)

@@ -3,7 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from django.db import connection
 
 from batches.models import Workspace
 
@@ -60,6 +63,32 @@ class Version:
         if revision.isascii() and revision.isdigit() and len(revision) < 19:
             return cls(int(revision), health[:20])
         return cls(0, "")
+
+
+def watched_by(user: Any) -> list[Workspace]:
+    """The person's workspaces with only what an unchanged poll asks of them; one query.
+
+    Raw, as every open page asks this every few seconds, and building it with the ORM would
+    take longer than the query.
+    """
+    sql = _watched_sql(everything=user.is_superuser)
+    return list(Workspace.objects.raw(sql, [] if user.is_superuser else [user.pk]))
+
+
+WATCHED = ("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision",
+           "last_error", "notice", "refused_key")  # fmt: skip
+
+
+@cache
+def _watched_sql(*, everything: bool) -> str:
+    quote = connection.ops.quote_name
+    table, members = (
+        quote(Workspace._meta.db_table),
+        quote(Workspace.members.through._meta.db_table),
+    )
+    columns = ", ".join(f"{table}.{quote(name)}" for name in WATCHED)
+    mine = f"JOIN {members} ON {members}.workspace_id = {table}.id AND {members}.user_id = %s"
+    return f"SELECT {columns} FROM {table} {'' if everything else mine} ORDER BY {table}.name"  # noqa: S608
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:

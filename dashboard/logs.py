@@ -21,6 +21,8 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
     """
     structlog.configure(
         processors=[
+            # First: what will not be written should cost nothing.
+            structlog.stdlib.filter_by_level,
             *SHARED,
             structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -58,6 +60,9 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             # httpx logs one line for each call; the rounds say what matters.
             "httpx": {"level": "WARNING"},
+            # Two lines for each poll of each viewer would bury everything else; a request that
+            # fails is still written, and every other line carries its request's id and person.
+            "django_structlog.middlewares.request": {"level": "WARNING"},
             "django_tasks": {"level": "WARNING"},
             "django.tasks": {"level": "WARNING"},
         },

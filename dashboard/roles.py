@@ -1,10 +1,11 @@
 """People and their role in one query: a poll every few seconds pays for each one more."""
 
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
-from django.db.models import Case, IntegerField, Max, OuterRef, Subquery, Value, When
+from django.db import connection
 
 # In order: each may do what those before it may.
 ROLES = ("viewer", "operator", "lead", "admin")
@@ -14,19 +15,26 @@ class RoleBackend(ModelBackend):
     """Django's own sign-in; whoever comes back with a session arrives with `role_rank`."""
 
     def get_user(self, user_id: Any) -> User | None:
-        ranks = Case(
-            *[When(name=role, then=Value(rank)) for rank, role in enumerate(ROLES)],
-            output_field=IntegerField(),
-        )
-        highest = (
-            Group.objects.filter(user=OuterRef("pk"), name__in=ROLES)
-            .order_by()
-            .values("user")
-            .annotate(rank=Max(ranks))
-            .values("rank")
-        )
-        user = User.objects.annotate(role_rank=Subquery(highest)).filter(pk=user_id).first()
+        # Raw, as building this with the ORM takes longer than all else that a poll does.
+        user = next(iter(User.objects.raw(_person_sql(), [user_id])), None)
         return user if user and self.user_can_authenticate(user) else None
+
+
+@cache
+def _person_sql() -> str:
+    """A person with the number of their highest role in ROLES, NULL without one."""
+    quote = connection.ops.quote_name
+    person, group = quote(User._meta.db_table), quote(Group._meta.db_table)
+    held = quote(User.groups.through._meta.db_table)
+    ranks = " ".join(f"WHEN '{role}' THEN {rank}" for rank, role in enumerate(ROLES))
+    return f"""
+        SELECT {person}.*, (
+            SELECT MAX(CASE {group}.name {ranks} END) FROM {held}
+            JOIN {group} ON {group}.id = {held}.group_id
+            WHERE {held}.user_id = {person}.id
+        ) AS role_rank
+        FROM {person} WHERE {person}.id = %s
+    """  # noqa: S608
 
 
 def role_of(user: Any) -> str:

@@ -19,9 +19,7 @@ class CancellationQuerySet(models.QuerySet["Cancellation"]):
 
     def unsettled(self) -> Self:
         """Still waiting for the API's word, or for the batch to end."""
-        return self.filter(state__in=["requested", "accepted"], settled_at=None).select_related(
-            "batch__workspace"
-        )
+        return self.filter(state__in=["requested", "accepted"], settled_at=None)
 
     def due(self, now: datetime) -> Self:
         """Open, not being tried by anybody, and past its back-off."""

@@ -47,11 +47,11 @@ def batch_list(request: HttpRequest) -> HttpResponse:
 def batch_live(request: HttpRequest) -> HttpResponse:
     """What the list polls: 204 when nothing that this person can see has changed."""
     now = timezone.now()
-    workspaces = list(visible_workspaces(request.user))
+    watched = live.watched_by(request.user)
     seen = live.Version.parse(request.GET.get("v", ""))
-    if seen == live.Version.of(workspaces, now):
-        return unchanged(workspaces)
-    listing = read_listing(request.GET, workspaces)
+    if seen == live.Version.of(watched, now):
+        return unchanged(watched)
+    listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     shown = shown_keys(request)
     changed = changed_batches(listing, seen.revision, shown)
     new = [] if shown is None else new_batches(listing, seen.revision, shown)
