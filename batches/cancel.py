@@ -1,6 +1,7 @@
 """Wish → API → row. The wish is stored first, and outlives every process that tries it."""
 
 import random
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +39,9 @@ def cancel_batch(batch: Batch, *, actor: Any, address: str, reason: str) -> Canc
     wish = request(batch, actor=actor, address=address, reason=reason, claim=True)
     if wish.is_open and wish.is_mine:
         return _ask(wish, within=ATTEMPT_SECONDS)
-    return attempt(wish, within=ATTEMPT_SECONDS) if wish.is_open else wish
+    # One that stands already keeps the pause that the API asked for, however often it is pressed.
+    is_due = wish.next_attempt_at is None or wish.next_attempt_at <= timezone.now()
+    return attempt(wish, within=ATTEMPT_SECONDS) if wish.is_open and is_due else wish
 
 
 def request(
@@ -96,6 +99,7 @@ def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> C
 def _ask(cancellation: Cancellation, *, within: float) -> Cancellation:
     """The one call, by whoever holds the claim."""
     workspace = cancellation.batch.workspace
+    deadline = time.monotonic() + within
     try:
         client = connect.client_for(workspace)
         remote = client.cancel(cancellation.batch.api_id, within=within)
@@ -104,7 +108,8 @@ def _ask(cancellation: Cancellation, *, within: float) -> Cancellation:
     except (TryLater, Unreachable, BatchNotFound) as error:
         _not_confirmed(cancellation, error)
     except ApiRefused as error:
-        _refused(cancellation, error, within=within)
+        # A second of grace: without the batch itself the refusal could not be understood.
+        _refused(cancellation, error, within=max(1.0, deadline - time.monotonic()))
     else:
         return _accepted(cancellation, remote)
     return _fresh(cancellation)

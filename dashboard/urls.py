@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path, register_converter
 
-from dashboard.access import allow_anyone
+from dashboard.access import allow, allow_anyone
 from dashboard.views import audit, batches, cancel, health
 
 
@@ -25,6 +25,8 @@ register_converter(BatchId, "batch")
 accounts = [
     path("login/", allow_anyone(auth.LoginView.as_view(redirect_authenticated_user=True)),
          name="login"),
+    path("password/", allow("see")(auth.PasswordChangeView.as_view(success_url="/")),
+         name="password-change"),
     path("logout/", allow_anyone(auth.LogoutView.as_view()), name="logout"),
 ]  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import pytest
 import stamina
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
@@ -89,6 +91,18 @@ def person(db: None) -> Callable[..., User]:
 def later(sandbox: SandboxApi) -> Callable[[float], dt.datetime]:
     """The moment so many seconds from now."""
     return lambda seconds: timezone.now() + dt.timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> None:
+    """A database that other threads see into, with what the migrations put there.
+
+    Django's own `serialized_rollback` finds nothing to restore once Playwright's loop runs in
+    this thread, as connections are kept by task.
+    """
+    roles = import_module("batches.migrations.0002_roles")
+    roles.start_counting(apps, None)
+    roles.make_roles(apps, None)
 
 
 @pytest.fixture

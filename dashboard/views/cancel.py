@@ -57,7 +57,8 @@ def answer(
     request: Any, batch: Batch, *, wish: Cancellation | None = None, problem: str = ""
 ) -> HttpResponse:
     """The batch as it is now: as a card for htmx, as its page for everyone else."""
-    fresh = Batch.objects.for_cards().get(pk=batch.pk)
+    fresh = Batch.objects.select_related("latest_cancellation").defer("raw").get(pk=batch.pk)
+    fresh.workspace = batch.workspace
     if request.htmx:
         card = Card(fresh, timezone.now(), may_cancel=True, problem=problem)
         return render(request, "batches/batch_list.html#card", {"card": card})

@@ -242,6 +242,18 @@ def test_the_api_is_asked_again_no_sooner_than_it_said(mirrored, press, sandbox)
     assert not Cancellation.objects.due(before).exists()
 
 
+def test_pressing_again_does_not_shorten_the_pause_that_the_api_asked_for(mirrored, press, sandbox):
+    batch = mirrored()
+    sandbox.fail_next("429", times=99)
+    press(batch)
+    calls = len(sandbox.calls)
+
+    again = press(batch)
+
+    assert again.state == State.REQUESTED
+    assert len(sandbox.calls) == calls
+
+
 def test_an_open_wish_is_queued_from_its_row_and_not_twice_a_minute(mirrored, operator):
     batch = mirrored()
     cancel.request(batch, actor=operator, address="", reason="")
@@ -273,8 +285,9 @@ def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
     assert events[2].outcome == "canceled, 2 of 2"
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_ten_people_pressing_at_once_make_one_cancellation(mirrored, person, workspace, sandbox):
+def test_ten_people_pressing_at_once_make_one_cancellation(
+    committed, mirrored, person, workspace, sandbox
+):
     batch = mirrored()
     people = [person("operator", workspace, name=f"operator-{n}") for n in range(10)]
     start = threading.Barrier(len(people))

@@ -19,8 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
-            # A server in a thread of its own sees only what has been committed.
-            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True))
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +31,8 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def _usual(no_waits, request) -> None:
-    """Roles and the counter are made by migrations; each test starts with them."""
+def _usual(committed, no_waits) -> None:
+    """A server in a thread of its own sees only what has been committed."""
 
 
 @pytest.fixture

@@ -184,3 +184,21 @@ def test_metrics_count_what_is_active(client, row, settings):
 
     assert "batchboard_batches_active 1.0" in response.text
     assert "batchboard_requests_processing 7.0" in response.text
+
+
+def test_a_person_can_change_their_own_password(client, person, workspace):
+    user = person("viewer", workspace, name="ada")
+    client.force_login(user)
+    new = "a much longer battery"
+
+    page = client.get("/accounts/password/")
+    changed = client.post(
+        "/accounts/password/",
+        {"old_password": "correct horse 9", "new_password1": new, "new_password2": new},
+    )
+
+    assert page.status_code == 200
+    assert changed.status_code == 302
+    user.refresh_from_db()
+    assert user.check_password(new)
+    assert client.get("/").status_code == 200

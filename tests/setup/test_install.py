@@ -17,6 +17,8 @@ def clone(tmp_path_factory) -> Path:
     """A clone that is set up, with locks that hold no package."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(MAKE, folder / ".make")
+    # Where pyenv's shims are all the Python there is, this file tells them which one is meant.
+    shutil.copy(MAKE.with_name(".python-version"), folder)
     for lock in ("requirements.txt", "requirements-dev.txt"):
         (folder / lock).write_text("# nothing\n")
     assert set_up(folder).returncode == 0
