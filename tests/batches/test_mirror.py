@@ -2,10 +2,11 @@ import io
 import threading
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from batches.management.commands.mirror import Command, one_round
+from batches.management.commands.mirror import Command, one_round, tidy
 from batches.models import Batch, Workspace
 from batches.workspaces import adopt_environment
 
@@ -92,6 +93,18 @@ def test_without_a_key_nothing_is_made(db, settings):
 
     assert adopt_environment() is None
     assert not Workspace.objects.exists()
+
+
+def test_ended_sessions_are_thrown_away_and_others_kept(db):
+    ended, current = SessionStore(), SessionStore()
+    ended.set_expiry(-1)
+    for session in (ended, current):
+        session.save()
+
+    tidy()
+
+    assert not SessionStore().exists(ended.session_key)
+    assert SessionStore().exists(current.session_key)
 
 
 def test_the_command_takes_only_what_the_contract_names():

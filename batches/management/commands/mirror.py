@@ -2,10 +2,12 @@
 
 import signal
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import structlog
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
@@ -20,6 +22,7 @@ log = structlog.get_logger(__name__)
 # How soon a due workspace, or a due cancellation, is noticed.
 TICK_SECONDS = 0.5
 SIDE_BY_SIDE = 8
+TIDY_SECONDS = 3600.0
 
 
 class Command(BaseCommand):
@@ -45,6 +48,7 @@ class Command(BaseCommand):
         """Rounds run side by side: an API that hangs must not hold up the other workspaces."""
         log.info("mirror started", workspaces=Workspace.objects.filter(is_enabled=True).count())
         under_way: dict[int, Future[bool]] = {}
+        tidied_at = 0.0
         with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="round") as pool:
             while not stop.is_set():
                 close_old_connections()
@@ -53,6 +57,9 @@ class Command(BaseCommand):
                     if workspace.pk not in under_way and len(under_way) < SIDE_BY_SIDE:
                         under_way[workspace.pk] = pool.submit(round_in_thread, workspace, stop)
                 tasks.queue_due_work()
+                if time.monotonic() - tidied_at > TIDY_SECONDS:
+                    tidy()
+                    tidied_at = time.monotonic()
                 stop.wait(TICK_SECONDS)
 
     def one_round_of_all(self, stop: threading.Event) -> None:
@@ -76,6 +83,12 @@ def one_round(workspace: Workspace, stop: threading.Event) -> bool:
     # What stood in the list may be older than the claim.
     workspace.refresh_from_db()
     return sync_workspace(workspace, lease, is_stopping=stop.is_set, wait=stop.wait)
+
+
+def tidy() -> None:
+    """Throw away what nobody will ask for again: ended sessions, and tasks long since done."""
+    call_command("clearsessions")
+    call_command("prune_db_task_results", verbosity=0)
 
 
 def round_in_thread(workspace: Workspace, stop: threading.Event) -> bool:
