@@ -125,18 +125,18 @@ def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> Cancellation:
         # Before storing, which settles what it changes, and writes it into the audit.
         Cancellation.objects.filter(pk=cancellation.pk).update(request_id=remote.request_id)
         is_news = store(cancellation.batch.workspace, [remote], now=now).has_news
-        batch = cancellation.batch
-        cancellation = Cancellation.objects.select_for_update().get(pk=cancellation.pk)
-        cancellation.batch = batch
+        cancellation.refresh_from_db(
+            fields=["state", "accepted_at", "settled_at", "request_id", "error"]
+        )
         if cancellation.is_open:
             # A row that showed the same before, or an answer of 200 that doesn't say when the
             # cancellation began.
-            batch.refresh_from_db()
-            cancellation.settle(batch, now)
+            cancellation = _locked(cancellation)
+            cancellation.settle(cancellation.batch, now)
         if cancellation.is_open:
             cancellation.accept(now)
         if not is_news:
-            touch(batch)
+            touch(cancellation.batch)
     log.info("cancel accepted", batch=remote.id, request_id=remote.request_id)
     return cancellation
 

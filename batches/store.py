@@ -75,15 +75,22 @@ class Stored:
         return self
 
 
-def store(workspace: Workspace, remote_batches: Iterable[RemoteBatch], *, now: datetime) -> Stored:
+def store(
+    workspace: Workspace,
+    remote_batches: Iterable[RemoteBatch],
+    *,
+    now: datetime,
+    is_steady: bool = False,
+) -> Stored:
     """Insert what is new, update what differs, leave the rest untouched; safe to repeat.
 
     Batches are given newest first, as the API lists them. Takes effect whole or not at all. A
     batch never goes back: an answer that was already on its way when a cancel was accepted
-    does not make it `in_progress` again.
+    does not make it `in_progress` again. `is_steady` says that nothing may have changed, as in
+    most rounds: then one read tells, and nothing is locked.
     """
     remotes = {remote.id: remote for remote in remote_batches}
-    if _all_unchanged(workspace, remotes):
+    if is_steady and _all_unchanged(workspace, remotes):
         return Stored(unchanged=len(remotes))
     # Within a caller's transaction it is all or nothing anyway: no savepoint.
     with transaction.atomic(savepoint=False):
@@ -120,7 +127,7 @@ def store(workspace: Workspace, remote_batches: Iterable[RemoteBatch], *, now: d
 
 
 def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:
-    """Told by one read: a steady round must neither write nor take the counter's lock."""
+    """Whether every row says already what the API says now."""
     known = dict(
         Batch.objects.filter(
             workspace=workspace, api_id__in=list(remotes), missing_rounds=0

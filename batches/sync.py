@@ -134,7 +134,7 @@ class Round:
     def _store(self, page: BatchPage) -> None:
         self._keep(leased_until=timezone.now() + LEASE)
         self.pages += 1
-        self.stored += store(self.workspace, page.batches, now=timezone.now())
+        self.stored += store(self.workspace, page.batches, now=timezone.now(), is_steady=True)
         for odd in page.unreadable:
             self.unreadable.append(f"{odd.id or 'a batch without an id'}: {odd.problem}")
 
