@@ -26,6 +26,13 @@ NOT_FOUND_COUNT = 3
 NOT_FOUND_FOR = timedelta(minutes=3)
 
 
+# What decides whether a batch can be canceled, and what its receipt begins with.
+ASKED = (
+    *("api_id", "workspace", "processing_status", "outcome", *COUNTS),
+    *("cancel_initiated_at", "deleted_upstream_at"),
+)
+
+
 class AlreadyEnded(Exception):
     """There is nothing left to cancel. Fit to show a person."""
 
@@ -55,7 +62,7 @@ def request(
     now = timezone.now()
     with Revision.writing():
         workspace = batch.workspace
-        batch = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
+        batch = Batch.objects.select_for_update().only(*ASKED).get(pk=batch.pk)
         batch.workspace = workspace
         if batch.has_ended:
             raise AlreadyEnded(f"It had already ended: {batch.outcome_sentence}.")

@@ -10,6 +10,16 @@ from batches.models.batch import Batch
 
 # Longer than the bound on one attempt, so that nobody takes over a call still under way.
 CLAIM = timedelta(seconds=30)
+# What changes with the state.
+REACHED = (
+    "state",
+    "accepted_at",
+    "settled_at",
+    "request_id",
+    "error",
+    "claimed_until",
+    "next_attempt_at",
+)
 
 
 class CancellationQuerySet(models.QuerySet["Cancellation"]):
@@ -134,7 +144,7 @@ class Cancellation(models.Model):
     def close_attempt(self, action: str, *, outcome: str) -> None:
         """Save the state reached and write it into the audit."""
         self.claimed_until = self.next_attempt_at = None
-        self.save()
+        self.save(update_fields=REACHED)
         AuditEvent.record(
             action,
             actor_name=self.requested_by_name,
