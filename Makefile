@@ -5,7 +5,7 @@ PYTHON_IN_VENV := .venv/bin/python
 RUNTIME := requirements.txt
 DEVELOPMENT := requirements-dev.txt
 
-.PHONY: help setup setup-dev demo run test check bench lock screenshots clean
+.PHONY: help setup setup-dev demo run test check sdk-tests bench lock screenshots clean
 
 help:
 	@echo "make demo     try it: pages, mirror, worker and an imitation of the API"
@@ -33,6 +33,10 @@ test: setup-dev
 
 check: setup-dev
 	@.make/check
+
+# For maintainers: the official SDK's own batch tests against the sandbox. Fetches them.
+sdk-tests: setup-dev
+	@.make/sdk-tests
 
 bench: setup-dev
 	@exec $(PYTHON_IN_VENV) -m tests.bench
