@@ -1,6 +1,5 @@
 """The small cast that every test can call on."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
@@ -85,12 +84,6 @@ def person(db: None) -> Callable[..., User]:
         return user
 
     return make
-
-
-@pytest.fixture
-def later(sandbox: SandboxApi) -> Callable[[float], dt.datetime]:
-    """The moment so many seconds from now."""
-    return lambda seconds: timezone.now() + dt.timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -12,9 +12,6 @@ COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
-    def in_workspaces(self, workspaces: models.QuerySet[Workspace]) -> Self:
-        return self.filter(workspace__in=workspaces)
-
     def walking_in_order(self, workspaces: list[int]) -> Self:
         """Those of the workspaces, for a list that shows only its beginning.
 

@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -54,12 +55,11 @@ def batch_live(request: HttpRequest) -> HttpResponse:
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     shown = shown_keys(request)
     changed = changed_batches(listing, seen.revision, shown)
-    new = [] if shown is None else new_batches(listing, seen.revision, shown)
-    has_room = shown is not None and len(shown) + len(new) <= MOST_SHOWN
+    new, unshown = new_batches(listing, seen.revision, shown or [])
     context = page_context(listing, now) | {
         "changed": cards_of(changed, request, now),
-        "new": cards_of(new, request, now) if has_room else [],
-        "unshown": 0 if has_room else len(new),
+        "new": cards_of(new, request, now),
+        "unshown": unshown,
     }
     return render(request, "batches/batch_list.html#live-answer", context)
 
@@ -85,14 +85,17 @@ def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
     """What list and poll share: tabs, summary, freshness, version and pace."""
     strip = summary(listing.workspaces, now)
+    healths = [live.health_of(workspace, now) for workspace in listing.workspaces]
+    # During the first round, too, somebody waits for the page to fill.
+    is_moving = strip.active or any(health.word == "waiting" for health in healths)
     return {
         "listing": listing,
         "now": now,
         "tabs": tabs(listing, now),
         "summary": strip,
-        "healths": [live.health_of(workspace, now) for workspace in listing.workspaces],
+        "healths": healths,
         "version": str(live.Version.of(listing.workspaces, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if strip.active else live.IDLE_SECONDS,
+        "poll_seconds": live.ACTIVE_SECONDS if is_moving else live.IDLE_SECONDS,
     }
 
 
@@ -149,12 +152,22 @@ def changed_batches(listing: Listing, revision: int, shown: list[int] | None) ->
     return list(changed.for_cards().order_by("-created_at", "-id")[:MOST_SHOWN])
 
 
-def new_batches(listing: Listing, revision: int, shown: list[int]) -> list[Batch]:
-    """Mirrored since the page was made, and at home at the top of its first page."""
-    if listing.cursor or listing.sort == "oldest":
-        return []
+def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list[Batch], int]:
+    """Mirrored since the page was made: those for its top, and how many belong elsewhere.
+
+    At the top belongs what is newer than all that is shown. The others, as the first round
+    brings them, would stand in the wrong order there: the page offers to be read anew.
+    """
+    if not shown or listing.cursor or listing.sort == "oldest":
+        return [], 0
+    on_page = listing.everything().filter(pk__in=shown)
+    newest = on_page.aggregate(newest=Max("created_at"))["newest"]
     new = listing.matching().filter(first_revision__gt=revision).exclude(pk__in=shown)
-    return list(new.for_cards().order_by("-created_at", "-id")[: PAGE_SIZE + 1])
+    found = list(new.for_cards().order_by("-created_at", "-id")[: PAGE_SIZE + 1])
+    top = [batch for batch in found if newest is None or batch.created_at > newest]
+    if len(shown) + len(top) > MOST_SHOWN:
+        top = []
+    return top, len(found) - len(top)
 
 
 def look_up(listing: Listing) -> tuple[Batch | None, list[str]]:

@@ -97,14 +97,16 @@ def test_an_unanswered_cancel_says_not_confirmed_and_not_canceled(board, mirrore
     expect(page.locator(f"#cancel-{batch.api_id}")).to_have_count(0)
 
 
-def test_a_viewer_sees_no_button(board, mirrored, page, context, sign_in, person, workspace):
+def test_a_viewer_sees_no_button(board, mirrored, context, sign_in, person, workspace):
     batch = mirrored()
     sign_in(context, person("viewer", workspace))
 
-    board_page = page
-    board_page.goto(board().url)
+    page = board()
 
-    expect(card(board_page, batch)).to_be_visible()
+    expect(card(page, batch)).to_be_visible()
+    expect(page.locator(".who-name")).to_have_text("viewer")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.locator("form[data-cancel]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [360, 1280])

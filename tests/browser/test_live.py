@@ -37,6 +37,20 @@ def test_a_new_batch_appears_at_the_top(board, mirrored):
     assert page.locator("#cards article").count() == 2
 
 
+def test_an_empty_list_fills_without_a_reload_newest_first(board, mirrored):
+    page = board()
+    expect(page.locator(".empty")).to_be_visible()
+
+    first = mirrored()
+    expect(page.locator("#cards article")).to_have_count(1)
+    second = mirrored()
+
+    expect(page.locator("#cards article")).to_have_count(2)
+    shown = page.locator("#cards article").evaluate_all("all => all.map(c => c.dataset.batch)")
+    assert shown == [second.api_id, first.api_id]
+    expect(page.locator(".empty")).to_be_hidden()
+
+
 def test_focus_stays_where_it_was_when_the_card_is_swapped(board, mirrored, finish):
     batch = mirrored()
     page = board()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.models import Workspace
+from batches.models import Batch, Workspace
 from tests.dashboard.conftest import HTMX
 
 URL = "/live/"
@@ -80,9 +80,11 @@ def test_a_new_batch_is_put_on_top_of_an_empty_list(sign_in, row):
     browser = sign_in("viewer")
     page = browser.get("/").text
     address = re.search(r'hx-get="([^"]+)"', page)[1].replace("&amp;", "&")
+    # What hx-include adds to it: even an empty page has something to say.
+    shown = re.findall(r'name="shown" value="(\d+)"', page)
     row("new")
 
-    answer = browser.get(address, headers=HTMX).text
+    answer = browser.get(f"{address}&shown={shown[0]}", headers=HTMX).text
 
     assert 'hx-swap-oob="afterbegin:#cards"' in answer
     assert swapped(answer) == ["new"]
@@ -198,3 +200,19 @@ def test_more_new_batches_than_fit_are_said_not_stacked(sign_in, row, monkeypatc
 
     assert swapped(answer) == []
     assert "2 new batches: show from the top" in answer
+
+
+def test_older_batches_that_come_later_are_offered_not_put_on_top(
+    client, person, workspace, sandbox, sync
+):
+    client.force_login(person("viewer", workspace))
+    newest = sandbox.add_batch()
+    sync(workspace)
+    shown = Batch.objects.get(api_id=newest)
+    older = sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(hours=2))
+    sync(workspace)
+
+    answer = client.get(f"/live/?v={shown.revision}.x&shown=0&shown={shown.pk}")
+
+    assert f"batch-{older}" not in answer.text
+    assert "1 new batch: show from the top" in answer.text
