@@ -1,0 +1,26 @@
+"""What tokens cost: dated prices and exact arithmetic on them. Knows no Django and no clock."""
+
+from batches.pricing.load import BadPrices, load_prices
+from batches.pricing.table import (
+    BATCH_FACTOR,
+    US_FACTOR,
+    Cost,
+    Part,
+    Price,
+    PriceTable,
+    Quantities,
+    model_name,
+)
+
+__all__ = [
+    "BATCH_FACTOR",
+    "US_FACTOR",
+    "BadPrices",
+    "Cost",
+    "Part",
+    "Price",
+    "PriceTable",
+    "Quantities",
+    "load_prices",
+    "model_name",
+]

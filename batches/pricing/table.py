@@ -1,0 +1,213 @@
+"""Prices by model, day and length of prompt, and what quantities cost at them. Pure."""
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Context, Decimal, localcontext
+from functools import lru_cache
+from typing import NamedTuple
+
+# The vendor's pricing page: half price for every class of tokens of a batch, cache included;
+# a tenth more for tokens of a request that was kept in the US. Neither touches web searches.
+BATCH_FACTOR = Decimal("0.5")
+US_FACTOR = Decimal("1.1")
+BATCH = ("batch", BATCH_FACTOR)
+IN_US = ("inference in the US", US_FACTOR)
+
+# Wide enough that no product of a price and a 64-bit count is ever rounded.
+EXACT = Context(prec=100)
+
+MILLION = 1_000_000
+THOUSAND = 1_000
+# In the order of Quantities: its field, the field of Price, and for how many that price is.
+# Only token prices are per million, and only they take factors.
+LINES = (
+    ("input_tokens", "input", MILLION),
+    ("output_tokens", "output", MILLION),
+    ("cache_write_5m_tokens", "cache_write_5m", MILLION),
+    ("cache_write_1h_tokens", "cache_write_1h", MILLION),
+    ("cache_read_tokens", "cache_read", MILLION),
+    ("web_searches", "web_search", THOUSAND),
+)
+# The source of a row that no user's file has replaced.
+BUILT_IN = "built in"
+DATE_IN_ID = re.compile(r"-20[0-9]{6}\Z")
+
+
+class Quantities(NamedTuple):
+    """What is billed of any number of requests alike in model, prompt bracket and geo."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 0
+    web_searches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One dated row: standard US dollars per million tokens, and per 1,000 web searches."""
+
+    model: str
+    effective_from: date
+    input: Decimal
+    output: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+    cache_read: Decimal
+    web_search: Decimal
+    # Holds for prompts of more tokens than this; 0 for any.
+    prompt_over: int
+    # "built in", or the path of the file it was read from.
+    source: str
+
+    @property
+    def name(self) -> str:
+        """Such as "claude-haiku-5-5, prompts over 100,000 tokens, from 2026-10-07"."""
+        prompts = f", prompts over {self.prompt_over:,} tokens" if self.prompt_over else ""
+        return f"{self.model}{prompts}, from {self.effective_from}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a cost's arithmetic: `amount` is quantity by price by each factor, over `per`."""
+
+    # The field of Quantities.
+    name: str
+    quantity: int
+    price: Decimal
+    per: int
+    factors: tuple[tuple[str, Decimal], ...]
+    amount: Decimal
+    # The same without the batch factor.
+    standard_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars, never rounded: `total` as a batch, `standard` had it not been one."""
+
+    price: Price
+    parts: tuple[Part, ...]
+    total: Decimal
+    standard: Decimal
+
+    @property
+    def saving(self) -> Decimal:
+        return EXACT.subtract(self.standard, self.total)
+
+
+class PriceTable:
+    """Prices to ask by model and day. Answers None where no price is known, which is never 0."""
+
+    def __init__(self, prices: Iterable[Price]) -> None:
+        self.prices = tuple(prices)
+        # Every prompt size, in tokens, at which some model's price changes.
+        self.boundaries = tuple(
+            sorted({price.prompt_over for price in self.prices if price.prompt_over})
+        )
+        self._by_model: dict[str, list[Price]] = defaultdict(list)
+        for price in self.prices:
+            self._by_model[price.model].append(price)
+        self._first_days = {
+            model: min(row.effective_from for row in rows) for model, rows in self._by_model.items()
+        }
+        # A page asks for thousands of costs at a few hundred different prices.
+        self._found = lru_cache(maxsize=20_000)(self._find)
+
+    def bracket(self, prompt_tokens: int) -> tuple[int, int | None]:
+        """The boundaries around a prompt's size: more tokens than one, at most the other's.
+
+        Requests of one bracket can be summed up and still be priced exactly.
+        """
+        place = bisect_left(self.boundaries, prompt_tokens)
+        over = self.boundaries[place - 1] if place else 0
+        up_to = self.boundaries[place] if place < len(self.boundaries) else None
+        return over, up_to
+
+    def price_of(
+        self, model: str, day: date, *, prompt_over: int = 0, prompt_up_to: int | None = None
+    ) -> Price | None:
+        """The row for prompts of more than `prompt_over` and at most `prompt_up_to` tokens.
+
+        None for an unknown model, for a day before the first row of a user's file, and for
+        prompts on both sides of one of the model's thresholds.
+        """
+        return self._found(model, day, prompt_over, prompt_up_to)
+
+    def cost(
+        self,
+        quantities: Quantities,
+        model: str,
+        day: date,
+        *,
+        inference_geo: str = "",
+        prompt_over: int = 0,
+        prompt_up_to: int | None = None,
+    ) -> Cost | None:
+        """What the quantities cost as part of a batch; None where `price_of` gives none."""
+        price = self._found(model, day, prompt_over, prompt_up_to)
+        # The others are "global" and, from models older than the choice, "not_available".
+        return None if price is None else cost_at(price, quantities, in_us=inference_geo == "us")
+
+    def names_model(self, model: str) -> bool:
+        """Whether there is any row for the model, whatever the day."""
+        return bool(self._rows(model))
+
+    def _holds_from(self, row: Price) -> date:
+        """A row's date; of a model's first built-in rows, the beginning of time.
+
+        A model that was used had been released: then it is our date that is late.
+        """
+        is_first = row.effective_from == self._first_days[row.model]
+        return date.min if is_first and row.source == BUILT_IN else row.effective_from
+
+    def _rows(self, model: str) -> list[Price]:
+        """A dated id that has rows of its own is priced by those alone."""
+        return self._by_model.get(model) or self._by_model.get(model_name(model)) or []
+
+    def _find(self, model: str, day: date, over: int, up_to: int | None) -> Price | None:
+        rows = [row for row in self._rows(model) if self._holds_from(row) <= day]
+        newest = max((row.effective_from for row in rows), default=None)
+        tiers = {row.prompt_over: row for row in rows if row.effective_from == newest}
+        if any(over < start and (up_to is None or start < up_to) for start in tiers):
+            return None
+        reached = max((start for start in tiers if start <= over), default=None)
+        return None if reached is None else tiers[reached]
+
+
+def cost_at(price: Price, quantities: Quantities, *, in_us: bool) -> Cost:
+    """What the quantities cost at this price as part of a batch, in US dollars."""
+    factors = (BATCH, IN_US) if in_us else (BATCH,)
+    with localcontext(EXACT):
+        parts = tuple(
+            _part(name, quantity, getattr(price, field), per, factors if per == MILLION else ())
+            for quantity, (name, field, per) in zip(quantities, LINES, strict=True)
+            if quantity > 0
+        )
+        return Cost(
+            price,
+            parts,
+            total=sum((part.amount for part in parts), Decimal(0)),
+            standard=sum((part.standard_amount for part in parts), Decimal(0)),
+        )
+
+
+def _part(
+    name: str, quantity: int, price: Decimal, per: int, factors: tuple[tuple[str, Decimal], ...]
+) -> Part:
+    amount = standard = price * quantity / per
+    for factor in factors:
+        amount *= factor[1]
+        if factor is not BATCH:
+            standard *= factor[1]
+    return Part(name, quantity, price, per, factors, amount, standard)
+
+
+def model_name(model: str) -> str:
+    """A resolved id without its date: `claude-sonnet-4-5-20250929` is `claude-sonnet-4-5`."""
+    return DATE_IN_ID.sub("", model)
