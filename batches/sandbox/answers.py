@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 SLOW_BYTES = 20
+RESULTS_TYPE = "application/x-jsonl"
 
 
 @dataclass(slots=True)

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from batches.sandbox.answers import Answer, cut, slowed
+from batches.sandbox.access import Access
+from batches.sandbox.answers import RESULTS_TYPE, Answer, cut, slowed
+from batches.sandbox.calls import Call
 from batches.sandbox.chance import Draws
 from batches.sandbox.clock import Clock, wall_clock
 from batches.sandbox.faults import ANSWERS, Faults
+from batches.sandbox.organization import ORGANIZATION, Organization
 from batches.sandbox.refusals import RefusalError, status_line
 from batches.sandbox.resume import open_state
-from batches.sandbox.routes import Call, Routes
+from batches.sandbox.routes import Routes
 from batches.sandbox.seeding import Drip, seed_world
+from batches.sandbox.spoiling import SPOILS
 from batches.sandbox.stage import Stage
 from batches.sandbox.throttle import Throttle
 from batches.sandbox.transport import SandboxTransport
@@ -28,6 +32,7 @@ KEYS: Mapping[str, str] = {
     "sandbox-research": "wrkspc_01research00000000000000",
     "sandbox-production": "wrkspc_01production0000000000",
 }
+ADMIN_KEY = "sandbox-admin"
 ACCEPTED_CANCELS = "/sandbox/accepted-cancels"
 CALLS_REMEMBERED = 100_000
 SLOW_BYTE_SECONDS = 0.2
@@ -35,6 +40,8 @@ SLOW_BYTE_SECONDS = 0.2
 
 class SandboxApi(Stage):
     """The whole Message Batches API as a WSGI app: two keys, two workspaces, safe across threads.
+
+    With the Admin key it also tells what the organisation has paid, and for which workspaces.
 
     Tests put it behind a client with httpx.WSGITransport or, where connections are to break,
     with SandboxTransport; `manage.py sandbox` serves it.
@@ -44,8 +51,9 @@ class SandboxApi(Stage):
     every state, and `drip` how often another one comes. `state_path` names a SQLite file that
     keeps the world across restarts. `moving_counts` is True, or the keys whose batches tally
     while they run. `canceling_seconds` is the range, in the sandbox's time, that canceling
-    takes. `pause` waits so many seconds between the bytes of a slow body. Raises ValueError
-    for a bad speed, fault specification or seed.
+    takes. `odd_lines` puts some results into every file that no client has met yet. `pause`
+    waits so many seconds between the bytes of a slow body. Raises ValueError for a bad speed,
+    fault specification or seed.
     """
 
     def __init__(
@@ -61,7 +69,9 @@ class SandboxApi(Stage):
         state_path: str | Path | None = None,
         base_url: str = "http://sandbox",
         keys: Mapping[str, str] = KEYS,
+        admin_key: str = ADMIN_KEY,
         moving_counts: bool | Collection[str] = False,
+        odd_lines: bool = False,
         canceling_seconds: tuple[float, float] = (25, 60),
         cancel_of_ended: int = 400,
         second_cancel: int = 200,
@@ -77,6 +87,7 @@ class SandboxApi(Stage):
             sandbox_clock,
             seed=seed,
             moving_counts=moving,
+            odd_lines=odd_lines,
             canceling_seconds=canceling_seconds,
             cancel_of_ended=cancel_of_ended,
             second_cancel=second_cancel,
@@ -85,10 +96,13 @@ class SandboxApi(Stage):
         workspaces = list(dict.fromkeys(keys.values()))
         seed_world(world, batches, workspaces)
         self._drip = Drip(world, drip, workspaces) if drip else None
+        self.admin_key = admin_key
+        self._access = Access(self.keys, admin_key, lenient=lenient)
         self._routes = Routes(world, base_url, lenient=lenient)
+        self._organization = Organization(world, workspaces)
         self._throttle = Throttle(calls_a_minute, read)
         self._pause = pause or threading.Event().wait
-        self._organization = str(UUID(bytes=Draws(seed, "organization").raw()[:16], version=4))
+        self._organization_id = str(UUID(bytes=Draws(seed, "organization").raw()[:16], version=4))
         self._calls: deque[tuple[str, str]] = deque(maxlen=CALLS_REMEMBERED)
         self._answered = 0
         self._counting = threading.Lock()
@@ -116,7 +130,7 @@ class SandboxApi(Stage):
         # A look behind the scenes is no call to the API: it never fails.
         fault = "" if call.path == ACCEPTED_CANCELS else self.faults.due(call.path)
         _break_before(fault)
-        common = [("request-id", request_id), ("anthropic-organization-id", self._organization)]
+        common = [("request-id", request_id), ("anthropic-organization-id", self._organization_id)]
         try:
             answer = self._answer(call, fault, request_id, common)
         except RefusalError as refusal:
@@ -133,27 +147,19 @@ class SandboxApi(Stage):
             return _faulty(fault, request_id)
         if call.path == ACCEPTED_CANCELS:
             return Answer.json(self.world.store.accepted_cancels())
-        workspace = self._workspace(call.headers)
+        if call.path.startswith(ORGANIZATION):
+            self._access.require_admin(call.headers)
+            self._catch_up()
+            return self._organization.answer(call)
+        workspace = self._access.workspace(call.headers)
         common.append(("anthropic-workspace-id", workspace))
         common.extend(self._throttle.take().items())
-        if self._drip:
-            self._drip.catch_up()
+        self._catch_up()
         return self._routes.answer(call, workspace)
 
-    def _workspace(self, headers: Mapping[str, str]) -> str:
-        key = headers.get("x-api-key", "")
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if not key and scheme.lower() == "bearer":
-            key = token.strip()
-        workspace = self.keys.get(key)
-        if workspace is None and key and self._routes.lenient:
-            return next(iter(self.keys.values()))
-        if workspace is None:
-            raise RefusalError(401, "API key is invalid." if key else "An API key is required.")
-        named = headers.get("anthropic-workspace-id", workspace)
-        if named != workspace and not self._routes.lenient:
-            raise RefusalError(403, "Your API key does not have access to this workspace.")
-        return workspace
+    def _catch_up(self) -> None:
+        if self._drip:
+            self._drip.catch_up()
 
     def _next_request_id(self, call: Call) -> str:
         with self._counting:
@@ -166,6 +172,8 @@ class SandboxApi(Stage):
             return cut(answer.blocks())
         if fault == "slow":
             return slowed(answer.blocks(), lambda: self._pause(SLOW_BYTE_SECONDS))
+        if fault in SPOILS and answer.content_type == RESULTS_TYPE:
+            return SPOILS[fault](answer.blocks())
         return answer.blocks()
 
 

@@ -24,11 +24,6 @@ class Draws:
         self._refills = 0
         self._figures: list[int] = []
 
-    def _figure(self) -> int:
-        if not self._figures:
-            self._figures = list(SIXTEEN_FIGURES.unpack(self.raw()))
-        return self._figures.pop()
-
     def raw(self) -> bytes:
         """Draw 64 bytes."""
         self._refills += 1
@@ -36,7 +31,9 @@ class Draws:
 
     def unit(self) -> float:
         """Draw evenly from [0, 1)."""
-        return self._figure() / 2**32
+        if not self._figures:
+            self._figures = list(SIXTEEN_FIGURES.unpack(self.raw()))
+        return self._figures.pop() / 2**32
 
     def happens(self, probability: float) -> bool:
         """Draw True this often, 0 to 1."""
@@ -52,7 +49,7 @@ class Draws:
 
     def pick[T](self, choices: Sequence[T]) -> T:
         """Draw one of the choices; one that stands there twice is drawn twice as often."""
-        return choices[self.below(len(choices))]
+        return choices[int(self.unit() * len(choices))]
 
     def around(self, median: float, spread: float) -> float:
         """Draw from a log-normal distribution: above zero, with a long tail upwards.
@@ -87,14 +84,12 @@ class Shuffle:
     def __getitem__(self, index: int) -> int:
         if not 0 <= index < self.size:
             raise IndexError(index)
+        half, mask = self._half, self._mask
         while True:
-            index = self._once(index)
+            left, right = index >> half, index & mask
+            for key in self._keys:
+                mixed = (right + key) * 0x9E3779B1 & 0xFFFFFFFF
+                left, right = right, left ^ ((mixed ^ mixed >> 15) * key >> 7 & mask)
+            index = left << half | right
             if index < self.size:
                 return index
-
-    def _once(self, index: int) -> int:
-        left, right = index >> self._half, index & self._mask
-        for key in self._keys:
-            mixed = (right + key) * 0x9E3779B1 & 0xFFFFFFFF
-            left, right = right, left ^ ((mixed ^ mixed >> 15) * key >> 7 & self._mask)
-        return left << self._half | right

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from batches.sandbox.chance import Draws
+from batches.sandbox.spoiling import SPOILS
 
 HTML = b"<!doctype html><html><head><title>%s</title></head><body><h1>%s</h1><hr>edge</body></html>"
 
@@ -53,17 +54,20 @@ ANSWERS = {
 
 # `reset`: the connection breaks before the call takes effect. `timeout`: no answer comes at
 # all. `lost`: the call takes effect, then the connection breaks. `cut`: the answer breaks off
-# half-way. `slow`: its first bytes come one by one.
+# half-way. `slow`: its first bytes come one by one. Those of SPOILS only concern results files.
 BREAKS = ("reset", "timeout", "lost", "cut", "slow")
-KINDS = frozenset(ANSWERS) | frozenset(BREAKS)
+KINDS = frozenset(ANSWERS) | frozenset(BREAKS) | frozenset(SPOILS)
 USUAL_MIX = (
     "404", "429", "429-bare", "500", "529", "413-html", "garbage", "reset", "lost", "cut", "slow",
+    "short", "half-line",
 )  # fmt: skip
+RESULTS_END = "/results"
 
 
 def parse_faults(spec: str) -> dict[str, float]:
     """Read how often each fault strikes: `0.1` spreads over the usual mix, or `429=0.05,cut=0.01`.
 
+    What spoils results files strikes nothing else: other calls meet that much less.
     Raises ValueError for an unknown kind, a rate outside 0 to 1, or a sum above 1.
     """
     rates: dict[str, float] = {}
@@ -112,7 +116,10 @@ class Faults:
         self._lock = threading.Lock()
 
     def order(self, kind: str, times: int, path: str | None) -> None:
-        """Have the next `times` calls whose path contains `path` fail in this way."""
+        """Have the next `times` calls whose path contains `path` fail in this way.
+
+        What spoils results files waits for calls that ask for results.
+        """
         if kind not in KINDS:
             raise ValueError(f"No fault is called {kind!r}. There are: {', '.join(sorted(KINDS))}.")
         with self._lock:
@@ -125,9 +132,12 @@ class Faults:
 
     def due(self, path: str) -> str:
         """Return the kind of fault that this call meets, "" for none."""
+        asks_for_results = path.endswith(RESULTS_END)
         with self._lock:
             self._calls += 1
             for ordered in self._ordered:
+                if ordered.kind in SPOILS and not asks_for_results:
+                    continue
                 if ordered.path in path and ordered.times > 0:
                     ordered.times -= 1
                     return ordered.kind
@@ -136,6 +146,6 @@ class Faults:
             chance = Draws(self._seed, "fault", self._calls).unit()
         for kind, rate in self._rates.items():
             if chance < rate:
-                return kind
+                return kind if asks_for_results or kind not in SPOILS else ""
             chance -= rate
         return ""

@@ -35,6 +35,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     `planned` is what it comes to at `ends_at` if nobody cancels it. A cancel adds the three
     facts that replace them. `invalid` counts requests whose params no model can take.
+    `prompt_tokens` is the median prompt, zero for one that is drawn.
     """
 
     id: str
@@ -44,9 +45,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     planned: Outcome
     invalid: int = 0
     models: tuple[str, ...] = ()
+    prompt_tokens: int = 0
     # True once `requests` rows hold this batch's own custom_ids; else they are generated.
     has_stored_requests: bool = False
     moving_counts: bool = False
+    # Some of the results are such as no client has met yet.
+    odd_lines: bool = False
     # False: what is left when a cancel comes finishes all the same.
     is_interruptible: bool = True
     cancel_initiated_at: datetime | None = None

@@ -51,7 +51,10 @@ TEXTS = (
 
 
 class Habits(NamedTuple):
-    """What the requests of one batch have in common; prompt and answer are median tokens."""
+    """What the requests of one batch have in common; prompt and answer are median tokens.
+
+    `documents` is the share of prompts that carry a long document.
+    """
 
     prompt: int
     answer: int
@@ -60,18 +63,25 @@ class Habits(NamedTuple):
     thinks: bool
     searches: bool
     geo: str
+    documents: float
 
 
-def habits(draws: Draws) -> Habits:
-    """Draw what the requests of one batch have in common."""
+def habits(draws: Draws, prompt_tokens: int = 0) -> Habits:
+    """Draw what the requests of one batch have in common.
+
+    A median prompt that is given, not zero, goes without long documents.
+    """
+    prompt = draws.pick((180, 420, 900, 2_400, 7_000, 60_000))
     return Habits(
-        prompt=draws.pick((180, 420, 900, 2_400, 7_000, 60_000)),
+        prompt=prompt_tokens or prompt,
         answer=draws.pick((8, 60, 240, 600, 1_400)),
         caches=draws.happens(0.45),
         keeps_an_hour=draws.happens(0.35),
         thinks=draws.happens(0.3),
         searches=draws.happens(0.15),
         geo=draws.pick(("global", "global", "global", "us", "not_available")),
+        # One prompt in twelve: enough for both of claude-haiku-5-5's tiers to occur.
+        documents=0 if prompt_tokens else 1 / 12,
     )
 
 
@@ -92,8 +102,7 @@ def message(model: str, common: Habits, draws: Draws) -> dict[str, Any]:
 
 
 def _usage(common: Habits, stop_reason: str, draws: Draws) -> dict[str, Any]:
-    # One prompt in twelve carries a long document, so that both of haiku-5-5's tiers occur.
-    median = 110_000 if draws.happens(1 / 12) else common.prompt
+    median = 110_000 if draws.happens(common.documents) else common.prompt
     prompt = int(draws.around(median, 0.5)) + 4
     output = min(int(draws.around(common.answer, 0.7)) + 1, 32_000)
     if stop_reason == "max_tokens":

@@ -11,6 +11,9 @@ from batches.sandbox.messages import MODELS, habits, message
 from batches.sandbox.store import StoredRequest
 
 BLOCK_BYTES = 64 * 1024
+# With odd lines, every so many requests have a result of a type that clients don't know, or an
+# error nested otherwise; and as many cache writes don't say how long they stay.
+ODD_EVERY = 10
 PREFIXES = ("req", "eval", "summary", "label", "translate", "review-ticket")
 
 # What goes wrong with a request whose params are good, and one word the API may yet invent.
@@ -24,6 +27,12 @@ MISHAPS = (
     ("request_too_large", "Request exceeds the maximum size"),
     ("permission_error", "Your API key does not have permission to use the specified model."),
     ("content_policy_error", "A kind of error that clients have not met before."),
+)
+ODD_ERRORS: tuple[Any, ...] = (
+    {"type": "overloaded_error", "message": "Overloaded"},
+    {"type": "error", "errors": [{"code": "E17", "title": "Of another shape"}]},
+    "an error in words alone",
+    None,
 )
 
 
@@ -70,7 +79,7 @@ class LineWriter:
         self._seed = seed
         self._batch = batch
         self._models = batch.models or _usual_models(Draws(seed, batch.id, "models"))
-        self._habits = habits(Draws(seed, batch.id, "habits"))
+        self._habits = habits(Draws(seed, batch.id, "habits"), batch.prompt_tokens)
 
     def line(self, request: StoredRequest) -> bytes:
         """Return one request's line, its line end included."""
@@ -80,11 +89,19 @@ class LineWriter:
     def _result(self, request: StoredRequest) -> dict[str, Any]:
         outcome, rank = self._batch.outcome, request.rank
         draws = Draws(self._seed, self._batch.id, rank)
+        odd_by = rank % ODD_EVERY if self._batch.odd_lines else None
         if rank < outcome.errored:
+            if odd_by == 0:
+                return {"type": "errored", "error": draws.pick(ODD_ERRORS)}
             return _errored(request, draws)
         if rank < outcome.errored + outcome.succeeded:
+            if odd_by == 0:
+                return {"type": "withheld"}
             model = request.model or draws.pick(self._models)
-            return {"type": "succeeded", "message": message(model, self._habits, draws)}
+            answer = message(model, self._habits, draws)
+            if odd_by == ODD_EVERY // 2:
+                answer["usage"]["cache_creation"] = None
+            return {"type": "succeeded", "message": answer}
         if rank < outcome.total - outcome.expired:
             return {"type": "canceled"}
         return {"type": "expired"}

@@ -1,13 +1,12 @@
 """The API's endpoints: from one call to one answer."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from typing import IO, Any
-from urllib.parse import parse_qsl
+from typing import Any
 
-from batches.sandbox.answers import Answer
+from batches.sandbox.answers import RESULTS_TYPE, Answer
+from batches.sandbox.calls import Call, read_body, read_limit, read_query, wrong_method
 from batches.sandbox.life import Batch, Outcome
 from batches.sandbox.refusals import RefusalError
 from batches.sandbox.validation import parse_create
@@ -15,21 +14,8 @@ from batches.sandbox.world import World
 
 ROOT = "/v1/messages/batches"
 ONE_BATCH = re.compile(rf"{ROOT}/(?P<id>[^/]+)(?P<action>/cancel|/results)?")
-MOST_BODY_BYTES = 256 * 1024 * 1024
-DEFAULT_LIMIT, HIGHEST_LIMIT = 20, 1000
 # Seen in real traffic: a batch that has not ended comes with a hint when to look again.
 POLL_HINT_SECONDS = "10"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One HTTP call, read as far as every endpoint needs it."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: IO[bytes]
 
 
 class Routes:
@@ -58,7 +44,7 @@ class Routes:
         }
         allowed = endpoints[match["action"] or ""]
         if call.method not in allowed:
-            raise _wrong_method(*allowed)
+            raise wrong_method(*allowed)
         return allowed[call.method](workspace, match["id"])
 
     def _collection(self, call: Call, workspace: str) -> Answer:
@@ -66,16 +52,16 @@ class Routes:
             return self._list(call.query, workspace)
         if call.method == "POST":
             return self._one(self.world.create(workspace, parse_create(read_body(call))))
-        raise _wrong_method("GET", "POST")
+        raise wrong_method("GET", "POST")
 
     def _list(self, query: str, workspace: str) -> Answer:
-        values = _query(query)
+        values = dict(read_query(query))
         cursors = {name: values.get(name, "") for name in ("after_id", "before_id")}
         if self.lenient:
             cursors = self._known(cursors, workspace)
         elif all(cursors.values()):
             raise RefusalError(400, "Only one of after_id and before_id can be given.")
-        page = self.world.page(workspace, _limit(values.get("limit")), **cursors)
+        page = self.world.page(workspace, read_limit(values.get("limit")), **cursors)
         items = [self._described(batch) for batch in page.batches]
         return Answer.json(
             {
@@ -113,7 +99,7 @@ class Routes:
             if self._is_imagined(workspace, batch_id)
             else self.world.results(workspace, batch_id)
         )
-        return Answer(200, blocks, content_type="application/x-jsonl")
+        return Answer(200, blocks, content_type=RESULTS_TYPE)
 
     def _one(self, batch: Batch) -> Answer:
         described = self._described(batch)
@@ -141,36 +127,3 @@ class Routes:
             settled=Outcome(canceled=1),
         )
         return batch.describe(now, self.base_url)
-
-
-def read_body(call: Call) -> bytes:
-    """Read a call's body; raises RefusalError without a usable length, or above 256 MB."""
-    length = call.headers.get("content-length", "")
-    if not re.fullmatch(r"[0-9]{1,18}", length):
-        raise RefusalError(411, "A Content-Length header is required.")
-    if int(length) > MOST_BODY_BYTES:
-        raise RefusalError(413, "Request exceeds the maximum size")
-    return call.body.read(int(length))
-
-
-def _query(query: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=100))
-    except ValueError:
-        raise RefusalError(400, "The query string cannot be read.") from None
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"-?[0-9]{1,18}", text):
-        raise RefusalError(400, "limit: Input should be a valid integer")
-    if int(text) < 1:
-        raise RefusalError(400, "limit: Input should be greater than or equal to 1")
-    if int(text) > HIGHEST_LIMIT:
-        raise RefusalError(400, f"limit: Input should be less than or equal to {HIGHEST_LIMIT}")
-    return int(text)
-
-
-def _wrong_method(*allowed: str) -> RefusalError:
-    return RefusalError(405, "Method Not Allowed", headers={"allow": ", ".join(allowed)})

@@ -15,7 +15,8 @@ class Scene:
     """What is asked for; None leaves it to the usual: see `staged`.
 
     `duration` is the time from creation to the natural end. The four tallies are final ones:
-    what is left of `requests` when some are given has succeeded.
+    what is left of `requests` when some are given has succeeded. `prompt_tokens` is the median
+    prompt, zero for the usual.
     """
 
     status: str = "in_progress"
@@ -31,6 +32,8 @@ class Scene:
     moving_counts: bool = False
     is_interruptible: bool = True
     models: Sequence[str] = ()
+    prompt_tokens: int = 0
+    odd_lines: bool = False
 
 
 def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
@@ -62,7 +65,9 @@ def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
         ends_at=ends_at,
         planned=_without_cancel(outcome) if is_canceling else outcome,
         models=tuple(scene.models),
+        prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
+        odd_lines=scene.odd_lines,
         is_interruptible=scene.is_interruptible,
         cancel_initiated_at=canceled_at if is_canceling else None,
         cancel_ends_at=now + scene.canceling_for if is_canceling else None,
@@ -87,7 +92,9 @@ def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: d
         ends_at=ends_at,
         planned=_without_cancel(outcome) if canceled_at else outcome,
         models=tuple(scene.models),
+        prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
+        odd_lines=scene.odd_lines,
         cancel_initiated_at=canceled_at,
         cancel_ends_at=ends_at if canceled_at else None,
         settled=outcome if canceled_at else None,

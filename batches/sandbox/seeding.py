@@ -1,16 +1,22 @@
 """The demo's world: batches in every state to begin with, and another one now and then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from batches.sandbox.chance import Draws
+from batches.sandbox.history import TEAMS, history
 from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
 from batches.sandbox.planning import plan
 from batches.sandbox.scenes import Scene, staged
 from batches.sandbox.world import World
 
-SIZES = (1, 3, 12, 40, 150, 150, 400, 400, 1_200, 1_200, 5_000, 20_000)
+# Small and cheap: however long the demo runs, its last days don't dwarf its history.
+DRIP_SIZES = (1, 3, 12, 12, 40, 40, 80, 150, 400)
+PROMPT_TOKENS = 600
+# The model of the cast's largest batches, for the same reason.
+LARGE, CHEAPEST_MODEL = 5_000, "claude-haiku-5-5"
 MOST_CAUGHT_UP = 50
 # Younger than this a batch's whole life so far fits into what is left of its 24 hours.
 LONGEST_REMAINING = EXPIRES_AFTER - timedelta(hours=1)
@@ -22,36 +28,37 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
 
     Three in five go to the first workspace, two to the second. Each gets the whole cast of
     states first, live ones with real minutes to run whatever the clock's speed, and then a
-    history over some forty days.
+    history over some six weeks, nearly all of it within the 29 days that results are kept.
     """
     if world.store.count():
         return
     now = world.clock.now()
-    casts = [
-        _scenes(now, world.clock.speed, 1 / (1 + at), Draws(world.seed, "cast", workspace))
+    turns = [(0, 1, 0, 1, 0)[at % 5] % len(workspaces) for at in range(count)]
+    scenes = [
+        iter(_scenes(world, now, at, workspace, turns.count(at)))
         for at, workspace in enumerate(workspaces)
     ]
     batches: list[Batch] = []
-    for at in range(count):
-        turn = (0, 1, 0, 1, 0)[at % 5] % len(workspaces)
+    for at, turn in enumerate(turns):
         batch_id = f"msgbatch_01{Draws(world.seed, 'seed', at).word(22)}"
-        batches.append(staged(next(casts[turn]), batch_id, workspaces[turn], now))
+        batches.append(staged(next(scenes[turn]), batch_id, workspaces[turn], now))
     batches.sort(key=lambda batch: batch.created_at)
     world.add(batches)
 
 
-def _scenes(now: datetime, speed: float, scale: float, draws: Draws) -> Iterator[Scene]:
-    """Yield first the cast, most telling states first, then history without an end.
-
-    `scale` makes one workspace's batches smaller and younger than another's.
-    """
-    live, past = _live(now, speed, scale), _past(now, scale)
+def _scenes(world: World, now: datetime, at: int, workspace: str, count: int) -> list[Scene]:
+    """Return `count` scenes: first the cast, most telling states first, then history."""
+    # One workspace's batches are smaller and younger than another's.
+    scale = 1 / (1 + at)
+    live, past = _live(now, world.clock.speed, scale), _past(now, scale)
     # Live and past by turns, so that a small world has both.
-    for one, other in zip(live, past, strict=True):
-        yield one
-        yield other
-    while True:
-        yield _history(now, draws)
+    cast = [
+        replace(scene, prompt_tokens=PROMPT_TOKENS)
+        for pair in zip(live, past, strict=True)
+        for scene in pair
+    ][:count]
+    draws = Draws(world.seed, "cast", workspace)
+    return cast + history(now, count - len(cast), TEAMS[at % len(TEAMS)], draws)
 
 
 def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
@@ -59,7 +66,12 @@ def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
         age = timedelta(minutes=age_minutes) * scale
         remaining = min(timedelta(minutes=real_minutes) * speed, LONGEST_REMAINING - age)
         requests = ceil(requests * scale)
-        return Scene(requests=requests, created_at=now - age, duration=age + remaining)
+        return Scene(
+            requests=requests,
+            created_at=now - age,
+            duration=age + remaining,
+            models=(CHEAPEST_MODEL,) if requests >= LARGE else (),
+        )
 
     def canceling(requests: int, age_minutes: float, real_minutes: float) -> Scene:
         age = timedelta(minutes=age_minutes) * scale
@@ -80,7 +92,7 @@ def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
         canceling(5_000, 38, 6),
         running(1_200, 3, 30),
         running(150, 6, 2),
-        running(100_000, 47, 90),
+        running(100_000, 47, 240),
         running(12, 1, 25),
         running(400, 9, 5),
         running(2_500, 22, 120),
@@ -97,6 +109,7 @@ def _past(now: datetime, scale: float) -> list[Scene]:
             errored=ceil(outcome.errored * scale),
             canceled=ceil(outcome.canceled * scale),
             expired=ceil(outcome.expired * scale),
+            models=(CHEAPEST_MODEL,) if outcome.total >= LARGE else (),
         )
 
     late_start = now - timedelta(hours=3)
@@ -107,7 +120,7 @@ def _past(now: datetime, scale: float) -> list[Scene]:
         ended(
             27,
             EXPIRES_AFTER / timedelta(minutes=1),
-            Outcome(succeeded=4_103, errored=12, expired=885),
+            Outcome(succeeded=1_203, errored=12, expired=285),
         ),
         ended(9, 2, Outcome(errored=40)),
         Scene(
@@ -126,28 +139,6 @@ def _past(now: datetime, scale: float) -> list[Scene]:
             models=(UNPRICED_MODEL,),
         ),
     ]
-
-
-def _history(now: datetime, draws: Draws) -> Scene:
-    age = timedelta(days=1) + timedelta(days=40) * draws.unit() ** 1.5
-    created_at = now - age
-    requests = 100_000 if draws.happens(0.01) else draws.pick(SIZES)
-    planned = plan(created_at, requests, 0, draws)
-    tallies = planned.outcome
-    canceled_at, canceled = None, 0
-    if draws.happens(0.07) and not tallies.expired:
-        canceled = int(tallies.succeeded * draws.between(0.1, 0.95))
-        canceled_at = planned.ends_at - (planned.ends_at - created_at) / 10
-    return Scene(
-        status="ended",
-        created_at=created_at,
-        duration=planned.ends_at - created_at,
-        succeeded=tallies.succeeded - canceled,
-        errored=tallies.errored,
-        canceled=canceled,
-        expired=tallies.expired,
-        cancel_initiated_at=canceled_at,
-    )
 
 
 class Drip:
@@ -184,7 +175,7 @@ class Drip:
             turn * self._interval.total_seconds(), self._world.clock.now().tzinfo
         )
         batch_id = f"msgbatch_01{draws.word(22)}"
-        requests = draws.pick(SIZES)
+        requests = draws.pick(DRIP_SIZES)
         planned = plan(start, requests, 0, draws)
         return Batch(
             id=batch_id,
@@ -192,5 +183,6 @@ class Drip:
             created_at=start,
             ends_at=planned.ends_at,
             planned=planned.outcome,
+            prompt_tokens=PROMPT_TOKENS,
             is_interruptible=planned.is_interruptible,
         )

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from batches.sandbox import life
 from batches.sandbox.faults import Faults
 from batches.sandbox.life import Batch
+from batches.sandbox.prices import dollars
 from batches.sandbox.refusals import unknown_batch
 from batches.sandbox.scenes import Scene, staged
+from batches.sandbox.usage import Kind, usage_of
 from batches.sandbox.world import World
 
 
@@ -55,6 +58,8 @@ class Stage:
         moving_counts: bool = False,
         interruptible: bool = True,
         models: Sequence[str] = (),
+        prompt_tokens: int = 0,
+        odd_lines: bool = False,
     ) -> str:
         """Add a batch in any state to the key's workspace and return its id.
 
@@ -63,7 +68,11 @@ class Stage:
         that expired: a day). `duration` is the time to the natural end. The four tallies are
         final ones; `succeeded` fills up to `requests`. `cancel_initiated_at` makes an ended
         batch one that was canceled, be it too late. One that is not `interruptible` comes to
-        zero canceled. Raises ValueError for what can't be, or an id already taken.
+        zero canceled. `prompt_tokens` is the median prompt, without the few very long ones that
+        a batch else has. With `odd_lines`, of each ten results one is of the type `withheld`
+        (a tally counts it as succeeded) or, where it errored, nested in a way of its own, and
+        one of the ten does not say how long its cache writes stay. Raises ValueError for what
+        can't be, or an id already taken.
         """
         scene = Scene(
             status=status,
@@ -79,6 +88,8 @@ class Stage:
             moving_counts=moving_counts,
             is_interruptible=interruptible,
             models=models,
+            prompt_tokens=prompt_tokens,
+            odd_lines=odd_lines,
         )
         with self.world.store.transaction():
             new_id = self.world.new_id() if batch_id is None else batch_id
@@ -97,7 +108,7 @@ class Stage:
 
     def remove(self, batch_id: str) -> None:
         """Make a batch gone, as though someone had deleted it by the API."""
-        self.world.store.remove(batch_id)
+        self.world.remove(batch_id)
 
     def describe(self, batch_id: str) -> dict[str, Any]:
         """Return a batch's MessageBatch object; raises RefusalError if there is none."""
@@ -114,6 +125,33 @@ class Stage:
     def accepted_cancels(self, batch_id: str) -> int:
         """Tell how often a batch was moved from in_progress to canceling."""
         return self.world.store.accepted_cancels().get(batch_id, 0)
+
+    def billed(self, batch_id: str) -> Decimal:
+        """Tell exactly how many US dollars a batch has cost: none before its end.
+
+        One that was deleted has cost what it had. Raises RefusalError if there never was one.
+        """
+        batch = self.world.store.get(batch_id)
+        if batch and batch.status(self.now()) != "ended":
+            return Decimal(0)
+        if batch:
+            self.world.ledger.bill(batch)
+        charges = self.world.store.charges(batch_id)
+        if charges is None:
+            raise unknown_batch(batch_id)
+        return dollars(sum(charge.amount for charge in charges))
+
+    def usage(self, batch_id: str) -> dict[Kind, dict[str, int]]:
+        """Sum a batch's results file, archived or not, in the plainest way.
+
+        By (model, whether the prompt was longer than 100,000 tokens, inference_geo or "") it
+        tells `requests`, the five classes of tokens that are billed, `thinking_tokens` and
+        `web_searches`. Raises RefusalError if there is no such batch, or not ended.
+        """
+        batch = self.world.store.get(batch_id)
+        if batch is None or batch.status(self.now()) != "ended":
+            raise unknown_batch(batch_id)
+        return usage_of(self.world.file(batch))
 
     def fail_next(self, kind: str, times: int = 1, path: str | None = None) -> None:
         """Have the next `times` calls, of those whose path contains `path`, fail.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,13 @@ CREATE TABLE IF NOT EXISTS cancels (
     batch_id TEXT NOT NULL,
     accepted_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS bills (
+    seq INTEGER PRIMARY KEY,
+    batch_id TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    charges BLOB NOT NULL
+);
 """
 
 _decode_batch = msgspec.json.Decoder(Batch).decode
@@ -53,11 +60,32 @@ class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
 
 
+class Charge(msgspec.Struct, frozen=True, array_like=True):
+    """What one model's requests in a batch cost, in picodollars, and how many there were.
+
+    `list_amount` is what the same would have cost outside of a batch.
+    """
+
+    model: str
+    amount: int
+    list_amount: int
+    requests: int
+
+
+class Bill(NamedTuple):
+    """What one batch cost; `created_at` is the batch's."""
+
+    workspace: str
+    created_at: datetime
+    charges: tuple[Charge, ...]
+
+
 _decode_request = msgspec.json.Decoder(StoredRequest).decode
+_decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
 
 
 class Store:
-    """Batches by age, their requests, accepted cancels and a few notes; safe across threads.
+    """Batches by age, their requests, cancels and bills, and a few notes; safe across threads.
 
     What `transaction` has left is on disk: kill -9 loses none of it. Raises sqlite3.Error
     for a file that is no database or can't be written.
@@ -131,7 +159,7 @@ class Store:
             )
 
     def remove(self, batch_id: str) -> None:
-        """Forget a batch and its requests; its accepted cancels stay on record."""
+        """Forget a batch and its requests; its accepted cancels and its bill stay on record."""
         with self.transaction():
             self._db.execute("DELETE FROM requests WHERE batch_id = ?", (batch_id,))
             self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
@@ -218,6 +246,48 @@ class Store:
     def accepted_cancels(self) -> dict[str, int]:
         """Return how often each batch was moved from in_progress to canceling."""
         return dict(self._all("SELECT batch_id, count(*) FROM cancels GROUP BY batch_id"))
+
+    def unbilled(self) -> list[Batch]:
+        """Return the batches without a bill, in the order added."""
+        rows = self._all(
+            "SELECT facts FROM batches WHERE seq NOT IN (SELECT seq FROM bills) ORDER BY seq"
+        )
+        return [_decode_batch(row[0]) for row in rows]
+
+    def is_billed(self, batch_id: str) -> bool:
+        """Tell whether the batch that has this id has a bill."""
+        return bool(
+            self._one("SELECT 1 FROM bills JOIN batches USING (seq) WHERE id = ?", batch_id)
+        )
+
+    def add_bill(self, batch_id: str, charges: Iterable[Charge]) -> None:
+        """Put what a batch cost on record; not for one that has a bill, or is gone."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO bills"
+                " SELECT seq, id, workspace, created_at, ? FROM batches WHERE id = ?",
+                (msgspec.json.encode(list(charges)), batch_id),
+            )
+
+    def charges(self, batch_id: str) -> tuple[Charge, ...] | None:
+        """Return what the latest batch of this id was billed, None if it was not."""
+        row = self._one(
+            "SELECT charges FROM bills WHERE batch_id = ? ORDER BY seq DESC LIMIT 1", batch_id
+        )
+        return _decode_charges(row[0]) if row else None
+
+    def bills(self, since: datetime, until: datetime) -> list[Bill]:
+        """Return the bills of batches created in [since, until), removed ones included."""
+        rows = self._all(
+            "SELECT workspace, created_at, charges FROM bills"
+            " WHERE created_at >= ? AND created_at < ? ORDER BY created_at",
+            _microseconds(since),
+            _microseconds(until),
+        )
+        return [
+            Bill(workspace, EPOCH + timedelta(microseconds=created_at), _decode_charges(charges))
+            for workspace, created_at, charges in rows
+        ]
 
     def _all(self, statement: str, *values: object) -> list[Any]:
         with self._lock:

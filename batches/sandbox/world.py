@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from batches.sandbox import life
+from batches.sandbox.billing import Ledger
 from batches.sandbox.chance import Draws, Shuffle
 from batches.sandbox.clock import SandboxClock
 from batches.sandbox.life import Batch
@@ -28,7 +29,8 @@ class World:
     """Every workspace's batches, as the API's endpoints see and change them.
 
     A workspace never sees another's batch: asking for one is a 404. `canceling_seconds` is
-    the range, in the sandbox's own time, that `canceling` lasts.
+    the range, in the sandbox's own time, that `canceling` lasts. What is `ledger`'s to tell
+    outlives the batches.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class World:
         *,
         seed: int,
         moving_counts: frozenset[str] = frozenset(),
+        odd_lines: bool = False,
         canceling_seconds: tuple[float, float] = (25, 60),
         cancel_of_ended: int = 400,
         second_cancel: int = 200,
@@ -45,7 +48,9 @@ class World:
         self.store = store
         self.clock = clock
         self.seed = seed
+        self.ledger = Ledger(store, clock, seed)
         self.moving_counts = moving_counts
+        self.odd_lines = odd_lines
         self.canceling_seconds = canceling_seconds
         self.cancel_of_ended = cancel_of_ended
         self.second_cancel = second_cancel
@@ -75,7 +80,9 @@ class World:
         """Add batches made elsewhere, with moving counts where their workspace has them."""
         self.store.add(
             msgspec.structs.replace(
-                batch, moving_counts=batch.moving_counts or batch.workspace in self.moving_counts
+                batch,
+                moving_counts=batch.moving_counts or batch.workspace in self.moving_counts,
+                odd_lines=batch.odd_lines or self.odd_lines,
             )
             for batch in batches
         )
@@ -164,6 +171,8 @@ class World:
 
     def delete(self, workspace: str, batch_id: str) -> None:
         """Forget an ended batch; raises RefusalError (400) for one that has not ended."""
+        # Before the transaction: pricing a large file takes seconds that are nobody else's.
+        self.ledger.bill(self.find(workspace, batch_id))
         with self.store.transaction():
             batch = self.find(workspace, batch_id)
             if batch.status(self.clock.now()) != "ended":
@@ -171,6 +180,13 @@ class World:
                     400,
                     "In progress batches cannot be deleted. Consider canceling the batch instead.",
                 )
+            self.store.remove(batch_id)
+
+    def remove(self, batch_id: str) -> None:
+        """Forget a batch of any workspace, as a delete of it would; billed it stays."""
+        batch = self.store.get(batch_id)
+        if batch:
+            self.ledger.bill(batch)
             self.store.remove(batch_id)
 
     def results(self, workspace: str, batch_id: str) -> Iterator[bytes]:
@@ -186,7 +202,11 @@ class World:
                 f"Message Batch {batch_id} has no available results.",
                 headers={"x-should-retry": "false"},
             )
-        return results_file(batch, self.store.requests(batch_id), self.seed)
+        return self.file(batch)
+
+    def file(self, batch: Batch) -> Iterator[bytes]:
+        """Return the results file of an ended batch, archived or not, as a stream of blocks."""
+        return results_file(batch, self.store.requests(batch.id), self.seed)
 
     def change(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch:
         """Overwrite a batch of any workspace; raises RefusalError (404) if there is none."""

@@ -167,6 +167,7 @@ def test_a_bare_rate_spreads_over_the_usual_mix():
     assert {"404", "429", "429-bare", "500", "529", "413-html", "cut", "slow", "reset"} <= set(
         rates
     )
+    assert {"short", "half-line"} <= set(rates)
     assert set(rates) <= KINDS
 
 

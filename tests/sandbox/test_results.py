@@ -149,6 +149,54 @@ def test_several_batches_differ_in_cache_thinking_search_and_geo(api, http):
     assert any((usage.get("server_tool_use") or {}).get("web_search_requests") for usage in seen)
 
 
+def test_a_prompt_size_can_be_asked_for(api, http):
+    batch_id = api.add_batch(
+        status="ended", requests=400, models=["claude-sonnet-5"], prompt_tokens=3000
+    )
+
+    prompts = sorted(
+        usage["input_tokens"]
+        + (usage["cache_creation_input_tokens"] or 0)
+        + (usage["cache_read_input_tokens"] or 0)
+        for usage in usages(results(http, batch_id))
+    )
+
+    assert 2500 < prompts[200] < 3500
+    assert prompts[-1] < 30_000
+
+
+def test_odd_lines_come_only_where_they_are_asked_for(api, http):
+    details = {"status": "ended", "succeeded": 80, "errored": 20}
+
+    usual = results(http, api.add_batch("msgbatch_usual", **details))
+    odd = results(http, api.add_batch("msgbatch_odd", odd_lines=True, **details))
+
+    assert kinds(usual) == {"succeeded": 80, "errored": 20}
+    # One in ten of what succeeded is told as something that clients have not met.
+    assert kinds(odd) == {"succeeded": 72, "withheld": 8, "errored": 20}
+    assert {"type": "withheld"} in [line["result"] for line in odd]
+
+
+def test_odd_errors_are_not_nested_as_the_others_are(api, http):
+    batch_id = api.add_batch(status="ended", errored=400, odd_lines=True)
+
+    errors = [line["result"]["error"] for line in results(http, batch_id)]
+
+    usual = [
+        each for each in errors if isinstance(each, dict) and isinstance(each.get("error"), dict)
+    ]
+    odd = [each for each in errors if each not in usual]
+    assert len(odd) == 40
+    assert {type(each) for each in odd} == {dict, str, type(None)}
+
+
+def test_a_sandbox_can_put_odd_lines_everywhere(make_api, ask):
+    api = make_api(odd_lines=True)
+    batch_id = api.add_batch(status="ended", requests=10)
+
+    assert kinds(results(ask(api), batch_id)) == {"succeeded": 9, "withheld": 1}
+
+
 @pytest.mark.parametrize("state", ["in_progress", "canceling"])
 def test_there_are_no_results_before_the_end(api, http, state):
     batch_id = api.add_batch(status=state)

@@ -98,6 +98,33 @@ def test_the_sdk_retries_what_passes_and_raises_what_does_not(api, sdk):
     assert missing.value.request_id.startswith("req_")
 
 
+def test_the_sdk_reads_the_cost_report_page_by_page(api):
+    for days_ago in (1, 2, 3):
+        api.add_batch(status="ended", created_at=api.now() - timedelta(days=days_ago))
+
+    with httpx2.Client(transport=httpx2.WSGITransport(app=api)) as http:
+        admin = anthropic.Anthropic(
+            api_key=api.admin_key, base_url=api.base_url, http_client=http
+        ).beta.organization
+        told = list(
+            admin.analytics.cost.list(
+                starting_at=api.now() - timedelta(days=7),
+                ending_at=api.now(),
+                time_bucket_width="1d",
+                group_by=["workspace_id", "model"],
+                products=["message_batches_api"],
+                service_tiers=["batch"],
+                limit=1,
+            )
+        )
+        names = [workspace.name for workspace in admin.workspaces.list()]
+
+    assert len({item.starting_at for item in told}) == 3
+    assert {item.group.workspace_id for item in told} == {api.keys[api.key]}
+    assert all(float(item.cost.amount) > 0 for item in told)
+    assert names == ["Research", "Production"]
+
+
 @pytest.mark.processes
 @pytest.mark.skipif(
     not Path(SDK_SOURCE, SDK_TESTS[0]).is_file(),

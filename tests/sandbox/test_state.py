@@ -1,5 +1,7 @@
 """What survives a restart, and what a seeded world looks like."""
 
+import contextlib
+import json
 import sqlite3
 import threading
 from collections import Counter
@@ -63,6 +65,35 @@ def test_a_world_is_seeded_once(make_api, path):
 
     assert len(after.batches) == 10
     assert after.batches == before.batches
+
+
+def test_bills_survive_a_restart(make_api, path):
+    before = make_api(state_path=path)
+    batch_id = before.add_batch(status="ended")
+    cost = before.billed(batch_id)
+    before.remove(batch_id)
+
+    after = make_api(state_path=path)
+
+    assert after.billed(batch_id) == cost > 0
+
+
+def test_state_from_before_there_were_bills_is_taken_up(make_api, ask, path):
+    before = make_api(state_path=path)
+    batch_id = before.add_batch(status="ended", requests=20)
+    lines, cost = results(ask(before), batch_id), before.billed(batch_id)
+    before.close()
+    new_facts = ("prompt_tokens", "odd_lines")
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        facts = json.loads(db.execute("SELECT facts FROM batches").fetchone()[0])
+        old = json.dumps({name: facts[name] for name in facts if name not in new_facts})
+        db.execute("UPDATE batches SET facts = ?", [old.encode()])
+        db.execute("DROP TABLE bills")
+
+    after = make_api(state_path=path)
+
+    assert results(ask(after), batch_id) == lines
+    assert after.billed(batch_id) == cost
 
 
 def test_state_of_another_seed_is_refused(make_api, path):

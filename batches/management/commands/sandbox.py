@@ -38,6 +38,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--faults", default="", metavar="SPEC", help="0.1, or 429=0.05,cut=0.01 and so on."
         )
+        parser.add_argument(
+            "--odd-lines", action="store_true", help="Put results into files that nobody knows yet."
+        )
         parser.add_argument("--state", metavar="PATH", help="Keep the batches in this file.")
         parser.add_argument(
             "--moving-counts",
@@ -55,8 +58,8 @@ class Command(BaseCommand):
         try:
             api = self.opened_api(server, options)
             server.start(api)
-            keys = " and ".join(api.keys)
-            self.stdout.write(f"Sandbox API at {server.base_url}, keys {keys}.")
+            keys = f"keys {' and '.join(api.keys)}, Admin key {api.admin_key}"
+            self.stdout.write(f"Sandbox API at {server.base_url}, {keys}.")
             self.stdout.flush()
             stop.wait()
         finally:
@@ -82,6 +85,7 @@ class Command(BaseCommand):
                 drip=DRIP * speed if options["batches"] else None,
                 lenient=options["lenient"],
                 faults=options["faults"],
+                odd_lines=options["odd_lines"],
                 state_path=path,
                 base_url=server.base_url,
                 moving_counts=moving or moving is not None,
