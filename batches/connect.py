@@ -1,18 +1,21 @@
-"""Workspace → client: the one place that decides where calls to the API go."""
+"""Workspace → client: the one place that decides where calls to the API, and keys, go."""
 
 import threading
 
 import httpx
+from django.conf import settings
 
-from batches.client import BatchClient
+from batches.client import BatchClient, ReportClient
 from batches.models import Workspace
 
 
 class NoKey(Exception):
-    """This workspace has no API key that this process can use. Fit to show a person."""
+    """There is no API key that this process can use. Fit to show a person."""
 
 
 _clients: dict[str, BatchClient] = {}
+# By address and Admin key: one, unless a test changes them.
+_report_clients: dict[tuple[str, str], ReportClient] = {}
 _lock = threading.Lock()
 
 
@@ -45,6 +48,23 @@ def client_for(workspace: Workspace) -> BatchClient:
         return _clients[fingerprint]
 
 
+def admin_client() -> ReportClient:
+    """The client that ANTHROPIC_ADMIN_KEY is for; the key goes to ANTHROPIC_BASE_URL alone.
+
+    Raises NoKey when there is none, or one that cannot be sent.
+    """
+    where = (settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_ADMIN_KEY)
+    if not settings.ANTHROPIC_ADMIN_KEY:
+        raise NoKey("ANTHROPIC_ADMIN_KEY is not set for this process.")
+    with _lock:
+        if where not in _report_clients:
+            try:
+                _report_clients[where] = ReportClient(*where, transport=transport())
+            except ValueError as error:
+                raise NoKey(f"ANTHROPIC_ADMIN_KEY cannot be used: {error}") from error
+        return _report_clients[where]
+
+
 def usable(base_url: str, key: str) -> str:
     """What is wrong with an address and key as such, in a sentence without the key; or empty."""
     try:
@@ -62,6 +82,7 @@ def transport() -> httpx.BaseTransport | None:
 def forget_clients() -> None:
     """Close every kept client: their connections must not be shared with a forked child."""
     with _lock:
-        for client in _clients.values():
+        for client in (*_clients.values(), *_report_clients.values()):
             client.close()
         _clients.clear()
+        _report_clients.clear()

@@ -132,7 +132,10 @@ class Round:
             self.wait(page.pause_seconds)
 
     def _store(self, page: BatchPage) -> None:
-        self._keep(leased_until=timezone.now() + LEASE)
+        told = page.workspace_id
+        is_new = told and told != self.workspace.api_workspace_id
+        beside = {"api_workspace_id": told} if is_new else {}
+        self._keep(leased_until=timezone.now() + LEASE, **beside)
         self.pages += 1
         self.stored += store(self.workspace, page.batches, now=timezone.now(), is_steady=True)
         for odd in page.unreadable:

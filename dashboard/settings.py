@@ -6,6 +6,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from batches.pricing import BadPrices, load_prices
 from dashboard import logs
 from dashboard.environment import (
     Environment,
@@ -33,6 +34,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The API, and how often it is asked.
 ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+# Reads the organisation's cost report, and is used for nothing else.
+ANTHROPIC_ADMIN_KEY = env.text("ANTHROPIC_ADMIN_KEY")
 BATCHBOARD_POLL_SECONDS = env.number("BATCHBOARD_POLL_SECONDS", 10, at_least=1, at_most=3600)
 BATCHBOARD_ENCRYPTION_KEYS = env.words("BATCHBOARD_ENCRYPTION_KEYS")
 if not BATCHBOARD_ENCRYPTION_KEYS:
@@ -46,6 +49,12 @@ if not BATCHBOARD_ENCRYPTION_KEYS:
     BATCHBOARD_ENCRYPTION_KEYS = [
         kept_secret(VAR_DIR / "encryption_key", make=lambda: Fernet.generate_key().decode())
     ]
+
+# Read here, so that no process starts with a price file that cannot be used.
+try:
+    BATCHBOARD_PRICE_TABLE = load_prices(env.text("BATCHBOARD_PRICES"))
+except BadPrices as error:
+    raise ImproperlyConfigured(f"BATCHBOARD_PRICES: {error}") from error
 
 # Lets a scraper read /metrics without signing in.
 BATCHBOARD_METRICS_TOKEN = env.text("BATCHBOARD_METRICS_TOKEN")

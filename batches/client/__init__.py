@@ -10,6 +10,7 @@ from batches.client.errors import (
     Unreachable,
 )
 from batches.client.http import BatchClient
+from batches.client.reports import CostPage, ReportClient, ReportedDay
 from batches.client.types import BatchPage, RemoteBatch, RequestCounts, UnreadableBatch
 
 __all__ = [
@@ -18,9 +19,12 @@ __all__ = [
     "BatchClient",
     "BatchNotFound",
     "BatchPage",
+    "CostPage",
     "KeyRefused",
     "NotTheApi",
     "RemoteBatch",
+    "ReportClient",
+    "ReportedDay",
     "RequestCounts",
     "TryLater",
     "Unreachable",

@@ -41,6 +41,11 @@ class Answer:
         """Names this answer to the vendor's support; empty where there is none."""
         return request_id(self.headers)
 
+    @property
+    def workspace_id(self) -> str:
+        """What the API calls the workspace it answers for; empty where it does not say."""
+        return _word(self.headers.get("anthropic-workspace-id", ""))
+
 
 def request_id(headers: httpx.Headers) -> str:
     """The `request-id` header, empty unless it looks like one."""

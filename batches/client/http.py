@@ -1,19 +1,18 @@
-"""The one place where the Batches API is called."""
+"""The client of the Message Batches API: each of its six calls."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-from batches.client.address import Auth, checked_base_url, request_headers
-from batches.client.answers import Answer, blotted, error_of
+from batches.client.answers import Answer
+from batches.client.caller import ApiClient, read_answer
 from batches.client.errors import NotTheApi
-from batches.client.exchange import chunks_of, exchange, not_the_api, open_stream
+from batches.client.exchange import chunks_of, not_the_api, open_stream
 from batches.client.pacing import pause_seconds
-from batches.client.retries import TIMEOUT, Deadline, persist
+from batches.client.retries import Deadline, persist
 from batches.client.types import (
     BatchPage,
     RemoteBatch,
@@ -28,10 +27,13 @@ log = logging.getLogger(__name__)
 PATH = "v1/messages/batches"
 # A batch may weigh 256 MB; the vendor's own SDK gives a call ten minutes.
 CREATE_SECONDS = 600.0
+# Within a results file that comes at all, so long a silence means that no more will.
+STALL_SECONDS = 30.0
+RESULTS_TIMEOUT = httpx.Timeout(connect=5, read=STALL_SECONDS, write=30, pool=10)
 ANOTHER_BATCH = "it told of another batch than the one asked about."
 
 
-class BatchClient:
+class BatchClient(ApiClient):
     """Speaks to the Message Batches API; one client serves any number of threads.
 
         with BatchClient("https://api.anthropic.com", api_key) as client:
@@ -42,49 +44,6 @@ class BatchClient:
     ApiError. Reads and `cancel` are tried up to `attempts` times within `total_seconds`; `create`
     and `delete` are tried once. Pass `transport` to have requests answered without a network.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        *,
-        auth: Auth = "x-api-key",
-        workspace_id: str = "",
-        transport: httpx.BaseTransport | None = None,
-        attempts: int = 3,
-        total_seconds: float = 60.0,
-    ) -> None:
-        self._secret = api_key
-        self._attempts = attempts
-        self._total_seconds = total_seconds
-        # Loads the CA bundle, some 20 ms: make one client and keep it, not one per call.
-        self._http = httpx.Client(
-            base_url=checked_base_url(base_url),
-            headers=request_headers(api_key, auth=auth, workspace_id=workspace_id),
-            timeout=TIMEOUT,
-            # The key must not travel on to wherever an answer points.
-            follow_redirects=False,
-            transport=transport,
-            event_hooks={"response": [self._forget_echo]},
-        )
-
-    def __repr__(self) -> str:
-        return f"BatchClient({str(self._http.base_url)!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections; the client cannot be used afterwards."""
-        self._http.close()
 
     def list_page(
         self, *, limit: int = 1000, after_id: str | None = None, before_id: str | None = None
@@ -97,9 +56,14 @@ class BatchClient:
         given = {name: possible_id(cursor) for name, cursor in cursors.items() if cursor}
         answer = self._ask("GET", PATH, params={"limit": limit, **given})
         pause = pause_seconds(answer.headers)
-        return _read(
+        return read_answer(
             answer,
-            lambda body: read_page(body, request_id=answer.request_id, pause_seconds=pause),
+            lambda body: read_page(
+                body,
+                request_id=answer.request_id,
+                workspace_id=answer.workspace_id,
+                pause_seconds=pause,
+            ),
         )
 
     def iter_batches(self, *, limit: int = 1000) -> Iterator[RemoteBatch]:
@@ -136,7 +100,7 @@ class BatchClient:
             within=CREATE_SECONDS,
             attempts=1,
         )
-        return _read(answer, lambda body: read_batch(body, request_id=answer.request_id))
+        return read_answer(answer, lambda body: read_batch(body, request_id=answer.request_id))
 
     def retrieve(self, batch_id: str, *, within: float | None = None) -> RemoteBatch:
         """One batch as it stands now, in at most `within` seconds. Raises BatchNotFound."""
@@ -158,64 +122,34 @@ class BatchClient:
         Never tried twice: a repeat of one whose answer was lost would only say 404.
         """
         answer = self._ask("DELETE", f"{PATH}/{possible_id(batch_id)}", attempts=1)
-        if _read(answer, read_deleted) != batch_id:
+        if read_answer(answer, read_deleted) != batch_id:
             raise not_the_api(answer, ANOTHER_BATCH)
         return batch_id
 
     @contextmanager
-    def stream_results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
+    def stream_results(
+        self, batch_id: str, *, within: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
         """The results file's bytes as they arrive, in pieces that end anywhere.
 
-        A cut stream raises Unreachable where a length was given; where not, only the count of
-        lines tells. Opening it is retried, reading never.
+        A cut stream, or one in which nothing comes for STALL_SECONDS, raises Unreachable; one
+        that ends too early without saying so does not: only the count of lines tells. Opening it
+        takes at most `within` seconds and is retried, reading never is.
         """
         path = f"{PATH}/{possible_id(batch_id)}/results"
-        deadline = Deadline(self._total_seconds)
+        deadline = Deadline(self._total_seconds if within is None else within)
 
         def opened() -> httpx.Response:
-            request = self._http.build_request("GET", path)
+            request = self._http.build_request("GET", path, timeout=RESULTS_TIMEOUT)
             return open_stream(self._http, request, deadline, secret=self._secret)
 
         with closing(persist(opened, deadline, attempts=self._attempts)) as response:
             yield chunks_of(response)
 
-    def _forget_echo(self, response: httpx.Response) -> None:
-        # Request ids are logged, kept and shown: one that holds the key must not be.
-        named = response.headers.get("request-id", "")
-        if blotted(named, self._secret) != named:
-            del response.headers["request-id"]
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        within: float | None = None,
-        attempts: int | None = None,
-        **content: Any,
-    ) -> Answer:
-        deadline = Deadline(self._total_seconds if within is None else within)
-
-        def ask_once() -> Answer:
-            request = self._http.build_request(method, path, **content)
-            answer = exchange(self._http, request, deadline)
-            if error := error_of(answer, secret=self._secret):
-                raise error
-            return answer
-
-        return persist(ask_once, deadline, attempts=attempts or self._attempts)
-
-
-def _read[T](answer: Answer, read: Callable[[bytes], T]) -> T:
-    try:
-        return read(answer.body)
-    except ValueError as error:
-        raise not_the_api(answer, f"{error}.") from None
-
 
 def _read_about(batch_id: str, answer: Answer) -> RemoteBatch:
     """The batch in an answer, which must be the one asked about."""
-    batch = _read(answer, lambda body: read_batch(body, request_id=answer.request_id))
+    batch = read_answer(answer, lambda body: read_batch(body, request_id=answer.request_id))
     if batch.id != batch_id:
         raise not_the_api(answer, ANOTHER_BATCH)
     return batch

@@ -78,7 +78,10 @@ class UnreadableBatch(Struct, frozen=True):
 
 
 class BatchPage(Struct, frozen=True, kw_only=True):
-    """One page of the list, newest first. `pause_seconds` is to be waited before the next call."""
+    """One page of the list, newest first. `pause_seconds` is to be waited before the next call.
+
+    `workspace_id` is what the API calls the key's workspace; empty where it did not say.
+    """
 
     batches: tuple[RemoteBatch, ...]
     unreadable: tuple[UnreadableBatch, ...]
@@ -86,6 +89,7 @@ class BatchPage(Struct, frozen=True, kw_only=True):
     first_id: str | None
     last_id: str | None
     request_id: str
+    workspace_id: str = ""
     pause_seconds: float = 0.0
 
 
@@ -176,7 +180,9 @@ def _batch(raw: dict[str, Any], request_id: str) -> RemoteBatch:
     return batch
 
 
-def read_page(body: bytes, *, request_id: str = "", pause_seconds: float = 0.0) -> BatchPage:
+def read_page(
+    body: bytes, *, request_id: str = "", workspace_id: str = "", pause_seconds: float = 0.0
+) -> BatchPage:
     """One page of the list, its unreadable items apart. Raises ValueError if it is no page."""
     listed = decode(body, _Listed)
     batches: list[RemoteBatch] = []
@@ -193,6 +199,7 @@ def read_page(body: bytes, *, request_id: str = "", pause_seconds: float = 0.0) 
         first_id=_usable_id(listed.first_id),
         last_id=_usable_id(listed.last_id),
         request_id=request_id,
+        workspace_id=workspace_id,
         pause_seconds=pause_seconds,
     )
 

@@ -3,15 +3,22 @@
 from batches.models.audit import AuditEvent
 from batches.models.batch import Batch, BatchQuerySet, Observation
 from batches.models.cancellation import Cancellation
+from batches.models.report import CostReport, ReportedCost
 from batches.models.revision import Revision
+from batches.models.usage import BatchUsage, FailedRequest, Ingestion
 from batches.models.workspace import Workspace
 
 __all__ = [
     "AuditEvent",
     "Batch",
     "BatchQuerySet",
+    "BatchUsage",
     "Cancellation",
+    "CostReport",
+    "FailedRequest",
+    "Ingestion",
     "Observation",
+    "ReportedCost",
     "Revision",
     "Workspace",
 ]

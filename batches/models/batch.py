@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -8,6 +8,8 @@ from django.urls import reverse
 from batches.models.workspace import Workspace
 from batches.outcome import outcome_of, outcome_sentence
 
+# From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
+RESULTS_KEPT = timedelta(days=29)
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
@@ -24,9 +26,11 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.alias(walked=F("workspace_id") + 0).filter(walked__in=workspaces)
 
     def for_cards(self) -> Self:
-        """With what a card shows beside the batch: a second table costs no second query."""
-        return self.select_related("workspace", "latest_cancellation").defer(
-            "raw", "workspace__api_key"
+        """With what a card shows beside the batch: one more query for what all of them cost."""
+        return (
+            self.select_related("workspace", "latest_cancellation")
+            .defer("raw", "workspace__api_key")
+            .prefetch_related("usage")
         )
 
     def active(self) -> Self:
@@ -44,6 +48,14 @@ class Batch(models.Model):
         IN_PROGRESS = "in_progress", "in progress"
         CANCELING = "canceling", "canceling"
         ENDED = "ended", "ended"
+
+    class ResultsState(models.TextChoices):
+        """How far our reading of the results is; what the batch's cost hangs on (ux.md 4)."""
+
+        PENDING = "pending", "results not read yet"
+        READ = "read", "results read"
+        UNREADABLE = "unreadable", "results unreadable"
+        LOST = "lost", "results lost"
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="batches")
     api_id = models.CharField(max_length=200, unique=True)
@@ -77,6 +89,10 @@ class Batch(models.Model):
     # The one a card speaks of; the others are on the batch's page.
     latest_cancellation = models.ForeignKey(
         "batches.Cancellation", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    results_state = models.CharField(
+        max_length=10, choices=ResultsState, default="pending", db_default="pending"
     )
 
     # Ours alone: the API has no such fields (ux.md 16).
@@ -123,6 +139,20 @@ class Batch(models.Model):
             models.Index(fields=["workspace", "-ended_at"], name="batch_ended"),
             models.Index(fields=["label"], name="batch_label", condition=~Q(label="")),
             models.Index(fields=["owner"], name="batch_owner", condition=~Q(owner="")),
+            # What is still to be read, oldest first, as it expires first.
+            models.Index(
+                fields=["created_at"],
+                name="batch_unread",
+                condition=Q(results_state__in=["pending", "unreadable"]),
+            ),
+            # All that spend counts of batches, so that it reads nothing else.
+            models.Index(
+                fields=[
+                    *("workspace", "created_at", "results_state", "is_active"),
+                    *("outcome", "label", "owner"),
+                ],
+                name="batch_spend",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -150,6 +180,16 @@ class Batch(models.Model):
     @property
     def is_canceling(self) -> bool:
         return self.processing_status == self.Status.CANCELING
+
+    @property
+    def is_canceled(self) -> bool:
+        """The API canceled requests of it; one that ended before the cancel took hold was not."""
+        return self.outcome == "canceled"
+
+    @property
+    def results_expire_at(self) -> datetime:
+        """When the API throws the results away: 29 days after the creation (api.md)."""
+        return self.created_at + RESULTS_KEPT
 
     @property
     def is_tallied(self) -> bool:

@@ -60,6 +60,8 @@ class Workspace(models.Model):
         blank=True,
         help_text="Only for a credential that spans workspaces: the wrkspc_… it should act in.",
     )
+    # What the API's answers call this key's workspace: the vendor's reports use the same word.
+    api_workspace_id = models.CharField(max_length=100, blank=True, editable=False)
     from_environment = models.BooleanField(default=False, editable=False)
     is_enabled = models.BooleanField(default=True)
     members = models.ManyToManyField(

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from batches.sandbox.app import KEYS
+from batches.sandbox.app import ADMIN_KEY, KEYS
 from dashboard.launch.ports import PortRefused, sandbox_url, wanted_sandbox_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What a shell may hold for a real copy, and must not reach the demo.
 FOREIGN = (
     "ALLOWED_HOSTS",
+    "ANTHROPIC_ADMIN_KEY",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "CSRF_TRUSTED_ORIGINS",
@@ -46,6 +47,7 @@ def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
     var = ROOT / (environ.get("BATCHBOARD_VAR") or "var") / "demo"
     return kept | {
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "ANTHROPIC_ADMIN_KEY": ADMIN_KEY,
         "ANTHROPIC_API_KEY": next(iter(KEYS)),
         "ANTHROPIC_BASE_URL": sandbox_url(wanted_sandbox_port(environ)),
         # Only what goes wrong: the sign-ins stay the last thing on the screen.

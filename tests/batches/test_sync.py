@@ -64,6 +64,20 @@ def test_an_unchanged_round_writes_no_batch_and_no_revision(
     assert all("batches_workspace" in sql for sql in writes)
 
 
+def test_what_the_api_calls_the_workspace_is_kept_and_not_written_again(
+    sandbox, workspace, sync, django_assert_max_num_queries
+):
+    sync(workspace)
+    assert workspace.api_workspace_id == sandbox.keys[sandbox.key]
+
+    with django_assert_max_num_queries(25) as queries:
+        sync(workspace)
+
+    updates = [query["sql"].split("WHERE")[0] for query in queries if "UPDATE" in query["sql"]]
+    assert updates
+    assert not any("api_workspace_id" in update for update in updates)
+
+
 def test_a_change_gets_the_next_revision_and_leaves_a_trace_in_the_history(
     mirrored, sandbox, sync, workspace
 ):

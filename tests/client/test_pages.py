@@ -78,6 +78,16 @@ def test_a_page_tells_which_answer_brought_it():
     assert [batch.request_id for batch in page.batches] == ["req_7", "req_7"]
 
 
+@pytest.mark.parametrize(
+    ("named", "workspace_id"),
+    [("wrkspc_01ab", "wrkspc_01ab"), ("", ""), ("wrk spc", ""), ("x" * 101, "")],
+)
+def test_a_page_tells_what_the_api_calls_the_workspace(named, workspace_id):
+    upstream = Upstream(reply(json=page_json(), headers={"anthropic-workspace-id": named}))
+
+    assert upstream.client().list_page().workspace_id == workspace_id
+
+
 @pytest.mark.parametrize("cursor", ["../x", "a&b", "", "x" * 201, 7, ["a"], {}])
 def test_a_cursor_that_cannot_be_asked_for_hides_no_batch(cursor):
     body = page_json(batch_json("a"), has_more=True, last_id=cursor)

@@ -42,11 +42,12 @@ def test_an_echoed_key_is_in_no_error_log_or_output(echo, auth, caplog, capsys):
 
 def test_a_key_echoed_as_the_request_id_of_good_news_is_dropped(caplog):
     caplog.set_level(logging.DEBUG)
-    upstream = Upstream(reply(json=page_json(batch_json()), headers=ECHO))
+    echo = ECHO | {"anthropic-workspace-id": KEY}
+    upstream = Upstream(reply(json=page_json(batch_json()), headers=echo))
 
     page = upstream.client().list_page()
 
-    assert page.request_id == ""
+    assert page.request_id == page.workspace_id == ""
     assert page.batches[0].request_id == ""
     assert KEY not in caplog.text
 

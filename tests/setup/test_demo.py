@@ -75,6 +75,7 @@ def test_only_the_owner_can_read_the_kept_passwords(in_demo):
 def test_the_demo_never_sees_what_configures_a_real_copy():
     real = {
         "ANTHROPIC_API_KEY": "sk-ant-real",
+        "ANTHROPIC_ADMIN_KEY": "sk-ant-admin01-real",
         "DATABASE_URL": "postgres://real/db",
         "SECRET_KEY_FILE": "/run/secrets/key",
         "BATCHBOARD_ENCRYPTION_KEYS": "real",
@@ -87,6 +88,7 @@ def test_the_demo_never_sees_what_configures_a_real_copy():
 
     assert environ["PATH"] == "/bin"
     assert environ["ANTHROPIC_API_KEY"] == "sandbox-research"
+    assert environ["ANTHROPIC_ADMIN_KEY"] == "sandbox-admin"
     left = {"DATABASE_URL", "SECRET_KEY_FILE", "BATCHBOARD_ENCRYPTION_KEYS", "BATCHBOARD_BIND"}
     assert not environ.keys() & (left | {"DEBUG"})
 

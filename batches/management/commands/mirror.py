@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
-from batches import tasks
+from batches import results, tasks
 from batches.models import Workspace
 from batches.sync import sync_workspace
 from batches.workspaces import adopt_environment
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 # How soon a due workspace, or a due cancellation, is noticed.
 TICK_SECONDS = 0.5
 SIDE_BY_SIDE = 8
+LOST_SECONDS = 10.0
 TIDY_SECONDS = 3600.0
 
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         """Rounds run side by side: an API that hangs must not hold up the other workspaces."""
         log.info("mirror started", workspaces=Workspace.objects.filter(is_enabled=True).count())
         under_way: dict[int, Future[bool]] = {}
-        tidied_at = 0.0
+        tidied_at = noted_at = 0.0
         with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="round") as pool:
             while not stop.is_set():
                 close_old_connections()
@@ -57,6 +58,9 @@ class Command(BaseCommand):
                     if workspace.pk not in under_way and len(under_way) < SIDE_BY_SIDE:
                         under_way[workspace.pk] = pool.submit(round_in_thread, workspace, stop)
                 tasks.queue_due_work()
+                if time.monotonic() - noted_at > LOST_SECONDS:
+                    results.note_lost()
+                    noted_at = time.monotonic()
                 if time.monotonic() - tidied_at > TIDY_SECONDS:
                     tidy()
                     tidied_at = time.monotonic()
@@ -70,6 +74,7 @@ class Command(BaseCommand):
             )
         enabled.update(next_sync_at=None)
         failed = [w.name for w in enabled if not one_round(w, stop)]
+        results.note_lost()
         tasks.queue_due_work()
         if failed:
             raise CommandError(f"No whole round for: {', '.join(failed)}.")

@@ -1,0 +1,237 @@
+"""The organisation's cost report and its workspaces, which only an Admin key may read."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Context, Decimal, InvalidOperation, Overflow
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from batches.client.answers import Answer
+from batches.client.caller import ApiClient, read_answer
+from batches.client.errors import ApiRefused, BatchNotFound, printable
+from batches.client.exchange import not_the_api
+from batches.client.retries import Deadline
+from batches.client.types import Count, decode, moment
+
+COST = "v1/organizations/analytics/cost"
+WORKSPACES = "v1/organizations/workspaces"
+COST_BETA = "analytics-usage-cost-2026-08-24"
+# The longest range that one call may ask for, and the most rows of a page (api.md).
+LONGEST_RANGE = timedelta(days=31)
+ROWS_A_PAGE = 1000
+# Of one range: 6,000 workspaces that ran batches every day. What goes on for longer is no report.
+MOST_PAGES = 200
+
+DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+CENTS = Decimal(100)
+# Exact for every price there is, as the smallest part of one is 0.000 000 000 5 cents.
+PLACES = Decimal("1e-12")
+LARGEST_AMOUNT = Decimal(10) ** 12
+ROOMY = Context(prec=60, traps=[InvalidOperation, Overflow])
+
+WorkspaceId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{0,100}\Z")]
+Cursor = Annotated[str, Meta(max_length=4000)]
+
+
+class ReportedDay(Struct, frozen=True, kw_only=True):
+    """What one workspace's batches cost on one UTC day, in US dollars; credits are negative.
+
+    `workspace_id` is empty for the organisation's default workspace. `requests` is None where
+    the report doesn't say.
+    """
+
+    day: date
+    workspace_id: str
+    amount: Decimal
+    requests: int | None
+
+
+class CostPage(Struct, frozen=True, kw_only=True):
+    """One page of the report. `refreshed_at` is when its figures were last brought up to date."""
+
+    days: tuple[ReportedDay, ...]
+    refreshed_at: datetime | None
+    request_id: str
+
+
+class ReportClient(ApiClient):
+    """Speaks to the organisation's reports; one client serves any number of threads.
+
+        with ReportClient("https://api.anthropic.com", admin_key) as client:
+            for page in client.iter_costs(date(2026, 11, 1), date(2026, 11, 30)): ...
+
+    Raises ValueError for an address or a key that cannot be used, and every method raises
+    ApiError. Whatever is not as documented raises NotTheApi: half a report would be a wrong one.
+    """
+
+    def iter_costs(
+        self, since: date, until: date, *, within: float | None = None
+    ) -> Iterator[CostPage]:
+        """What batches cost from one UTC day to another, both included, a page at a time.
+
+        The range may be of any length, and reading it takes at most `within` seconds altogether.
+        Days without any cost have no row; one day and workspace may have several.
+        """
+        deadline = self._deadline(within)
+        begin, end = _midnight(since), _midnight(until + timedelta(days=1))
+        while begin < end:
+            edge = min(begin + LONGEST_RANGE, end)
+            yield from self._pages_of_one_range(begin, edge, deadline)
+            begin = edge
+
+    def workspaces(self, *, within: float | None = None) -> list[tuple[str, str]]:
+        """Id and name of every workspace, archived ones too; the default one is not told."""
+        asked = {"limit": ROWS_A_PAGE, "include_archived": "true"}
+        answers = self._follow(
+            WORKSPACES, asked, cursor="after_id", kind=_Workspaces, deadline=self._deadline(within)
+        )
+        return [
+            (each.id, printable(each.name)[:100]) for _, listed in answers for each in listed.data
+        ]
+
+    def _deadline(self, within: float | None) -> Deadline:
+        return Deadline(self._total_seconds if within is None else within)
+
+    def _pages_of_one_range(
+        self, since: datetime, until: datetime, deadline: Deadline
+    ) -> Iterator[CostPage]:
+        asked = {
+            "starting_at": _stamp(since),
+            "ending_at": _stamp(until),
+            "time_bucket_width": "1d",
+            "products[]": "message_batches_api",
+            "group_by[]": "workspace_id",
+            "limit": ROWS_A_PAGE,
+        }
+        answers = self._follow(COST, asked, cursor="page", kind=_Report, deadline=deadline)
+        for answer, report in answers:
+            try:
+                page = _page(report, answer, since, until)
+            except ValueError as error:
+                raise not_the_api(answer, f"{error}.") from None
+            yield page
+
+    def _follow[T: _Paged](
+        self, path: str, asked: dict[str, Any], *, cursor: str, kind: type[T], deadline: Deadline
+    ) -> Iterator[tuple[Answer, T]]:
+        """Each page and the answer that brought it, from the first to the last."""
+        seen: set[str] = set()
+        while True:
+            answer = self._read_only(path, asked, deadline)
+            page = read_answer(answer, lambda body: decode(body, kind))
+            yield answer, page
+            if not page.has_more:
+                return
+            if not page.following or page.following in seen or len(seen) >= MOST_PAGES:
+                raise not_the_api(answer, "its pages have no way on, or never end.")
+            seen.add(page.following)
+            asked = asked | {cursor: page.following}
+
+    def _read_only(self, path: str, asked: dict[str, Any], deadline: Deadline) -> Answer:
+        deadline.check()
+        headers = {"anthropic-beta": COST_BETA} if path == COST else {}
+        try:
+            return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
+        except BatchNotFound as error:
+            # What is missing here is the endpoint: no batch was asked about.
+            raise ApiRefused(
+                error.message, status=error.status, type=error.type, request_id=error.request_id
+            ) from None
+
+
+class _Group(Struct):
+    workspace_id: WorkspaceId | None = None
+
+
+class _Cost(Struct):
+    amount: str
+    currency: str = "USD"
+    requests: Count | None = None
+
+
+class _Row(Struct):
+    starting_at: str
+    cost: _Cost
+    ending_at: str | None = None
+    group: _Group | None = None
+
+
+class _Workspace(Struct):
+    id: WorkspaceId
+    name: str
+
+
+class _Paged(Struct):
+    has_more: bool
+
+    @property
+    def following(self) -> str | None:
+        """The next page's cursor."""
+        raise NotImplementedError
+
+
+class _Report(_Paged):
+    data: list[_Row]
+    next_page: Cursor | None = None
+    data_refreshed_at: str | None = None
+
+    @property
+    def following(self) -> str | None:
+        return self.next_page
+
+
+class _Workspaces(_Paged):
+    data: list[_Workspace]
+    last_id: Cursor | None = None
+
+    @property
+    def following(self) -> str | None:
+        return self.last_id
+
+
+def _page(report: _Report, answer: Answer, since: datetime, until: datetime) -> CostPage:
+    return CostPage(
+        days=tuple(_read_row(row, since, until) for row in report.data),
+        refreshed_at=moment(report.data_refreshed_at) if report.data_refreshed_at else None,
+        request_id=answer.request_id,
+    )
+
+
+def _read_row(row: _Row, since: datetime, until: datetime) -> ReportedDay:
+    starting_at = moment(row.starting_at)
+    if not since <= starting_at < until:
+        raise ValueError("it tells of a day that was not asked about")
+    if row.ending_at and moment(row.ending_at) - starting_at > timedelta(days=1):
+        raise ValueError("its figures are not by the day, as was asked for")
+    # Not repeated: it may be anything.
+    if row.cost.currency.upper() != "USD":
+        raise ValueError("its amounts are not in US dollars")
+    return ReportedDay(
+        day=starting_at.date(),
+        workspace_id=(row.group.workspace_id if row.group else None) or "",
+        amount=read_amount(row.cost.amount),
+        requests=row.cost.requests,
+    )
+
+
+def read_amount(text: str) -> Decimal:
+    """US dollars out of the API's decimal string of fractional cents, to twelve places.
+
+    Raises ValueError for what is no amount of money that there can be.
+    """
+    if not DECIMAL.fullmatch(text):
+        raise ValueError("an amount is no decimal number")
+    amount = ROOMY.divide(ROOMY.create_decimal(text), CENTS)
+    if abs(amount) > LARGEST_AMOUNT:
+        raise ValueError("an amount is beyond all money")
+    return ROOMY.quantize(amount, PLACES)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,159 @@
+import uuid
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from batches.models.batch import Batch
+from batches.models.workspace import Workspace
+
+# Longer than a reader may be silent (results.OPENING_SECONDS, client's STALL_SECONDS), and short
+# enough for another to take over from one that was killed within a minute.
+READING_CLAIM = timedelta(seconds=45)
+LONGEST_NAME = 100
+# What a usage row counts, beside its requests; the billed ones have prices (see pricing).
+TOKEN_CLASSES = (
+    "input_tokens",
+    "output_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+)
+COUNTED = (*TOKEN_CLASSES, "thinking_tokens", "web_searches")
+
+
+class BatchUsage(models.Model):
+    """What the succeeded requests of one batch used, by all that a price depends on.
+
+    Tokens are as the API counts them; `thinking_tokens` are part of the output. The bracket says
+    between which boundaries of the price table each prompt lay: over `prompt_over` tokens, and up
+    to `prompt_up_to` (None: no upper bound). Costs are computed when asked for, never stored, so
+    that a corrected table corrects history.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="usage")
+    model = models.CharField(max_length=LONGEST_NAME)
+    prompt_over = models.PositiveBigIntegerField(default=0)
+    prompt_up_to = models.PositiveBigIntegerField(null=True)
+    # As the API says it: us, global, not_available; empty where it says nothing.
+    inference_geo = models.CharField(max_length=40, blank=True)
+
+    requests = models.PositiveBigIntegerField()
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cache_write_5m_tokens = models.PositiveBigIntegerField(default=0)
+    cache_write_1h_tokens = models.PositiveBigIntegerField(default=0)
+    cache_read_tokens = models.PositiveBigIntegerField(default=0)
+    thinking_tokens = models.PositiveBigIntegerField(default=0)
+    web_searches = models.PositiveBigIntegerField(default=0)
+
+    # The batch's own, once more: spend sums over one index alone, without the batches. The first
+    # three can't change after the end; `labels.label_batch` writes the others in both places.
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    day = models.DateField(help_text="UTC day on which the batch was created.")
+    is_canceled = models.BooleanField()
+    label = models.CharField(max_length=200, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "model", "prompt_over", "inference_geo"],
+                name="one_usage_row_per_price",
+            )
+        ]
+        indexes = [
+            models.Index(
+                # All that spend reads, in the order it groups by: nothing is sorted, and no row
+                # of the table is touched.
+                fields=[
+                    *("workspace", "day", "model", "prompt_over", "prompt_up_to"),
+                    *("inference_geo", "is_canceled", "label", "owner", "requests"),
+                    *(*TOKEN_CLASSES, "web_searches"),
+                ],
+                name="usage_spend",
+            ),
+            # Which batches used a model: the list's filter, and unpriced ones.
+            models.Index(fields=["model", "batch"], name="usage_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.model}"
+
+
+class FailedRequest(models.Model):
+    """One request that did not succeed, in the results file's own words; never its content."""
+
+    # The index below begins with the batch.
+    batch = models.ForeignKey(
+        Batch, on_delete=models.CASCADE, related_name="failed_requests", db_index=False
+    )
+    custom_id = models.TextField()
+    # The result's type: errored, canceled, expired, or a word the API has added since.
+    outcome = models.CharField(max_length=60)
+    error_type = models.CharField(max_length=LONGEST_NAME, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    request_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["batch", "outcome", "error_type", "id"], name="failed_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.custom_id} {self.outcome}"
+
+
+class IngestionQuerySet(models.QuerySet["Ingestion"]):
+    def free(self, now: datetime) -> Self:
+        """Nobody is reading, or whoever was has not said so for READING_CLAIM."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now))
+
+    def claim(self, batch: Batch, now: datetime) -> str:
+        """A token with which this caller, and nobody else, may read; empty if somebody does."""
+        self.bulk_create([Ingestion(batch=batch)], ignore_conflicts=True)
+        token = uuid.uuid4().hex
+        claimed = (
+            self.free(now)
+            .filter(pk=batch.pk)
+            .update(claim=token, claimed_until=now + READING_CLAIM, queued_at=None)
+        )
+        return token if claimed else ""
+
+    def holding(self, batch: Batch, token: str) -> Self:
+        """The row for as long as it is this caller's."""
+        return self.filter(pk=batch.pk, claim=token)
+
+
+class Ingestion(models.Model):
+    """How the reading of one batch's results file goes, and what it counted beside usage."""
+
+    batch = models.OneToOneField(
+        Batch, on_delete=models.CASCADE, primary_key=True, related_name="ingestion"
+    )
+    # Tries whose file was short, cut or garbled; an API that can't be reached costs none.
+    attempts = models.PositiveIntegerField(default=0)
+    claim = models.CharField(max_length=32, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    error_at = models.DateTimeField(null=True)
+    request_id = models.CharField(max_length=200, blank=True)
+
+    ingested_at = models.DateTimeField(null=True)
+    lines = models.PositiveBigIntegerField(default=0)
+    # Lines that could not be understood in a file that was whole otherwise, and what was wrong.
+    odd_lines = models.PositiveBigIntegerField(default=0)
+    problem = models.TextField(blank=True)
+    # Requests by the result's type, and succeeded ones by stop_reason.
+    outcomes = models.JSONField(default=dict)
+    stop_reasons = models.JSONField(default=dict)
+
+    objects = IngestionQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.error or self.ingested_at or 'not read'}"

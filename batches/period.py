@@ -1,0 +1,47 @@
+"""Spans of whole UTC days."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Self
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """UTC days from `since` to `until`, both included."""
+
+    since: date
+    until: date
+
+    @classmethod
+    def ending(cls, until: date, *, days: int) -> Self:
+        """So many days, the last of them `until`."""
+        return cls(until - (days - 1) * DAY, until)
+
+    def __len__(self) -> int:
+        return (self.until - self.since).days + 1
+
+    def __contains__(self, day: date) -> bool:
+        return self.since <= day <= self.until
+
+    @property
+    def days(self) -> list[date]:
+        return [self.since + n * DAY for n in range(len(self))]
+
+    @property
+    def before(self) -> "Period":
+        """As many days, right before this one."""
+        return Period.ending(self.since - DAY, days=len(self))
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a UTC day, or the last there is."""
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return start_of(day + DAY)

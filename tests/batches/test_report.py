@@ -1,0 +1,353 @@
+"""Fetching the vendor's cost report: once an hour, whole or not at all, with a key of its own."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from batches import connect, report, tasks
+from batches.models import CostReport, ReportedCost
+from tests.client.upstream import Upstream, refusal, reply
+
+KEY = "sk-ant-admin01-0123456789"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+COST = "/v1/organizations/analytics/cost"
+NO_NAMES = reply(json={"data": [], "has_more": False})
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(no_waits):
+    pass
+
+
+@pytest.fixture
+def admin(settings, db):
+    settings.ANTHROPIC_ADMIN_KEY = KEY
+    yield
+    connect.forget_clients()
+
+
+@pytest.fixture
+def upstream(monkeypatch, admin):
+    """A function: what the API answers for the report → the API."""
+
+    def upstream(*replies, workspaces=NO_NAMES) -> Upstream:
+        costs = Upstream(*replies)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            return costs(request) if request.url.path.endswith(COST) else workspaces(request)
+
+        connect.forget_clients()
+        monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
+        return costs
+
+    return upstream
+
+
+def body(*rows, next_page=None, refreshed_at="2026-11-24T09:00:00Z"):
+    return {
+        "data": [
+            {
+                "starting_at": f"{day}T00:00:00Z",
+                "group": {"workspace_id": workspace},
+                "cost": {"amount": amount, "currency": "USD", "requests": requests},
+            }
+            for day, workspace, amount, requests in rows
+        ],
+        "has_more": next_page is not None,
+        "next_page": next_page,
+        "data_refreshed_at": refreshed_at,
+    }
+
+
+NOTHING = reply(json=body())
+A_DAY = reply(json=body(("2026-11-23", "wrkspc_1", "250", 7)))
+
+
+def stored() -> list[tuple]:
+    return list(
+        ReportedCost.objects.order_by("day", "api_workspace_id").values_list(
+            "day", "api_workspace_id", "amount", "requests"
+        )
+    )
+
+
+def amounts() -> list[Decimal]:
+    return [amount for _, _, amount, _ in stored()]
+
+
+def test_the_report_of_62_days_becomes_rows(upstream):
+    costs = upstream(NOTHING, A_DAY)
+
+    assert report.fetch_report(NOW)
+
+    state = CostReport.objects.get()
+    assert [(str(day), *rest) for day, *rest in stored()] == [
+        ("2026-11-23", "wrkspc_1", Decimal("2.5"), 7)
+    ]
+    assert (state.fetched_at, state.refreshed_at) == (NOW, datetime(2026, 11, 24, 9, tzinfo=UTC))
+    assert str(state.covers_since) == "2026-09-24"
+    asked = [request.url.params["starting_at"][:10] for request in costs.requests]
+    assert asked == ["2026-09-24", "2026-10-25"]
+    assert costs.requests[-1].url.params["ending_at"] == "2026-11-25T00:00:00Z"
+
+
+def test_rows_of_one_day_and_workspace_are_summed(upstream):
+    day = ("2026-11-23", "wrkspc_1")
+    rows = [(*day, "100.5", 3), (*day, "-50", 4), ("2026-11-23", None, "1", None)]
+    upstream(NOTHING, reply(json=body(*rows)))
+
+    report.fetch_report(NOW)
+
+    assert [rest for _, *rest in stored()] == [
+        ["", Decimal("0.01"), None],
+        ["wrkspc_1", Decimal("0.505"), 7],
+    ]
+
+
+def test_the_oldest_refresh_of_all_pages_counts(upstream):
+    upstream(reply(json=body(refreshed_at="2026-11-24T08:00:00Z")), NOTHING)
+
+    report.fetch_report(NOW)
+
+    assert CostReport.objects.get().refreshed_at.hour == 8
+
+
+def test_without_a_key_nothing_is_ever_due_or_asked(upstream, settings):
+    costs = upstream(NOTHING)
+    settings.ANTHROPIC_ADMIN_KEY = ""
+
+    assert not report.due_report(NOW)
+    assert not report.fetch_report(NOW)
+
+    assert not costs.requests
+    assert not CostReport.objects.exists()
+
+
+def test_it_is_asked_once_an_hour(upstream):
+    costs = upstream(NOTHING)
+    report.fetch_report(NOW)
+    asked = len(costs.requests)
+
+    assert not report.due_report(NOW + timedelta(minutes=59))
+    assert not report.fetch_report(NOW + timedelta(minutes=59))
+    assert len(costs.requests) == asked
+    assert report.due_report(NOW + timedelta(minutes=60))
+    assert report.fetch_report(NOW + timedelta(minutes=60))
+
+
+def test_it_is_queued_when_due_and_not_again_within_a_minute(upstream):
+    upstream(NOTHING)
+
+    queued = [report.due_report(NOW + timedelta(seconds=at)) for at in (0, 0.5, 59, 61, 62)]
+
+    assert queued == [True, False, False, True, False]
+
+
+def test_the_worker_fetches_what_the_mirror_queues(upstream, settings):
+    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
+    upstream(NOTHING, A_DAY)
+
+    assert tasks.queue_due_work() == 1
+    assert tasks.queue_due_work() == 0
+
+    assert CostReport.objects.get().fetched_at
+
+
+def test_only_one_of_two_workers_fetches(upstream):
+    costs = upstream(NOTHING)
+    CostReport.objects.claim(NOW)
+
+    assert not report.fetch_report(NOW + timedelta(seconds=30))
+
+    assert not costs.requests
+
+
+def test_a_killed_workers_claim_runs_out(upstream):
+    upstream(NOTHING)
+    CostReport.objects.claim(NOW)
+
+    assert not report.due_report(NOW + timedelta(minutes=4))
+    assert report.due_report(NOW + timedelta(minutes=6))
+    assert report.fetch_report(NOW + timedelta(minutes=6))
+
+
+def test_whoever_lost_the_claim_writes_nothing(upstream, monkeypatch):
+    upstream(NOTHING, A_DAY)
+    names = report._names
+
+    def overtaken(client):
+        CostReport.objects.update(claimed_until=NOW + timedelta(hours=1))
+        return names(client)
+
+    monkeypatch.setattr(report, "_names", overtaken)
+
+    assert not report.fetch_report(NOW)
+
+    assert not stored()
+    assert CostReport.objects.get().fetched_at is None
+
+
+def test_a_failing_second_page_leaves_the_old_rows(upstream):
+    upstream(NOTHING, A_DAY)
+    report.fetch_report(NOW)
+    first = reply(json=body(("2026-11-23", "wrkspc_1", "999", 9), next_page="more"))
+    upstream(NOTHING, first, refusal(500))
+
+    assert not report.fetch_report(NOW + timedelta(hours=1))
+
+    assert amounts() == [Decimal("2.5")]
+    state = CostReport.objects.get()
+    assert state.fetched_at == NOW
+    assert "500 api_error" in state.error
+    assert state.request_id == "req_1"
+
+
+def test_a_new_report_takes_the_place_of_the_old_one(upstream):
+    upstream(NOTHING, A_DAY)
+    report.fetch_report(NOW)
+    upstream(NOTHING, reply(json=body(("2026-11-22", "wrkspc_2", "100", 1))))
+
+    report.fetch_report(NOW + timedelta(hours=1))
+
+    assert [(str(day), named) for day, named, *_ in stored()] == [("2026-11-22", "wrkspc_2")]
+
+
+def test_days_that_are_fetched_no_more_are_kept(upstream):
+    old = reply(json=body(("2026-09-24", "wrkspc_1", "1", 1)))
+    upstream(old, NOTHING)
+    report.fetch_report(NOW)
+    upstream(NOTHING)
+
+    report.fetch_report(NOW + timedelta(days=1))
+
+    assert amounts() == [Decimal("0.01")]
+    assert str(CostReport.objects.get().covers_since) == "2026-09-24"
+
+
+def test_days_that_were_never_fetched_are_not_covered(upstream):
+    upstream(NOTHING)
+    report.fetch_report(NOW)
+
+    report.fetch_report(NOW + timedelta(days=100))
+
+    assert str(CostReport.objects.get().covers_since) == "2027-01-02"
+
+
+def test_waits_double_from_a_minute_to_an_hour(upstream):
+    upstream(refusal(500))
+    waits, now = [], NOW
+    for _ in range(8):
+        report.fetch_report(now)
+        next_at = CostReport.objects.get().next_at
+        waits.append((next_at - now).total_seconds() / 60)
+        now = next_at
+
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_the_apis_own_wish_is_honoured(upstream):
+    upstream(refusal(429, "rate_limit_error", retry_after="600"))
+
+    report.fetch_report(NOW)
+
+    assert CostReport.objects.get().next_at == NOW + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_told_in_the_apis_words_and_asked_again_in_an_hour(upstream, status):
+    upstream(refusal(status, "permission_error", "This endpoint requires an Admin API key."))
+
+    report.fetch_report(NOW)
+
+    state = CostReport.objects.get()
+    assert "requires an Admin API key. (request id req_1)" in state.error
+    assert state.error_at == NOW
+    assert state.next_at == NOW + timedelta(hours=1)
+
+
+def test_success_clears_the_error(upstream):
+    upstream(refusal(500))
+    report.fetch_report(NOW)
+    upstream(NOTHING)
+
+    assert report.fetch_report(NOW + timedelta(minutes=1))
+
+    state = CostReport.objects.get()
+    assert (state.error, state.error_at, state.request_id, state.failures) == ("", None, "", 0)
+
+
+def test_a_key_that_cannot_be_sent_is_an_error_without_it(admin, settings):
+    settings.ANTHROPIC_ADMIN_KEY = "sk-ant admin"
+
+    assert not report.fetch_report(NOW)
+
+    state = CostReport.objects.get()
+    assert state.error.startswith("ANTHROPIC_ADMIN_KEY cannot be used")
+    assert "sk-ant admin" not in state.error
+
+
+def test_figures_that_sum_to_more_than_there_can_be_are_refused(upstream):
+    row = ("2026-11-23", "wrkspc_1", "99999999999999", 2**63 - 1)
+    upstream(NOTHING, reply(json=body(*[row] * 200)))
+
+    assert not report.fetch_report(NOW)
+
+    assert "sum to more" in CostReport.objects.get().error
+
+
+def test_names_are_kept_and_a_key_that_may_not_list_them_reads_the_report_all_the_same(upstream):
+    named = {"data": [{"id": "wrkspc_1", "name": "Research"}], "has_more": False}
+    upstream(NOTHING, workspaces=reply(json=named))
+    report.fetch_report(NOW)
+    assert CostReport.objects.get().workspace_names == {"wrkspc_1": "Research"}
+    upstream(NOTHING, workspaces=refusal(403, "permission_error"))
+
+    assert report.fetch_report(NOW + timedelta(hours=1))
+
+    assert CostReport.objects.get().workspace_names == {}
+
+
+def test_the_admin_key_is_in_no_log_and_no_row(upstream, caplog):
+    caplog.set_level(logging.DEBUG)
+    upstream(refusal(400, message=f"{KEY} may not do this."))
+
+    report.fetch_report(NOW)
+
+    assert KEY not in caplog.text
+    assert KEY not in str(CostReport.objects.values())
+
+
+def test_it_goes_to_the_address_of_the_environment_alone(upstream, settings):
+    settings.ANTHROPIC_BASE_URL = "https://gateway.test/prefix"
+    costs = upstream(NOTHING)
+
+    report.fetch_report(NOW)
+
+    assert {str(request.url.copy_with(query=None)) for request in costs.requests} == {
+        f"https://gateway.test/prefix{COST}"
+    }
+
+
+def test_the_sandbox_tells_what_it_has_billed(sandbox, settings, db):
+    settings.ANTHROPIC_ADMIN_KEY = sandbox.admin_key
+    batch_id = sandbox.add_batch(status="ended")
+
+    assert report.fetch_report(timezone.now())
+
+    (row,) = ReportedCost.objects.all()
+    assert row.amount == sandbox.billed(batch_id)
+    assert row.requests == 10
+    assert row.api_workspace_id == sandbox.keys[sandbox.key]
+    assert set(CostReport.objects.get().workspace_names) == set(sandbox.keys.values())
+
+
+def test_without_the_admin_key_the_sandbox_says_what_is_wrong(sandbox, settings, db):
+    settings.ANTHROPIC_ADMIN_KEY = sandbox.key
+
+    assert not report.fetch_report(timezone.now())
+
+    assert "requires an Admin API key" in CostReport.objects.get().error

@@ -1,0 +1,408 @@
+import json
+import re
+from datetime import timedelta
+
+import httpx
+import pytest
+import time_machine
+from django.utils import timezone
+
+from batches import results, tasks
+from batches.costs import cost_of
+from batches.labels import Labels, label_batch
+from batches.models import Batch, BatchUsage, FailedRequest, Ingestion, Revision, Workspace
+from batches.results import due_readings, ingest, note_lost
+
+pytestmark = pytest.mark.usefixtures("no_waits")
+SUCCEEDED = json.dumps(
+    {
+        "custom_id": "a",
+        "result": {
+            "type": "succeeded",
+            "message": {
+                "model": "claude-sonnet-4-6",
+                "stop_reason": "end_turn",
+                "usage": {"input_tokens": 1_000_000, "output_tokens": 0},
+            },
+        },
+    }
+).encode()
+
+
+def fresh(batch: Batch) -> Batch:
+    return Batch.objects.select_related("workspace").get(pk=batch.pk)
+
+
+def figures(batch: Batch) -> tuple:
+    """All that a reading writes, without row numbers and times."""
+    ingestion = Ingestion.objects.get(batch=batch)
+    return (
+        fresh(batch).results_state,
+        sorted(map(tuple, batch.usage.values_list(*USAGE))),
+        list(batch.failed_requests.order_by("id").values_list(*FAILED)),
+        ingestion.lines,
+        ingestion.outcomes,
+        ingestion.stop_reasons,
+    )
+
+
+USAGE = [f.name for f in BatchUsage._meta.fields if f.name != "id"]
+FAILED = ("custom_id", "outcome", "error_type", "message", "request_id")
+
+
+def test_what_the_file_holds_is_what_the_row_says(ended, sandbox):
+    batch = ended(requests=300, succeeded=200, errored=60, canceled=40)
+
+    assert ingest(batch)
+
+    batch = fresh(batch)
+    assert batch.results_state == "read"
+    assert batch.ingestion.outcomes == {"succeeded": 200, "errored": 60, "canceled": 40}
+    assert batch.ingestion.problem == ""
+    assert sum(batch.ingestion.stop_reasons.values()) == 200
+    assert sum(row.requests for row in batch.usage.all()) == 200
+    assert batch.failed_requests.filter(outcome="canceled").count() == 40
+    assert not batch.failed_requests.filter(outcome="errored", error_type="").exists()
+
+
+def test_the_figures_are_the_sandbox_s_own(ended, sandbox):
+    batch = ended(requests=400, models=["claude-haiku-5-5"])
+
+    ingest(batch)
+
+    assert cost_of(fresh(batch)).total == sandbox.billed(batch.api_id)
+
+
+def test_a_second_reading_changes_nothing(ended):
+    batch = ended(requests=50, succeeded=30, errored=20)
+    ingest(batch)
+    before = figures(batch)
+
+    assert ingest(fresh(batch))
+
+    assert figures(batch) == before
+
+
+def test_a_reading_shows_itself_to_polls(ended):
+    batch = ended()
+    before = Revision.current()
+
+    ingest(batch)
+
+    assert fresh(batch).revision > before
+    assert Workspace.objects.get().latest_revision == fresh(batch).revision
+
+
+def test_nothing_of_what_was_said_is_kept(answering):
+    line = json.loads(SUCCEEDED)
+    line["result"]["message"]["content"] = [{"type": "text", "text": "a secret of the customer's"}]
+    batch = answering(json.dumps(line).encode(), requests=1)
+
+    ingest(batch)
+
+    kept = [
+        *BatchUsage.objects.values(),
+        *FailedRequest.objects.values(),
+        *Ingestion.objects.values(),
+    ]
+    assert "secret" not in repr(kept)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([SUCCEEDED], "short: 1 lines for 2 requests"),
+        ([b""], "short: 0 lines"),
+        ([SUCCEEDED, b"\n", SUCCEEDED[:50]], "ends in the middle of a line"),
+        ([SUCCEEDED, b"\n", httpx.ReadError("reset")], "cut off: .*reset"),
+        ([SUCCEEDED, b"\n", httpx.ReadTimeout("silence")], "cut off: .*nothing came in time"),
+        ([b"{oops\n", b"{again\n"], "garbled: 2 of 2 lines"),
+        ([SUCCEEDED + b"\n"] * 3, "more lines than the batch has requests"),
+        ([b"\xff\xfe\xfd\n" * 2], "garbled: 2 of 2 lines"),
+    ],
+    ids=["short", "empty", "half a line", "cut", "stalled", "garbled", "long", "binary"],
+)
+def test_a_file_that_is_not_whole_leaves_no_figures_and_is_tried_again(answering, pieces, words):
+    batch = answering(pieces, requests=2)
+
+    assert not ingest(batch)
+
+    ingestion = Ingestion.objects.get()
+    assert re.search(words, ingestion.error)
+    assert (fresh(batch).results_state, ingestion.attempts) == ("pending", 1)
+    assert ingestion.next_attempt_at > timezone.now()
+    assert not BatchUsage.objects.exists()
+    assert not FailedRequest.objects.exists()
+
+
+def test_a_failed_second_reading_leaves_the_first_one_s_figures(ended, sandbox):
+    batch = ended(requests=50, succeeded=30, errored=20)
+    ingest(batch)
+    before = figures(batch)
+    sandbox.fail_next("cut", path="/results")
+
+    assert not ingest(fresh(batch))
+
+    assert figures(batch) == before
+
+
+def test_one_garbled_line_is_counted_shown_and_hides_no_other(answering):
+    batch = answering(b"\n".join([SUCCEEDED, b"{oops", SUCCEEDED, b""]), requests=3)
+
+    assert ingest(batch)
+
+    ingestion = Ingestion.objects.get()
+    assert (ingestion.lines, ingestion.odd_lines) == (3, 1)
+    assert ingestion.outcomes == {"succeeded": 2}
+    assert "1 of 3 lines could not be understood" in ingestion.problem
+    assert "line 2" in ingestion.problem
+
+
+def test_a_file_that_disagrees_with_the_counts_says_so(answering):
+    batch = answering(SUCCEEDED, requests=1, succeeded=0, errored=1)
+
+    assert ingest(batch)
+
+    problem = Ingestion.objects.get().problem
+    assert "1 succeeded where the batch says 0" in problem
+    assert "0 errored where the batch says 1" in problem
+
+
+def test_after_five_tries_the_results_are_called_unreadable_with_the_reason(answering):
+    batch = answering(SUCCEEDED, requests=2)
+
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(5):
+            assert not ingest(fresh(batch))
+            clock.move_to(Ingestion.objects.get().next_attempt_at)
+
+    ingestion = Ingestion.objects.get()
+    assert fresh(batch).results_state == "unreadable"
+    assert "short: 1 lines for 2 requests" in ingestion.error
+    assert cost_of(fresh(batch)).state == "unreadable"
+
+
+def test_the_pauses_between_tries_grow(answering):
+    batch = answering(SUCCEEDED, requests=2)
+    pauses = []
+
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(4):
+            ingest(fresh(batch))
+            due = Ingestion.objects.get().next_attempt_at
+            pauses.append((due - timezone.now()).total_seconds())
+            clock.move_to(due)
+
+    assert pauses == [10, 30, 90, 270]
+
+
+def test_unreadable_results_that_come_whole_after_all_are_read(answering, monkeypatch):
+    batch = answering(SUCCEEDED, requests=1)
+    Batch.objects.filter(pk=batch.pk).update(results_state="unreadable")
+
+    assert ingest(fresh(batch))
+
+    assert fresh(batch).results_state == "read"
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "529", "reset", "403"])
+def test_an_api_that_cannot_be_reached_costs_no_try(ended, sandbox, fault):
+    batch = ended()
+    sandbox.fail_next(fault, times=3, path="/results")
+
+    assert not ingest(batch)
+
+    ingestion = Ingestion.objects.get()
+    assert (fresh(batch).results_state, ingestion.attempts) == ("pending", 0)
+    assert ingestion.error
+    assert ingestion.next_attempt_at > timezone.now()
+
+
+def test_without_a_key_it_waits_and_says_why(ended, workspace):
+    batch = ended()
+    Workspace.objects.update(api_key="")
+
+    assert not ingest(fresh(batch))
+
+    assert "has no API key" in Ingestion.objects.get().error
+    assert fresh(batch).results_state == "pending"
+
+
+def test_a_404_right_after_the_end_is_tried_again(ended, sandbox):
+    batch = ended()
+    sandbox.fail_next("404", path="/results")
+
+    assert not ingest(batch)
+    assert fresh(batch).results_state == "pending"
+    assert ingest(batch)
+
+    assert fresh(batch).results_state == "read"
+
+
+def test_a_404_after_29_days_means_lost(ended, sandbox):
+    batch = ended(created_at=timezone.now() - timedelta(days=29, minutes=1))
+    Batch.objects.update(archived_at=None)
+
+    assert not ingest(fresh(batch))
+
+    assert fresh(batch).results_state == "lost"
+
+
+@pytest.mark.parametrize("how", ["archive", "remove"])
+def test_results_gone_before_they_were_read_are_lost_and_say_so(
+    ended, sandbox, sync, workspace, how
+):
+    batch = ended()
+    getattr(sandbox, how)(batch.api_id)
+    gone = {"deleted_upstream_at": timezone.now()} if how == "remove" else {}
+    sync(workspace)
+    Batch.objects.update(**gone) if gone else None
+    before = Revision.current()
+
+    assert note_lost() == 1
+
+    assert cost_of(fresh(batch)).state == "lost"
+    assert fresh(batch).revision > before
+    assert due_readings(timezone.now()) == []
+
+
+def test_results_read_in_time_outlive_the_archiving(ended, sandbox, sync, workspace):
+    batch = ended()
+    ingest(batch)
+    sandbox.archive(batch.api_id)
+    sync(workspace)
+
+    assert note_lost() == 0
+
+    assert cost_of(fresh(batch)).state == "computed"
+
+
+def test_the_oldest_are_read_first(ended):
+    young, old = (ended(created_at=timezone.now() - timedelta(days=days)) for days in (2, 20))
+
+    assert due_readings(timezone.now()) == [old.pk, young.pk]
+
+
+def test_what_is_in_hand_is_not_handed_out_again(ended):
+    ended()
+    now = timezone.now()
+
+    assert len(due_readings(now)) == 1
+    assert due_readings(now + timedelta(seconds=40)) == []
+    # A worker that was killed with its task leaves the row as it was.
+    assert len(due_readings(now + timedelta(seconds=51))) == 1
+
+
+def test_no_more_is_handed_out_than_workers_can_soon_do(ended, monkeypatch):
+    monkeypatch.setattr(results, "MOST_QUEUED", 2)
+    first, second, third = (ended() for _ in range(3))
+    now = timezone.now()
+
+    assert due_readings(now) == [first.pk, second.pk]
+    assert due_readings(now) == []
+    ingest(first)
+    assert due_readings(now) == [third.pk]
+
+
+def test_batches_that_run_are_not_read(mirrored):
+    batch = mirrored()
+
+    assert due_readings(timezone.now()) == []
+    assert not ingest(batch)
+    assert not Ingestion.objects.exists()
+
+
+def test_two_workers_never_read_one_file_at_once(ended, sandbox):
+    batch = ended()
+    assert Ingestion.objects.claim(batch, timezone.now())
+
+    assert not ingest(batch)
+
+    assert ("GET", f"/v1/messages/batches/{batch.api_id}/results") not in sandbox.calls
+
+
+def test_a_killed_worker_s_file_is_taken_over_within_a_minute(ended):
+    batch = ended()
+    killed_at = timezone.now()
+    # Killed in the middle of reading: the claim is all that is left of it.
+    Ingestion.objects.claim(batch, killed_at)
+
+    with time_machine.travel(killed_at + timedelta(seconds=59)):
+        assert due_readings(timezone.now()) == [batch.pk]
+        assert ingest(batch)
+
+
+def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
+    batch = ended(requests=30)
+    check = results._check
+
+    def overtaken(batch, tally):
+        check(batch, tally)
+        Ingestion.objects.update(claim="somebody else's")
+
+    monkeypatch.setattr(results, "_check", overtaken)
+
+    assert not ingest(batch)
+
+    assert not BatchUsage.objects.exists()
+    assert Ingestion.objects.get().claim == "somebody else's"
+
+
+def test_a_long_reading_says_now_and_then_that_it_lives(answering, monkeypatch):
+    monkeypatch.setattr(results, "BEAT_SECONDS", 0.0)
+    seen = []
+
+    def pieces():
+        yield SUCCEEDED + b"\n"
+        seen.append(Ingestion.objects.get().claimed_until)
+        yield SUCCEEDED + b"\n"
+        seen.append(Ingestion.objects.get().claimed_until)
+        yield SUCCEEDED
+
+    batch = answering(pieces(), requests=3)
+
+    assert ingest(batch)
+    assert seen[0] < seen[1]
+
+
+def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
+    batch = ended()
+    check = results._check
+
+    def labeled_meanwhile(batch, tally):
+        check(batch, tally)
+        label_batch(batch, Labels("eval", "ada"), actor=person("operator"), address="")
+
+    monkeypatch.setattr(results, "_check", labeled_meanwhile)
+
+    ingest(fresh(batch))
+
+    assert set(BatchUsage.objects.values_list("label", "owner")) == {("eval", "ada")}
+
+
+def test_the_mirror_hands_ended_batches_to_the_worker(ended):
+    batch = ended()
+
+    assert tasks.queue_due_work() == 1
+    tasks.ingest_results.call(batch.pk)
+    tasks.ingest_results.call(batch.pk)
+
+    assert fresh(batch).results_state == "read"
+    assert tasks.queue_due_work() == 0
+
+
+def test_every_file_is_read_in_the_end_however_the_network_fails(sandbox, workspace, sync):
+    ids = [sandbox.add_batch(status="ended", requests=200, errored=20) for _ in range(12)]
+    sync(workspace)
+    chance = iter(["cut", "500", "429", "reset", "404", "garbage", "html"] * 3)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for fault in chance:
+            sandbox.fail_next(fault, times=2, path="/results")
+            for pk in due_readings(timezone.now()):
+                ingest(Batch.objects.select_related("workspace").get(pk=pk))
+            clock.shift(timedelta(minutes=6))
+
+    read = Batch.objects.filter(results_state="read")
+    assert {batch.api_id for batch in read} == set(ids)
+    assert all(sum(row.requests for row in batch.usage.all()) == 180 for batch in read)
+    assert all(cost_of(batch).total == sandbox.billed(batch.api_id) for batch in read)
