@@ -1,0 +1,312 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from batches.models import BatchUsage
+from batches.period import Period
+from batches.pricing import PriceTable
+from batches.question import COLUMNS, Question
+from batches.spend import lost_next, spend
+from tests.spend_world import PRICES, spent, used
+
+NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30))
+
+
+@pytest.fixture(autouse=True)
+def _prices(settings, db):
+    settings.BATCHBOARD_PRICE_TABLE = PRICES
+
+
+@pytest.fixture
+def ask(workspace, other_workspace):
+    """A function that asks both workspaces about November."""
+
+    def ask(period=NOVEMBER, *, of=(workspace, other_workspace), **options):
+        return spend(Question([each.pk for each in of], period, **options))
+
+    return ask
+
+
+@pytest.fixture
+def world(workspace, other_workspace):
+    """Read batches of both workspaces, models, labels and owners; known by heart: $26.66."""
+    first, late = date(2026, 11, 2), date(2026, 11, 12)
+    # 3 x $1, and half a million out at $5: 5.50
+    spent(workspace, first, used(input=3, output=0.5), label="nightly", owner="ada")
+    # (1 x $10) x 1.1 in the US: 11.00; and 4 searches at a cent: 0.04
+    spent(
+        workspace,
+        first,
+        used(model="large", input=1, inference_geo="us", web_searches=4),
+        owner="ada",
+    )
+    # After the price was halved, 2 x $5: 10.00
+    spent(other_workspace, late, used(model="large", input=2), label="nightly", owner="bob")
+    # Canceled on its way: 0.01 x $2 written to the cache, 1 x $0.10 read from it: 0.12
+    spent(other_workspace, late, used(cache_write_1h=0.01, cache_read=1), is_canceled=True)
+
+
+def test_a_period_is_worth_what_a_person_reckons(ask, world):
+    answer = ask()
+
+    assert answer.total.known == Decimal("26.66")
+    # Twice the tokens' cost; searches are as dear as ever: 2 x 26.62 + 0.04
+    assert answer.total.standard == Decimal("53.28")
+    assert answer.total.saving == Decimal("26.62")
+    assert answer.total.requests == 40
+    assert answer.total.read == answer.total.batches == 4
+    assert answer.total.is_whole
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("workspace", {"Research": "16.54", "Production": "10.12"}),
+        ("model", {"small": "5.62", "large": "21.04"}),
+        ("label", {"nightly": "15.50", "": "11.16"}),
+        ("owner", {"ada": "16.54", "bob": "10.00", "": "0.12"}),
+        ("canceled", {False: "26.54", True: "0.12"}),
+    ],
+)
+def test_each_grouping_sums_to_the_total(ask, world, workspace, other_workspace, group, expected):
+    names = {workspace.pk: "Research", other_workspace.pk: "Production"}
+
+    answer = ask(group=group)
+
+    found = {
+        names[key] if group == "workspace" else key: figure.known
+        for key, figure in answer.groups.items()
+    }
+    assert found == {key: Decimal(amount) for key, amount in expected.items()}
+    assert sum(figure.known for figure in answer.groups.values()) == answer.total.known
+    assert sum(figure.batches for figure in answer.groups.values()) == 4
+
+
+@pytest.mark.parametrize("stack", ["model", "workspace"])
+def test_days_and_series_sum_to_the_total_too(ask, world, stack):
+    answer = ask(stack=stack)
+
+    days = {day: figure.known for day, figure in answer.days.items() if figure.known}
+    assert days == {date(2026, 11, 2): Decimal("16.54"), date(2026, 11, 12): Decimal("10.12")}
+    assert sum(figure.known for figure in answer.series.values()) == answer.total.known
+    assert sum(figure.known for figure in answer.cells.values()) == answer.total.known
+
+
+def test_token_classes_are_apart_and_searches_too(ask, world):
+    classes = {each.name: (each.quantity, each.known) for each in ask().classes}
+
+    assert classes == {
+        "input_tokens": (6_000_000, Decimal(24)),
+        "output_tokens": (500_000, Decimal("2.5")),
+        "cache_write_5m_tokens": (0, 0),
+        "cache_write_1h_tokens": (10_000, Decimal("0.02")),
+        "cache_read_tokens": (1_000_000, Decimal("0.1")),
+        "web_searches": (4, Decimal("0.04")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"model": "large"}, "21.04"),
+        ({"label": "nightly"}, "15.50"),
+        ({"label": ""}, "11.16"),
+        ({"owner": "ada", "model": "large"}, "11.04"),
+        ({"is_canceled": True}, "0.12"),
+        ({"is_canceled": False}, "26.54"),
+        ({"model": "unheard of"}, "0"),
+    ],
+)
+@pytest.mark.parametrize("group", COLUMNS)
+def test_filters_narrow_down_every_grouping(ask, world, filters, expected, group):
+    answer = ask(group=group, **filters)
+
+    assert answer.total.known == Decimal(expected)
+    assert sum(figure.known for figure in answer.groups.values()) == Decimal(expected)
+
+
+def test_only_the_workspaces_asked_for_are_counted(ask, world, workspace):
+    answer = ask(of=[workspace])
+
+    assert answer.total.known == Decimal("16.54")
+    assert answer.total.batches == 2
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_in"),
+    [
+        (datetime(2026, 10, 31, 23, 59, 59, 999_999, UTC), False),
+        (datetime(2026, 11, 1, tzinfo=UTC), True),
+        (datetime(2026, 11, 30, 23, 59, 59, 999_999, UTC), True),
+        (datetime(2026, 12, 1, tzinfo=UTC), False),
+    ],
+)
+def test_a_period_is_whole_utc_days(ask, workspace, moment, is_in):
+    spent(workspace, moment, used(input=1))
+    spent(workspace, moment, results_state="pending")
+
+    answer = ask()
+
+    assert (answer.total.known, answer.total.read) == ((1, 1) if is_in else (0, 0))
+    assert answer.total.missing["unread"] == is_in
+    if is_in:
+        assert answer.days[moment.date()].missing["unread"] == 1
+
+
+def test_the_period_before_is_as_long_and_ends_right_before(ask, workspace):
+    spent(workspace, date(2026, 10, 1), used(input=64))
+    spent(workspace, date(2026, 10, 2), used(input=4))
+    spent(workspace, date(2026, 10, 31), used(input=1))
+    spent(workspace, date(2026, 10, 31), results_state="lost")
+    spent(workspace, date(2026, 11, 1), used(input=16))
+
+    answer = ask()
+
+    assert answer.before.known == 5
+    assert answer.before.left_out == [("lost", 1)]
+    assert answer.total.known == 16
+
+
+@pytest.fixture
+def gaps(workspace):
+    """One batch of each kind that is not in the figures, on a day and under a label of its own."""
+    spent(workspace, date(2026, 11, 1), processing_status="in_progress", label="running")
+    spent(workspace, date(2026, 11, 2), results_state="pending", label="unread")
+    spent(workspace, date(2026, 11, 3), results_state="unreadable", label="unreadable")
+    spent(workspace, date(2026, 11, 4), results_state="lost", label="lost")
+    spent(workspace, date(2026, 11, 5), used(model="new"), used(input=1), label="unpriced")
+    return ("running", "unread", "unreadable", "lost", "unpriced")
+
+
+@pytest.mark.parametrize("group", COLUMNS)
+def test_what_is_not_in_it_is_counted_beside_every_figure(ask, gaps, group):
+    answer = ask(group=group)
+
+    assert answer.total.left_out == [(kind, 1) for kind in gaps]
+    assert answer.total.batches == 5
+    assert answer.total.read == 1
+    days = [answer.days[date(2026, 11, n)].left_out for n in range(1, 6)]
+    assert days == [[(kind, 1)] for kind in gaps]
+    counted = [figure.missing for figure in answer.groups.values()]
+    assert {kind: sum(each[kind] for each in counted) for kind in gaps} == dict.fromkeys(gaps, 1)
+
+
+def test_each_label_has_its_own_gap(ask, gaps):
+    answer = ask(group="label")
+
+    assert {key: figure.left_out for key, figure in answer.groups.items()} == {
+        kind: [(kind, 1)] for kind in gaps
+    }
+
+
+def test_what_has_not_been_read_belongs_to_no_model(ask, gaps):
+    groups = ask(group="model").groups
+
+    assert set(groups) == {"small", "new", None}
+    assert groups[None].batches == 4
+    assert groups[None].cost is None
+    assert groups["new"].cost is None
+    assert groups["new"].missing["unpriced"] == 1
+    assert groups["small"].cost == 1
+
+
+def test_unknown_is_never_zero(ask, workspace):
+    spent(workspace, date(2026, 11, 1), results_state="pending")
+
+    answer = ask()
+
+    assert answer.total.cost is None
+    assert answer.total.saving is None
+    assert answer.days[date(2026, 11, 1)].cost is None
+    assert answer.days[date(2026, 11, 2)].cost == 0
+
+
+def test_a_batch_of_which_nothing_succeeded_cost_nothing(ask, workspace):
+    spent(workspace, date(2026, 11, 1))
+
+    answer = ask()
+
+    assert answer.total.cost == 0
+    assert answer.total.read == 1
+
+
+def test_a_known_part_counts_though_the_batch_has_an_unpriced_model_too(ask, workspace):
+    spent(workspace, date(2026, 11, 5), used(model="new", input=9), used(input=1))
+
+    answer = ask(group="workspace")
+
+    assert answer.total.cost == 1
+    assert not answer.total.is_whole
+    assert answer.unpriced_models == ["new"]
+    [tokens] = [each for each in answer.classes if each.name == "input_tokens"]
+    assert (tokens.quantity, tokens.unpriced, tokens.cost) == (10_000_000, 9_000_000, 1)
+
+
+def test_a_model_is_unpriced_only_before_its_first_price(ask, workspace):
+    spent(workspace, date(2025, 12, 31), used(input=1))
+    spent(workspace, date(2026, 1, 1), used(input=1))
+
+    answer = ask(Period(date(2025, 12, 1), date(2026, 1, 31)))
+
+    assert answer.total.missing["unpriced"] == 1
+    assert answer.days[date(2025, 12, 31)].left_out == [("unpriced", 1)]
+    assert answer.total.known == 1
+
+
+def test_prompts_on_both_sides_of_a_threshold_have_no_price(ask, workspace, settings):
+    dearer = replace(PRICES.prices[0], prompt_over=100_000, input=Decimal(4))
+    settings.BATCHBOARD_PRICE_TABLE = PriceTable([*PRICES.prices, dearer])
+    spent(workspace, date(2026, 11, 1), used(prompt_up_to=100_000, input=1))
+    spent(workspace, date(2026, 11, 1), used(prompt_over=100_000, input=1))
+    # Read before there was a threshold.
+    spent(workspace, date(2026, 11, 1), used(input=1))
+
+    answer = ask(group="owner")
+
+    assert answer.total.known == 3
+    assert answer.total.left_out == [("unpriced", 1)]
+
+
+@pytest.mark.parametrize("group", ["label", "owner"])
+def test_groups_fetched_apart_are_priced_day_by_day_all_the_same(ask, workspace, group):
+    # On one side and the other of the change in price.
+    for day in (9, 10):
+        spent(workspace, date(2026, 11, day), used(model="large", input=1), label="x", owner="x")
+
+    answer = ask(group=group)
+
+    assert answer.groups["x"].known == answer.total.known == Decimal(15)
+
+
+def test_sums_stay_exact_however_large(ask, workspace):
+    huge = 2**62
+    for n in range(3):
+        spent(workspace, date(2026, 11, 1), {"input_tokens": huge, "inference_geo": f"geo{n}"})
+    BatchUsage.objects.update(cache_read_tokens=1)
+
+    answer = ask()
+
+    assert answer.total.known == (Decimal(3 * huge) * 1 + Decimal("0.3")) / 1_000_000
+
+
+def test_no_usage_and_no_workspace_are_no_error(ask):
+    assert ask().total.batches == 0
+    assert ask(of=[]).total.cost == 0
+
+
+def test_what_will_be_lost_next_is_ended_unread_and_near_its_end_oldest_first(
+    workspace, other_workspace
+):
+    now = timezone.now()
+    soon = spent(workspace, now - timedelta(days=26, hours=1), results_state="pending")
+    sooner = spent(workspace, now - timedelta(days=28), results_state="unreadable")
+    spent(workspace, now - timedelta(days=25, hours=23), results_state="pending")
+    spent(workspace, now - timedelta(days=28))
+    spent(workspace, now - timedelta(days=28), results_state="lost")
+    spent(workspace, now - timedelta(days=28), results_state="pending", archived_at=now)
+    spent(other_workspace, now - timedelta(days=28), results_state="pending")
+
+    assert list(lost_next([workspace.pk], now)) == [sooner, soon]
