@@ -3,18 +3,18 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django import forms
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 
-from batches.models import Batch, BatchQuerySet, Workspace
+from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
+from batches.period import end_of, start_of
+from batches.question import CANCELED
 from dashboard.keyset import ORDERS, BadCursor, Position
+from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
 
 PAGE_SIZE = 50
-LONGEST_TEXT = 200
 ID_PREFIX = "msgbatch_"
 
 TABS: dict[str, tuple[str, Q]] = {
@@ -33,46 +33,38 @@ STATUSES: dict[str, tuple[str, Q]] = TABS | {
 }
 SORTS = {"active": "Active first", "newest": "Newest first", "oldest": "Oldest first"}
 # What narrows the list down, the tab apart.
-FILTERS = ("workspace", "q", "label", "owner", "since", "until")
+FILTERS = (
+    "workspace", "q", "label", "owner", "model", "since", "until", "results", "canceled",
+)  # fmt: skip
+# Those that the page keeps folded away.
+MORE_FILTERS = ("label", "owner", "model", "since", "until", "results", "canceled")
 TITLES = {
     "status": "Status", "workspace": "Workspace", "q": "Search", "label": "Label",
-    "owner": "Owner", "since": "Created since", "until": "Created until", "sort": "Order",
+    "owner": "Owner", "model": "Model", "since": "Created since", "until": "Created until",
+    "results": "Results", "canceled": "Canceled requests", "sort": "Order",
 }  # fmt: skip
+# How far the reading of an ended batch's results is.
+RESULTS = {
+    "read": "read",
+    "pending": "not read yet",
+    "unreadable": "unreadable",
+    "lost": "lost",
+}
 
 
-class ListForm(forms.Form):
-    """The address's values, each checked for itself."""
+class ListForm(QueryForm):
+    titles = TITLES
 
-    status = forms.ChoiceField(choices=[(name, name) for name in STATUSES], required=False)
-    q = forms.CharField(max_length=LONGEST_TEXT, required=False)
-    label = forms.CharField(max_length=LONGEST_TEXT, required=False)
-    owner = forms.CharField(max_length=LONGEST_TEXT, required=False)
-    since = forms.DateField(input_formats=["%Y-%m-%d"], required=False)
-    until = forms.DateField(input_formats=["%Y-%m-%d"], required=False)
-    sort = forms.ChoiceField(choices=list(SORTS.items()), required=False)
-
-    def __init__(self, values: QueryDict, workspaces: list[Workspace]) -> None:
-        super().__init__(values)
-        names = [(workspace.slug, workspace.name) for workspace in workspaces]
-        self.fields["workspace"] = forms.ChoiceField(choices=names, required=False)
-
-    def sentences(self) -> list[str]:
-        """One for each value that is left out; of what was given, no more than a line of it."""
-        return [
-            f"{TITLES[name]}: {self._what_is_wrong(name)} It is left out."
-            for name in self.fields
-            if name in self.errors
-        ]
-
-    def _what_is_wrong(self, name: str) -> str:
-        given = str(self.data.get(name, ""))
-        if len(given) > LONGEST_TEXT:
-            return f"{len(given):,} characters are more than the {LONGEST_TEXT} that can be sought."
-        if name in {"since", "until"}:
-            return f"“{given}” is not a day such as 2026-11-24."
-        if name in {"status", "workspace", "sort"}:
-            return f"there is no “{given}” to choose."
-        return "it holds a character that no text can have."
+    status = choice_field(*STATUSES)
+    q = text_field()
+    label = text_field()
+    owner = text_field()
+    model = text_field()
+    since = day_field()
+    until = day_field()
+    results = choice_field(*RESULTS)
+    canceled = choice_field("yes", "no")
+    sort = choice_field(*SORTS)
 
 
 @dataclass
@@ -100,12 +92,16 @@ class Listing:
     @property
     def has_more_filters(self) -> bool:
         """One of the filters is set that the page keeps folded away."""
-        return any(name in self.chosen for name in ("label", "owner", "since", "until"))
+        return any(name in self.chosen for name in MORE_FILTERS)
 
     @property
     def given(self) -> dict[str, str]:
         """Every value as the form's fields show it, empty where none was chosen."""
         return {name: str(self.chosen.get(name, "")) for name in TITLES}
+
+    @property
+    def results(self) -> list[tuple[str, str]]:
+        return list(RESULTS.items())
 
     @property
     def sorts(self) -> list[tuple[str, str]]:
@@ -128,7 +124,13 @@ class Listing:
     def _narrowed(self, batches: BatchQuerySet) -> BatchQuerySet:
         for name in ("label", "owner"):
             if name in self.chosen:
-                batches = batches.filter(**{name: self.chosen[name]})
+                batches = batches.filter(**{name: stored_text(self.chosen[name])})
+        if "model" in self.chosen:
+            batches = batches.filter(used(stored_text(self.chosen["model"])))
+        if "results" in self.chosen:
+            batches = batches.filter(results_state=self.chosen["results"], is_active=False)
+        if "canceled" in self.chosen:
+            batches = batches.filter(CANCELED if self.chosen["canceled"] == "yes" else ~CANCELED)
         if "since" in self.chosen:
             batches = batches.filter(created_at__gte=start_of(self.chosen["since"]))
         if "until" in self.chosen:
@@ -155,8 +157,7 @@ class Listing:
 def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
     """A value that cannot be right is left out and named in `problems`; the others hold."""
     form = ListForm(query, workspaces)
-    form.is_valid()
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    chosen = form.chosen()
     listing = Listing(workspaces, chosen, form.sentences())
     if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
         listing.problems.append("Created since: this day comes after “until”: no batch can match.")
@@ -168,23 +169,16 @@ def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
     return listing
 
 
+def used(model: str) -> Exists:
+    """Batches of whose results any came from this model, as far as they have been read."""
+    return Exists(BatchUsage.objects.filter(batch=OuterRef("pk"), model=model))
+
+
 def sought(text: str) -> Q:
-    """Batches whose id starts with the text, blanks apart, or whose label or owner holds it."""
+    """Batches whose id starts with the text, blanks apart, or whose label, owner or note has it."""
     # People paste ids with blanks in them, and shortened ones with their dots.
     compact = re.sub(r"\s|\.{3}$|…$", "", text)
-    match = Q(label__icontains=text) | Q(owner__icontains=text)
+    match = Q(label__icontains=text) | Q(owner__icontains=text) | Q(note__icontains=text)
     if compact:
         match |= Q(api_id__startswith=compact) | Q(api_id__startswith=ID_PREFIX + compact)
     return match
-
-
-def start_of(day: date) -> datetime:
-    """The first moment of a UTC day."""
-    return datetime.combine(day, time.min, tzinfo=UTC)
-
-
-def end_of(day: date) -> datetime:
-    """The first moment after a UTC day, or the last there is."""
-    if day == date.max:
-        return datetime.max.replace(tzinfo=UTC)
-    return start_of(day + timedelta(days=1))

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
 from dashboard import cards
-from dashboard.listing import LONGEST_TEXT
+from dashboard.query_form import LONGEST_TEXT
 
 register = template.Library()
 

@@ -1,8 +1,6 @@
 """Who did what: the audit, page by page and as CSV."""
 
-import csv
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -13,10 +11,10 @@ from django.views.decorators.http import require_safe
 
 from batches.models import AuditEvent, Batch
 from dashboard.access import allow, visible_workspaces
+from dashboard.exports import csv_answer
 from dashboard.listing import read_listing
 
 PAGE_SIZE = 100
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AuditForm(forms.Form):
@@ -89,35 +87,3 @@ def matching_events(request: HttpRequest) -> tuple[QuerySet[AuditEvent], AuditFo
             | Q(action__icontains=wanted)
         )
     return events, form
-
-
-class Echo:
-    """A file that hands back what is written to it, so that csv can stream."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def csv_answer(
-    name: str, header: Iterable[str], rows: Iterable[Iterable[Any]]
-) -> StreamingHttpResponse:
-    """A CSV, streamed; no cell of it is a formula to a spreadsheet."""
-    writer = csv.writer(Echo())
-
-    def lines() -> Iterator[str]:
-        yield writer.writerow(header)
-        for row in rows:
-            yield writer.writerow([cell(value) for value in row])
-
-    answer = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
-
-
-def cell(value: Any) -> Any:
-    """Text that a spreadsheet would run gets an apostrophe before it, as OWASP advises."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

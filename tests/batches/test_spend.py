@@ -1,11 +1,14 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 
 import pytest
 from django.utils import timezone
 
+from batches.costs import cost_of
 from batches.models import BatchUsage
+from batches.models.usage import TOKEN_CLASSES
 from batches.period import Period
 from batches.pricing import PriceTable
 from batches.question import COLUMNS, Question
@@ -290,6 +293,42 @@ def test_sums_stay_exact_however_large(ask, workspace):
     answer = ask()
 
     assert answer.total.known == (Decimal(3 * huge) * 1 + Decimal("0.3")) / 1_000_000
+
+
+@pytest.mark.parametrize("group", COLUMNS)
+def test_a_total_is_to_the_last_digit_the_sum_of_what_its_batches_cost(
+    ask, workspace, other_workspace, group
+):
+    chance = Random(group)
+    batches = [
+        spent(
+            chance.choice([workspace, other_workspace]),
+            date(2026, 11, chance.randint(1, 30)),
+            *(
+                {
+                    "model": model,
+                    "inference_geo": chance.choice(["", "us", "global"]),
+                    "prompt_up_to": chance.choice([None, 100_000]),
+                    "web_searches": chance.randrange(3),
+                    **{name: chance.randrange(10**7) for name in TOKEN_CLASSES},
+                }
+                for model in chance.sample(["small", "large-20260101", "large", "new"], 2)
+            ),
+            label=chance.choice(["", "a", "b"]),
+            owner=chance.choice(["", "x"]),
+            is_canceled=chance.random() < 0.3,
+        )
+        for _ in range(40)
+    ]
+
+    answer = ask(group=group)
+
+    costs = [cost_of(batch) for batch in batches]
+    assert answer.total.known == sum(cost.known for cost in costs)
+    assert answer.total.standard == sum(cost.standard for cost in costs)
+    assert answer.total.missing["unpriced"] == sum(cost.state == "unpriced" for cost in costs)
+    assert sum(figure.known for figure in answer.groups.values()) == answer.total.known
+    assert sum(each.known for each in answer.classes) == answer.total.known
 
 
 def test_no_usage_and_no_workspace_are_no_error(ask):

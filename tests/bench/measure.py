@@ -12,9 +12,15 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
+from tests.bench import reading
+from tests.bench.spend import spend_pages
+
 
 def ready() -> None:
     django.setup()
+    if connection.vendor == "postgresql":
+        # A server of one's own has no database yet.
+        connection.creation.create_test_db(verbosity=0)
     call_command("migrate", verbosity=0)
 
 
@@ -80,6 +86,14 @@ def pages(batches: str) -> dict[str, float]:
         "poll_median": statistics.median(polls),
         "bare_median": statistics.median(bare),
         "peak_mb": peak_mb(),
+    }
+
+
+def spend(batches: str) -> dict[str, float]:
+    """The spend page over that many batches with usage, by grouping."""
+    taken = spend_pages(int(batches), timed)
+    return {f"{name}_p95": p95(seconds) for name, seconds in taken.items()} | {
+        f"{name}_median": statistics.median(seconds) for name, seconds in taken.items()
     }
 
 
@@ -194,7 +208,11 @@ def sdk(base_url: str, batches: str) -> dict[str, float]:
 
 
 MEASURES = {
+    "ingest": reading.ingest_file,
+    "sdk_results": reading.sdk_results,
+    "bare_results": reading.bare_results,
     "pages": pages,
+    "spend": spend,
     "cancels": cancels,
     "first_sync": first_sync,
     "steady_round": steady_round,
@@ -203,6 +221,6 @@ MEASURES = {
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
-    if name != "sdk":
+    if name not in {"sdk", "sdk_results", "bare_results"}:
         ready()
     print(json.dumps(MEASURES[name](*arguments)))

@@ -1,16 +1,25 @@
 """Generated mirrors: as many rows as asked for, without asking any API."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import batched
 from random import Random
 
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, Revision, Workspace
+from batches.models import Batch, BatchUsage, Revision, Workspace
 
 OUTCOMES = ("all_succeeded", "some_failed", "canceled", "expired", "all_failed")
 ACTIVE = 40
+SPEND_DAYS = 60
+# Of prompts, as the built-in prices have them.
+BRACKETS = (
+    {"prompt_over": 0, "prompt_up_to": 100_000},
+    {"prompt_over": 100_000, "prompt_up_to": 200_000},
+)
+MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1")
 
 
 def make_mirror(batches: int) -> Workspace:
@@ -63,11 +72,61 @@ def row(workspace: Workspace, number: int, now, chance: Random) -> Batch:
     return batch
 
 
-def signed_in(workspace: Workspace) -> Client:
-    """A browser with an operator's session."""
+def make_spend(batches: int) -> list[Workspace]:
+    """Two workspaces whose batches of 60 days have been read: 200 labels, 20 owners, 4 models."""
+    now = timezone.now()
+    chance = Random(batches)
+    workspaces = [
+        Workspace.objects.create(
+            name=f"Bench {name}", slug=f"bench-{name}", base_url="http://127.0.0.1:9", api_key="b"
+        )
+        for name in ("one", "two")
+    ]
+    rows = (spent(workspaces[n % 2], n, batches, now, chance) for n in range(batches))
+    for some in batched(rows, 2000):
+        made = Batch.objects.bulk_create(some)
+        BatchUsage.objects.bulk_create([each for batch in made for each in usage(batch, chance)])
+    return workspaces
+
+
+def spent(workspace: Workspace, number: int, batches: int, now: datetime, chance: Random) -> Batch:
+    """A batch that ended and was read; a few are still active or unread."""
+    batch = row(workspace, number, now, chance)
+    batch.created_at = now - timedelta(days=SPEND_DAYS) * (number + 0.5) / batches
+    batch.label = f"label {chance.randrange(200)}"
+    batch.owner = f"owner {chance.randrange(20)}"
+    if not batch.is_active:
+        batch.results_state = "pending" if number % 500 == 0 else "read"
+    return batch
+
+
+def usage(batch: Batch, chance: Random) -> Iterator[BatchUsage]:
+    """One row of a read batch; three in ten have used a second model."""
+    if batch.results_state != "read":
+        return
+    for model in chance.sample(MODELS, 1 if chance.random() < 0.7 else 2):
+        yield BatchUsage(
+            batch=batch,
+            workspace_id=batch.workspace_id,
+            day=batch.created_at.astimezone(UTC).date(),
+            is_canceled=batch.is_canceled,
+            label=batch.label,
+            owner=batch.owner,
+            model=model,
+            **chance.choices(BRACKETS, weights=[19, 1])[0],
+            inference_geo=chance.choice(["", "", "", "us"]),
+            requests=batch.succeeded,
+            input_tokens=batch.succeeded * chance.randrange(200, 20_000),
+            output_tokens=batch.succeeded * chance.randrange(50, 2_000),
+            cache_read_tokens=batch.succeeded * chance.randrange(1_000),
+        )
+
+
+def signed_in(*workspaces: Workspace, role: str = "operator") -> Client:
+    """A browser with the session of a member of the workspaces."""
     user = User.objects.create_user("bench")
-    user.groups.add(Group.objects.get(name="operator"))
-    workspace.members.add(user)
+    user.groups.add(Group.objects.get(name=role))
+    user.workspaces.add(*workspaces)
     client = Client()
     client.force_login(user, backend="dashboard.roles.RoleBackend")
     return client

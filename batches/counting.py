@@ -1,0 +1,114 @@
+"""How many batches a figure of spend is of, and how many it is not of."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from django.db.models import Count, DateField, F, Func, Q
+
+from batches.models import Batch
+from batches.period import DAY, Period
+from batches.question import COLUMNS, Question
+from batches.summing import Sums
+
+UNREAD_WORDS = {"pending": "unread"}
+
+
+class Counted(NamedTuple):
+    """So many batches of one UTC day and group, not in its figure; `kind` is of MISSING."""
+
+    kind: str
+    day: date
+    # None where batches are grouped by model, of which nothing is known yet.
+    group: Any
+    batches: int
+
+
+def count_read(question: Question) -> tuple[int, dict[Any, int]]:
+    """Batches of the period whose results have been read: all, and by group.
+
+    One that used several models counts with each, so that groups by model may sum to more.
+    """
+    if question.model is not None:
+        with_it = _with_usage(question)
+        return sum(with_it.values()), with_it
+    read = question.batches(question.period).filter(results_state=Batch.ResultsState.READ)
+    if question.group == "model":
+        return read.count(), _with_usage(question)
+    groups: dict[Any, int] = defaultdict(int)
+    for value, batches in read.values_list(_column(question)).annotate(Count("pk")):
+        groups[_group(question, value)] += batches
+    return sum(groups.values()), groups
+
+
+def _with_usage(question: Question) -> dict[Any, int]:
+    usage = question.usage(question.period).values_list(COLUMNS[question.group])
+    return dict(usage.annotate(Count("batch", distinct=True)))
+
+
+def count_unread(question: Question, period: Period) -> Iterator[Counted]:
+    """Batches that run, are not read yet, can't be read, or were lost."""
+    batches = (
+        question.batches(period)
+        .exclude(results_state=Batch.ResultsState.READ)
+        # Without Django's own truncation, which SQLite would do in Python, row by row.
+        .annotate(day=Func(F("created_at"), function="DATE", output_field=DateField()))
+        .values_list("day", "is_active", "results_state", _column(question))
+        .annotate(Count("pk"))
+    )
+    for day, is_active, state, value, count in batches:
+        kind = "running" if is_active else UNREAD_WORDS.get(state, state)
+        yield Counted(kind, day, _group(question, value), count)
+
+
+def count_unpriced(
+    question: Question, unpriced: Collection[Sums], starts: Sequence[date]
+) -> tuple[dict[date, int], dict[Any, int]]:
+    """Batches that used a model for which no price is known: by day, and by group.
+
+    `unpriced` are the sums without a cost; `starts` are the days from which prices hold.
+    Grouped by model, one that used several such models counts with each.
+    """
+    usage = question.usage(question.period).filter(_any_of(unpriced, starts, question.period))
+    count = Count("batch", distinct=True)
+    if question.group == "model":
+        return (
+            dict(usage.values_list("day").annotate(count)),
+            dict(usage.values_list("model").annotate(count)),
+        )
+    days: dict[date, int] = defaultdict(int)
+    groups: dict[Any, int] = defaultdict(int)
+    for day, group, batches in usage.values_list("day", COLUMNS[question.group]).annotate(count):
+        days[day] += batches
+        groups[group] += batches
+    return days, groups
+
+
+def _any_of(unpriced: Collection[Sums], starts: Sequence[date], period: Period) -> Q:
+    """Usage alike in model, prompt bracket and prices' days: few terms, whatever was used."""
+    models: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    ends = [start - DAY for start in starts[1:]] + [period.until]
+    for row in unpriced:
+        span = next(span for span in zip(starts, ends, strict=True) if row.by["day"] <= span[1])
+        models[row.by["prompt_over"], row.by["prompt_up_to"], span].add(row.by["model"])
+    found = Q(pk__in=[])
+    for (over, up_to, span), named in models.items():
+        found |= Q(prompt_over=over, prompt_up_to=up_to, day__range=span, model__in=named)
+    return found
+
+
+def _column(question: Question) -> str:
+    """The column of Batch by which the question's groups are told apart; any for models."""
+    return {"canceled": "outcome", "model": "workspace_id"}.get(
+        question.group, COLUMNS[question.group]
+    )
+
+
+def _group(question: Question, value: Any) -> Any:
+    match question.group:
+        case "canceled":
+            return value == "canceled"
+        case "model":
+            return None
+    return value

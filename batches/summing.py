@@ -1,0 +1,102 @@
+"""Usage rows summed by the database, and what the sums cost."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db.models import BigIntegerField, QuerySet, Sum, Value
+
+from batches.models import BatchUsage
+from batches.models.usage import TOKEN_CLASSES
+from batches.pricing import PriceTable, Quantities
+
+# Beside the day, all that a price depends on.
+PRICED_BY = ("model", "prompt_over", "prompt_up_to", "inference_geo")
+# As Quantities has them.
+CLASSES = (*TOKEN_CLASSES, "web_searches")
+ONE_OF_EACH = Quantities(1, 1, 1, 1, 1, 1)
+ZERO = Decimal(0)
+NONE = Value(0, output_field=BigIntegerField())
+
+
+class Rates(NamedTuple):
+    """What one of each class costs in USD, as a batch and had it not been one."""
+
+    batch: tuple[Decimal, ...]
+    standard: tuple[Decimal, ...]
+
+
+class Sums(NamedTuple):
+    """What requests alike in every column of `by` used; no rates where no price is known."""
+
+    by: Mapping[str, Any]
+    requests: int
+    quantities: Sequence[int]
+    rates: Rates | None
+    # USD; zero without rates, where the cost is unknown.
+    cost: Decimal
+    standard: Decimal
+
+
+class Pricing:
+    """Finds the rates of sums, each price's once: a page needs thousands at a handful of prices."""
+
+    def __init__(self) -> None:
+        self._table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
+        self._rates: dict[tuple[int, str], Rates] = {}
+
+    def rates(self, by: Mapping[str, Any], day: date) -> Rates | None:
+        """None where the table knows no price."""
+        bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
+        price = self._table.price_of(by["model"], day, **bracket)
+        if price is None:
+            return None
+        key = id(price), by["inference_geo"]
+        if key not in self._rates:
+            cost = self._table.cost(
+                ONE_OF_EACH, by["model"], day, inference_geo=by["inference_geo"], **bracket
+            )
+            parts = cost.parts if cost else ()
+            self._rates[key] = Rates(
+                tuple(part.amount for part in parts),
+                tuple(part.standard_amount for part in parts),
+            )
+        return self._rates[key]
+
+
+def sums(
+    usage: QuerySet[BatchUsage],
+    columns: Sequence[str],
+    *,
+    alike: Mapping[str, Any] | None = None,
+    starts: Sequence[date] = (),
+    classes: Collection[str] = CLASSES,
+) -> Iterator[Sums]:
+    """Usage summed by the columns, and priced.
+
+    `alike` has the columns that are known to be alike in all rows. Where neither knows the day,
+    `since` is the number of the one of `starts` whose prices hold. None but `classes` are summed.
+    Costs are exact in a decimal context of enough digits, which is the caller's to set.
+    """
+    pricing = Pricing()
+    width = len(columns)
+    wanted = {f"sum_of_{name}": Sum(name) if name in classes else NONE for name in CLASSES}
+    summed = usage.values_list(*columns).annotate(sum_of_requests=Sum("requests"), **wanted)
+    for row in summed.iterator():
+        by = {**dict(zip(columns, row, strict=False)), **(alike or {})}
+        # PostgreSQL sums its big integers to decimals.
+        requests, *quantities = map(int, row[width:])
+        rates = pricing.rates(by, by["day"] if "day" in by else starts[by["since"]])
+        if rates is None:
+            yield Sums(by, requests, quantities, None, ZERO, ZERO)
+        else:
+            cost, standard = priced(quantities, rates.batch), priced(quantities, rates.standard)
+            yield Sums(by, requests, quantities, rates, cost, standard)
+
+
+def priced(quantities: Sequence[int], each: Sequence[Decimal]) -> Decimal:
+    return sum(
+        (quantity * one for quantity, one in zip(quantities, each, strict=True) if quantity), ZERO
+    )

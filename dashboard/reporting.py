@@ -1,0 +1,116 @@
+"""The spend page's "Against the vendor's report": what a person sees of a comparison."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from batches.models import CostReport, Workspace
+from batches.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
+from batches.report import EVERY
+from dashboard.access import visible_workspaces
+
+# By then two fetches have not happened.
+STALE_AFTER = 3 * EVERY
+SO_MANY = {
+    "running": "still running",
+    "unread": "not read yet",
+    "unreadable": "unreadable",
+    "lost": "lost: the results were gone before they were read",
+    "unpriced": "unpriced: of a model without a price",
+    "odd": "read but for results that can’t be understood",
+    "past_midnight": "ran past midnight: the report may count them on the neighbouring day",
+    "later": "ended after the report’s figures were brought up to date",
+}
+LEFT_OUT = {
+    "elsewhere": "uses another address than the report’s",
+    "unknown": "has not been heard from yet",
+    "shared": "is only one of several that are one workspace to the API, "
+    "and you do not see all of them",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: a day or, under it, one of its workspaces."""
+
+    figures: Day | Line
+    # Empty for a day.
+    workspace: str
+    explanation: tuple[str, ...]
+
+
+def report_context(
+    workspaces: Iterable[Workspace], since: date, until: date, user: Any
+) -> dict[str, Any] | None:
+    """What `spend/_report.html` shows of a period, both days included; None without an Admin key.
+
+    `workspaces` are the page's choice among those that the person may see.
+    """
+    if not settings.ANTHROPIC_ADMIN_KEY:
+        return None
+    state = CostReport.objects.the_one()
+    visible = set(visible_workspaces(user).values_list("pk", flat=True))
+    wanted = {workspace.pk for workspace in workspaces} & visible
+    comparison = reconcile(
+        state,
+        wanted,
+        since,
+        until,
+        visible=visible,
+        # Other teams' workspaces are for those who see everything, and who have not chosen.
+        with_unmirrored=user.is_superuser and wanted == visible,
+    )
+    return {"state": state, "is_stale": _is_stale(state)} | _shown(comparison, since)
+
+
+def _is_stale(state: CostReport) -> bool:
+    return bool(state.fetched_at and timezone.now() - state.fetched_at > STALE_AFTER)
+
+
+def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
+    if comparison is None:
+        return {"comparison": None}
+    told = [day for day in comparison.days if day.theirs is not None]
+    differing = [day for day in comparison.days if day.theirs is None or day.has_gap]
+    is_split = len({line.pair for day in comparison.days for line in day.lines}) > 1
+    return {
+        "comparison": comparison,
+        "total": comparison.total,
+        "explanation": _explanation(comparison.total.reasons),
+        "days": [_rows(day, is_split=is_split) for day in differing],
+        "even_days": [day for day in told if not day.has_gap],
+        "told_days": told,
+        "starts_later": comparison.since if comparison.since > since else None,
+        "left_out": [_left_out(each) for each in comparison.left_out],
+    }
+
+
+def _rows(day: Day, *, is_split: bool) -> list[Row]:
+    """The day and, where there are several workspaces, those of them that differ."""
+    if not is_split:
+        return [Row(day, "", _explanation(day.reasons) if day.has_gap else ())]
+    differing = [line for line in day.lines if line.has_gap]
+    parts = [Row(line, line.pair.name, _explanation(line.reasons)) for line in differing]
+    return [Row(day, "", ()), *parts]
+
+
+def _explanation(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    words = tuple(_words(reason) for reason in reasons)
+    return words or ("Nothing that is known here explains it.",)
+
+
+def _words(reason: Reason) -> str:
+    requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
+    if reason.kind != "not_mirrored":
+        return f"{reason.batches:,} {SO_MANY[reason.kind]} ({requests})"
+    if reason.requests:
+        return f"not mirrored: {requests} more than are known here"
+    return "not mirrored: no batch of that day is known here"
+
+
+def _left_out(each: LeftOut) -> str:
+    return f"{each.workspace.name} {LEFT_OUT[each.why]}."

@@ -1,0 +1,135 @@
+"""The spend page's CSVs: its groups, its days, and the batches behind them.
+
+Money is exact to the sixth decimal, where the page rounds to the cent. What is not known is the
+word "unknown": an empty cell would count as nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch
+
+from batches.costs import cost_of, quantities
+from batches.figures import MISSING, Figure
+from batches.models import Batch
+from batches.models.batch import COUNTS
+from batches.summing import CLASSES
+from dashboard.listing import used
+from dashboard.spend_tables import MISSING_WORDS, Tables
+from dashboard.spending import Spending
+
+AT_ONCE = 500
+UNKNOWN = "unknown"
+MISSING_HEADERS = [f"{MISSING_WORDS[kind]} (batches)" for kind in MISSING]
+UNITS = {"web_searches": "web searches (count)"} | {
+    name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
+    for name in CLASSES
+    if name.endswith("_tokens")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    name: str
+    header: list[str]
+    rows: Iterable[list[Any]]
+
+
+def groups_sheet(tables: Tables) -> Sheet:
+    """The page's groups, all of them."""
+    header = [
+        tables.asked.group,
+        "batches",
+        "billed requests",
+        "cost (USD)",
+        "share (%)",
+        "saving (USD)",
+        *MISSING_HEADERS,
+    ]
+    rows = [
+        [
+            row.name,
+            row.figure.batches,
+            row.figure.requests,
+            usd(row.figure.cost),
+            UNKNOWN if row.share is None else f"{row.share:.4f}",
+            usd(row.figure.saving),
+            *missing(row.figure),
+        ]
+        for row in tables.groups
+    ]
+    return Sheet("groups", header, rows)
+
+
+def days_sheet(tables: Tables) -> Sheet:
+    """The page's days, a column for each series of the chart."""
+    header = [
+        "day (UTC)",
+        "total (USD)",
+        *(f"{series.name} (USD)" for series in tables.series),
+        *MISSING_HEADERS,
+    ]
+    rows = [
+        [
+            str(row.day),
+            usd(row.figure.cost),
+            *(usd(cell.cost) for cell in row.cells),
+            *missing(row.figure),
+        ]
+        for row in tables.days
+    ]
+    return Sheet("days", header, rows)
+
+
+def batches_sheet(asked: Spending) -> Sheet:
+    """One row for each batch of the period, read while it is written."""
+    header = [
+        *("id", "workspace", "label", "owner", "created (UTC)", "ended (UTC)", "outcome"),
+        "results",
+        *(f"{name} (requests)" for name in COUNTS),
+        *(UNITS[name] for name in CLASSES),
+        *("cost state", "cost (USD)", "standard cost (USD)", "saving (USD)", "prices used"),
+    ]
+    return Sheet("batches", header, batch_rows(asked))
+
+
+def batch_rows(asked: Spending) -> Iterator[list[Any]]:
+    """Oldest first. Where a model is asked for, a batch's figures are of that model alone."""
+    question = asked.question
+    batches = question.batches(question.period).select_related("workspace")
+    if question.model is not None:
+        batches = batches.filter(used(question.model))
+    usage = Prefetch("usage", question.usage(question.period).order_by("model", "pk"))
+    batches = batches.defer("raw", "note", "workspace__api_key").order_by("created_at", "pk")
+    for batch in batches.prefetch_related(usage).iterator(AT_ONCE):
+        yield _batch_row(batch)
+
+
+def _batch_row(batch: Batch) -> list[Any]:
+    cost = cost_of(batch)
+    figures = [quantities(row.usage) for row in cost.rows]
+    used_up = [sum(of_class) for of_class in zip(*figures, strict=True)]
+    names = sorted({row.cost.price.name for row in cost.rows if row.cost})
+    # Read, but without a single price: nothing is known of what it cost.
+    is_known = cost.state == "computed" or names
+    money = (cost.known, cost.standard, cost.saving) if is_known else (None, None, None)
+    return [
+        *(batch.api_id, batch.workspace.name, batch.label, batch.owner),
+        *(batch.created_at, batch.ended_at, batch.outcome),
+        "running" if batch.is_active else batch.get_results_state_display(),
+        *(getattr(batch, name) for name in COUNTS),
+        *(used_up or [0 if cost.state == "computed" else UNKNOWN] * len(CLASSES)),
+        cost.state,
+        *(usd(amount) for amount in money),
+        "; ".join(names),
+    ]
+
+
+def usd(amount: Decimal | None) -> str:
+    return UNKNOWN if amount is None else f"{amount:.6f}"
+
+
+def missing(figure: Figure) -> list[int]:
+    return [figure.missing[kind] for kind in MISSING]

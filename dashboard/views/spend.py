@@ -1,0 +1,95 @@
+"""What batches cost: the page, and the CSVs that equal it."""
+
+from datetime import UTC
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches.pricing import BATCH_FACTOR
+from batches.spend import lost_next
+from batches.spend import spend as spend_of
+from dashboard import live
+from dashboard.access import allow, visible_workspaces
+from dashboard.exports import csv_answer
+from dashboard.reporting import report_context
+from dashboard.spend_csv import batches_sheet, days_sheet, groups_sheet
+from dashboard.spend_tables import Tables, folded
+from dashboard.spending import GROUPS, STACKS, Spending, read_spending
+
+MOST_GROUPS = 100
+MOST_LOST = 20
+
+
+@allow("spend")
+@require_safe
+def spend(request: HttpRequest) -> HttpResponse:
+    asked = read(request)
+    tables = Tables(asked, spend_of(asked.question))
+    groups, rest, folded_groups = folded(tables.groups, MOST_GROUPS)
+    now = timezone.now()
+    context = {
+        "asked": asked,
+        "tables": tables,
+        "before": asked.period.before,
+        "chart": tables.chart(),
+        "groups": groups,
+        "rest": rest,
+        "folded_groups": folded_groups,
+        "group_title": GROUPS[asked.group],
+        "group_links": links(asked, "group", GROUPS),
+        "stack_links": links(asked, "stack", STACKS),
+        "read_href": asked.batches(results="read"),
+        "batches_href": asked.batches(),
+        "groups_csv": asked.address("spend-csv", table="groups"),
+        "days_csv": asked.address("spend-csv", table="days"),
+        "batches_csv": asked.address("spend-csv", table="batches"),
+        "batch_factor": BATCH_FACTOR,
+        "healths": [live.health_of(workspace, now) for workspace in asked.workspaces],
+        "report": report_context(
+            asked.asked_for, asked.period.since, asked.period.until, request.user
+        ),
+        **lost_context(asked),
+    }
+    return render(request, "spend/spend.html", context)
+
+
+@allow("spend")
+@require_safe
+def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """`table` says which: groups (the default), days or batches."""
+    asked = read(request)
+    match request.GET.get("table", "groups"):
+        case "groups":
+            sheet = groups_sheet(Tables(asked, spend_of(asked.question)))
+        case "days":
+            sheet = days_sheet(Tables(asked, spend_of(asked.question)))
+        case "batches":
+            sheet = batches_sheet(asked)
+        case _:
+            raise Http404("There is no such table.")
+    name = f"spend-{sheet.name}-{asked.period.since}-to-{asked.period.until}.csv"
+    return csv_answer(name, sheet.header, sheet.rows)
+
+
+def read(request: HttpRequest) -> Spending:
+    today = timezone.now().astimezone(UTC).date()
+    return read_spending(request.GET, list(visible_workspaces(request.user)), today)
+
+
+def links(asked: Spending, name: str, titles: dict[str, str]) -> list[tuple[str, str, bool]]:
+    """Title, address and whether it is the present one, for each value of a choice."""
+    current = getattr(asked, name)
+    return [
+        (title, asked.address(**{name: value}), value == current) for value, title in titles.items()
+    ]
+
+
+def lost_context(asked: Spending) -> dict[str, Any]:
+    """The results that will be lost next in all of the person's workspaces, whatever the period."""
+    ahead = lost_next([workspace.pk for workspace in asked.workspaces], timezone.now())
+    shown = list(ahead.select_related("workspace").defer("raw", "workspace__api_key")[:MOST_LOST])
+    count = len(shown) if len(shown) < MOST_LOST else ahead.count()
+    return {"lost_next": shown, "lost_count": count}

@@ -1,0 +1,225 @@
+"""The section "Against the vendor's report", as a person sees it on the spend page."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from html import unescape
+
+import pytest
+import time_machine
+from django.template.loader import render_to_string
+
+from batches.models import Batch, CostReport, Workspace
+from batches.report import fetch_report
+from batches.results import ingest
+from dashboard.reporting import report_context
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TODAY = NOON.date()
+FIRST = date(2026, 11, 1)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon(settings, db):
+    settings.ANTHROPIC_ADMIN_KEY = "sandbox-admin"
+    settings.ANTHROPIC_BASE_URL = "http://sandbox"
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture
+def lead(person, workspace):
+    return person("lead", workspace)
+
+
+@pytest.fixture
+def ended(sandbox):
+    """A function that adds a batch to the API which ran for half an hour so many days ago."""
+
+    def ended(days: int = 1, **details) -> str:
+        created_at = datetime.combine(TODAY - timedelta(days=days), time(8), UTC)
+        half_an_hour = timedelta(minutes=30)
+        return sandbox.add_batch(
+            status="ended", created_at=created_at, duration=half_an_hour, **details
+        )
+
+    return ended
+
+
+@pytest.fixture
+def fetched(sync):
+    """A function: sync, read all there is but what is named, and fetch the report."""
+
+    def fetched(*, unread=()) -> None:
+        for workspace in Workspace.objects.all():
+            assert sync(workspace)
+        for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
+            assert ingest(batch)
+        assert fetch_report(NOON)
+
+    return fetched
+
+
+def shown(user, *workspaces, since=FIRST, until=TODAY) -> str:
+    """The section's HTML."""
+    report = report_context(workspaces, since, until, user)
+    return render_to_string("spend/_report.html", {"report": report})
+
+
+def words(html: str) -> str:
+    """What is read, on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_without_an_admin_key_there_is_no_section(settings, lead, workspace):
+    settings.ANTHROPIC_ADMIN_KEY = ""
+
+    assert report_context([workspace], FIRST, TODAY, lead) is None
+
+
+def test_before_the_first_fetch_it_says_so(lead, workspace):
+    assert "has not been fetched yet" in words(shown(lead, workspace))
+
+
+def test_all_read_shows_no_gap_and_folds_the_days(ended, fetched, lead, workspace):
+    ended()
+    ended(2)
+    fetched()
+
+    text = words(shown(lead, workspace))
+
+    assert "Gap none" in text
+    assert "2 days without a gap" in text
+    assert "What may explain it" not in text
+
+
+def test_a_gap_stands_on_its_day_with_what_explains_it(sandbox, ended, fetched, lead, workspace):
+    missing = ended(models=["claude-opus-5-5"], requests=300)
+    ended(2)
+    fetched(unread=[missing])
+
+    text = words(shown(lead, workspace))
+
+    dollars = f"+${sandbox.billed(missing):,.2f}"
+    assert f"Gap {dollars}" in text
+    assert f"{dollars} 1 not read yet (300 requests)" in text
+    assert "1 day without a gap" in text
+
+
+def test_several_workspaces_stand_apart_below_the_day(
+    sandbox, ended, fetched, person, workspace, other_workspace
+):
+    lead = person("lead", workspace, other_workspace)
+    missing = ended(key=sandbox.other_key, models=["claude-opus-5-5"], requests=300)
+    ended(models=["claude-opus-5-5"])
+    fetched(unread=[missing])
+
+    html = shown(lead, workspace, other_workspace)
+
+    rows = re.findall(r'<th scope="row">(.*?)</th>', html)
+    assert [words(row) for row in rows] == ["23 Nov 2026", "Production"]
+
+
+def test_another_teams_workspace_never_shows(
+    sandbox, ended, fetched, lead, workspace, other_workspace
+):
+    ended(key=sandbox.other_key, requests=300)
+    fetched()
+
+    for html in (shown(lead, workspace), shown(lead, workspace, other_workspace)):
+        assert "Production" not in html
+        assert "Neither has any figure" in html
+
+
+def test_what_nobody_mirrors_is_told_to_a_superuser_alone(
+    sandbox, ended, fetched, lead, workspace, admin_user
+):
+    ended(key=sandbox.other_key, models=["claude-opus-5-5"], requests=300)
+    ended()
+    fetched()
+
+    assert "Production" not in shown(lead, workspace)
+    html = shown(admin_user, workspace)
+    assert "Production" in html
+    assert "not mirrored: 300 requests more than are known here" in words(html)
+
+
+def test_a_superuser_who_has_chosen_a_workspace_sees_that_one(
+    sandbox, ended, fetched, workspace, other_workspace, admin_user
+):
+    ended(key=sandbox.other_key, requests=300)
+    fetched()
+
+    assert "Production" not in shown(admin_user, workspace)
+
+
+def test_an_error_is_shown_in_the_apis_words_and_what_was_fetched_stays(
+    sandbox, ended, fetched, lead, workspace, settings
+):
+    ended()
+    fetched()
+    settings.ANTHROPIC_ADMIN_KEY = sandbox.key
+    CostReport.objects.update(next_at=None)
+    assert not fetch_report(NOON)
+
+    html = shown(lead, workspace)
+
+    assert 'role="alert"' in html
+    text = words(html)
+    assert "could not be fetched 0 s ago" in text
+    assert "The API refused the key (403 permission_error)" in text
+    assert re.search(r"requires an Admin API key\. \(request id req_\w+\)", text)
+    assert "next try in 1 h" in text
+    assert "1 day without a gap" in text
+    assert sandbox.key not in html
+
+
+def test_what_the_api_says_is_text_and_never_markup(lead, workspace):
+    CostReport.objects.create(pk=1, error="<b>No.</b>", error_at=NOON)
+
+    assert "&lt;b&gt;No.&lt;/b&gt;" in shown(lead, workspace)
+
+
+def test_an_old_report_is_called_out_of_date(ended, fetched, lead, workspace):
+    ended()
+    fetched()
+    CostReport.objects.update(fetched_at=NOON - timedelta(hours=4))
+
+    assert "out of date" in words(shown(lead, workspace))
+
+
+def test_days_that_are_to_come_in_the_report_are_named(ended, fetched, lead, workspace):
+    ended()
+    ended(0)
+    fetched()
+    CostReport.objects.update(refreshed_at=NOON - timedelta(days=1))
+
+    text = words(shown(lead, workspace))
+
+    assert "24 Nov 2026" in text
+    assert "Not in the report yet" in text
+
+
+def test_a_period_that_was_never_fetched_says_so(fetched, lead, workspace):
+    fetched()
+
+    text = words(shown(lead, workspace, since=date(2020, 1, 1), until=date(2020, 1, 31)))
+
+    assert "has no day of this period" in text
+
+
+def test_workspaces_that_cannot_be_compared_are_named(ended, fetched, lead, workspace):
+    ended()
+    fetched()
+    Workspace.objects.update(base_url="https://elsewhere.test")
+
+    assert "Not compared: Research uses another address" in words(shown(lead, workspace))
+
+
+def test_nothing_in_it_needs_a_style_or_a_script(ended, fetched, lead, workspace):
+    missing = ended()
+    fetched(unread=[missing])
+
+    html = shown(lead, workspace)
+
+    assert not re.search(r"\sstyle=|\son\w+=|<script", html)
+    assert "sandbox-admin" not in html

@@ -1,0 +1,207 @@
+"""The spend page as a team lead sees it, on 24 November 2026."""
+
+import html
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+
+from dashboard.spending import GROUPS
+from tests.dashboard.reading import links, table, words_of
+from tests.spend_world import spent, used
+
+pytestmark = pytest.mark.usefixtures("november")
+URL = "/spend/"
+FIRST, LATE = date(2026, 11, 2), date(2026, 11, 12)
+
+
+def test_the_tiles_say_what_it_came_to_and_what_is_not_in_it(lead, spendings):
+    page = lead.get(URL).text
+
+    assert "1–24 Nov 2026 (UTC) $26.50 so far, computed from the results of 4 batches" in words_of(
+        page, "total"
+    )
+    assert "+32.5 % against $20.00 for 8–31 Oct 2026; not in it: 1 not read yet" in words_of(
+        page, "change"
+    ).replace("\xa0", " ")
+    assert (
+        "$26.50 against $53.00 at standard prices: a batch pays the standard price × 0.5"
+        in words_of(page, "saved")
+    )
+    assert words_of(page, "left-out") == (
+        "Not in the figures 5 batches 1 running · 1 not read yet · 1 unreadable · 1 lost"
+        " · 1 with an unpriced model"
+    )
+    assert "UTC day on which it was created" in page
+    assert "No price is known for" in page
+
+
+def test_a_group_row_has_all_of_its_figures(lead, spendings):
+    rows = table(lead.get(URL, {"group": "workspace"}).text, "Spend by workspace")
+
+    assert rows == [
+        ["Workspace", "Batches", "Billed requests", "Cost", "Share", "Saving", "Not in it"],
+        ["Research", "5", "27", "$16.50", "62.3 %", "$16.50",
+         "1 running · 1 lost · 1 with an unpriced model"],
+        ["Production", "3", "10", "$10.00", "37.7 %", "$10.00", "1 not read yet · 1 unreadable"],
+        ["Total", "8", "37", "$26.50", "", "$26.50",
+         "1 running · 1 not read yet · 1 unreadable · 1 lost · 1 with an unpriced model"],
+    ]  # fmt: skip
+
+
+def test_the_days_are_a_table_with_the_charts_figures(lead, spendings):
+    page = lead.get(URL).text
+
+    rows = table(page, "Spend by UTC day")
+    assert rows[0] == ["Day (UTC)", "Total", "large", "small", "Not in it"]
+    assert rows[2] == ["Mon 2 Nov", "$16.50", "$11.00", "$5.50", "1 not read yet · 1 unreadable"]
+    assert rows[3][:4] == ["Tue 3 Nov", "$0.00", "–", "–"]
+    assert rows[24][0] == "Tue 24 Nov so far"
+    assert rows[25][:4] == ["Total", "$26.50", "$21.00", "$5.50"]
+    assert len(rows) == 1 + 24 + 1
+    assert 'aria-label="2 Nov: $16.50 so far"' in page
+    assert 'aria-label="2 Nov, large: $11.00"' in page
+    assert 'aria-label="3 Nov: $0.00"' in page
+
+
+def test_token_classes_and_searches_stand_apart(lead, workspace):
+    spent(workspace, FIRST, used(input=2, cache_write_5m=1, web_searches=30))
+
+    rows = table(lead.get(URL).text, "Tokens and web searches")
+
+    assert ["Input", "2,000,000", "$2.00"] in rows
+    assert ["Cache write, 5 minutes", "1,000,000", "$1.25"] in rows
+    assert ["Web searches per search, not halved", "30", "$0.30"] in rows
+    assert rows[-1] == ["Total", "", "$3.55"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_figure_leads_to_exactly_its_batches(lead, spendings, group):
+    page = lead.get(URL, {"group": group}).text
+    batches = [(words, href) for words, href in links(page) if href.startswith("/?")]
+    batches = [(words, href) for words, href in batches if words[0].isdigit()]
+
+    assert len(batches) > 15
+    for words, href in batches:
+        listed = lead.get(href).text.count("<article")
+        assert words.startswith(f"{listed} ") or words == str(listed), (words, href)
+
+
+@pytest.mark.parametrize(("stack", "parts"), [("model", 3), ("workspace", 2)])
+def test_a_segment_leads_to_its_day_and_series(lead, spendings, stack, parts):
+    page = lead.get(URL, {"stack": stack}).text
+    segments = re.findall(r'class="chart-segment" href="([^"]+)".*?aria-label="([^"]+)"', page)
+
+    assert len(segments) == parts
+    for href, words in segments:
+        narrowed = lead.get(html.unescape(href)).text
+        assert words.rpartition(" ")[2] in words_of(narrowed, "total")
+
+
+def test_a_group_leads_to_the_page_narrowed_to_it_and_grouped_anew(lead, spendings):
+    page = lead.get(URL, {"group": "label", "since": "2026-11-01", "until": "2026-11-20"}).text
+
+    [href] = [href for words, href in links(page) if words == "nightly"]
+
+    assert href == "/spend/?since=2026-11-01&until=2026-11-20&group=workspace&label=nightly"
+    assert "$15.50" in words_of(lead.get(href).text, "total")
+
+
+def test_no_label_has_an_address_of_its_own(lead, spendings):
+    page = lead.get(URL, {"label": "(none)"}).text
+
+    assert "$11.00" in words_of(page, "total")
+    assert "of 2 batches" in words_of(page, "total")
+
+
+def test_asked_for_one_model_the_unread_still_count_beside_it(lead, spendings):
+    page = lead.get(URL, {"model": "small"}).text
+
+    assert "$5.50 so far, computed from the results of 1 batch" in words_of(page, "total")
+    assert "1 running · 1 not read yet · 1 unreadable · 1 lost" in words_of(page, "left-out")
+    assert "of any model" in words_of(page, "left-out")
+
+
+def test_only_what_is_known_counts_as_something(lead, workspace):
+    spent(workspace, FIRST, results_state="pending")
+
+    page = lead.get(URL).text
+
+    assert "unknown so far" in words_of(page, "total")
+    assert "unknown against $0.00" in words_of(page, "change")
+    assert "not known yet" in words_of(page, "saved")
+    assert "so there is no chart" in page
+
+
+def test_results_that_will_be_lost_next_are_listed_whatever_the_period(
+    lead, workspace, monkeypatch
+):
+    monkeypatch.setattr("dashboard.views.spend.MOST_LOST", 1)
+    first = spent(workspace, datetime(2026, 10, 27, 15, tzinfo=UTC), results_state="pending")
+    spent(workspace, datetime(2026, 10, 28, 15, tzinfo=UTC), results_state="unreadable")
+
+    page = lead.get(URL).text
+
+    [row] = table(page, "Batches whose results have not been read")[1:]
+    assert row == ["000001", "Research", "–", "results not read yet", "in 1 d 0 h"]
+    assert first.get_absolute_url() in page
+    assert "The first 1 of 2 are shown." in page
+
+
+def test_a_long_table_of_groups_folds_its_end(lead, workspace, monkeypatch):
+    monkeypatch.setattr("dashboard.views.spend.MOST_GROUPS", 2)
+    for n in range(4):
+        spent(workspace, FIRST, used(input=n + 1), label=f"label {n}")
+
+    page = lead.get(URL, {"group": "label"}).text
+
+    names = [(row[0], row[3]) for row in table(page, "Spend by label")[1:]]
+    assert names == [
+        ("label 3", "$4.00"),
+        ("label 2", "$3.00"),
+        ("2 more", "$3.00"),
+        ("Total", "$10.00"),
+    ]
+
+
+def test_nine_models_share_eight_colours(lead, workspace, settings):
+    for n in range(10):
+        spent(workspace, FIRST, used(model=f"large-2026010{n}", input=10 - n))
+
+    page = lead.get(URL).text
+
+    assert "3 others" in page
+    assert 'data-series="8"' in page
+    assert 'data-series="9"' not in page
+    assert table(page, "Spend by UTC day")[-1][-2] == "$60.00"
+
+
+def test_hostile_names_are_text(lead, workspace):
+    evil = "<script>alert(1)</script>"
+    spent(workspace, FIRST, used(model="small"), label=evil, owner=evil)
+    spent(workspace, FIRST, used(model=evil))
+
+    for group in ("label", "owner", "model"):
+        assert evil not in lead.get(URL, {"group": group}).text
+
+
+def test_the_vendors_report_stands_beside_where_there_is_an_admin_key(lead, spendings, settings):
+    assert "Against the vendor’s report" not in lead.get(URL).text
+
+    settings.ANTHROPIC_ADMIN_KEY = "sk-ant-admin01-x"
+
+    assert "Against the vendor’s report" in lead.get(URL).text
+
+
+@pytest.mark.parametrize(
+    ("group", "queries"),
+    [("workspace", 8), ("model", 10), ("label", 9), ("owner", 9), ("canceled", 8)],
+)
+def test_however_many_batches_the_page_takes_so_many_queries(
+    lead, spendings, workspace, group, queries, django_assert_num_queries
+):
+    for n in range(40):
+        spent(workspace, FIRST, used(input=1), label=f"label {n}")
+
+    with django_assert_num_queries(queries):
+        lead.get(URL, {"group": group})

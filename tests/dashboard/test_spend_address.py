@@ -1,0 +1,119 @@
+"""What the address of the spend page may say, and who may read the page."""
+
+import html
+import re
+from datetime import date
+
+import pytest
+
+from tests.dashboard.reading import links, table, words_of
+
+pytestmark = pytest.mark.usefixtures("november")
+URL = "/spend/"
+FIRST, LATE = date(2026, 11, 2), date(2026, 11, 12)
+
+
+def test_another_teams_spend_is_nowhere(sign_in, workspace, other_workspace, spendings):
+    mine = sign_in("lead", workspace, name="ada")
+
+    for path in (
+        URL,
+        "/spend/?workspace=production",
+        "/spend/?group=owner",
+        "/spend.csv?table=groups",
+        "/spend.csv?table=days&stack=workspace",
+        "/spend.csv?table=batches&workspace=production",
+    ):
+        answer = mine.get(path)
+        text = answer.getvalue().decode() if answer.streaming else answer.text
+        assert "Production" not in text
+        assert "bob" not in text
+        assert "26.5" not in text
+    assert "$16.50" in words_of(mine.get(URL).text, "total")
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, role):
+    browser = sign_in(role, workspace)
+
+    assert browser.get(URL).status_code == 403
+    assert browser.get("/spend.csv").status_code == 403
+    assert "/spend/" not in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"since": "yesterday"}, "Since: “yesterday” is not a day such as 2026-11-24."),
+        ({"since": "2026-11-23", "until": "2026-11-22"}, "comes after the end, 2026-11-22."),
+        ({"since": "2027-01-01", "until": "2027-02-01"}, "comes after the end, 2026-11-24."),
+        ({"until": "2026-12-31"}, "Until: 2026-12-31 is yet to come. The figures end today."),
+        ({"until": "0001-01-05"}, "Until: 0001-01-05 is before there were any batches."),
+        ({"since": "9999-12-31"}, "Since: 9999-12-31 comes after the end"),
+        ({"group": "colour"}, "Grouping: there is no “colour” to choose."),
+        ({"stack": "label"}, "Stack: there is no “label” to choose."),
+        ({"workspace": "theirs"}, "Workspace: there is no “theirs” to choose."),
+        ({"canceled": "perhaps"}, "Canceled: there is no “perhaps” to choose."),
+        ({"model": "m" * 300}, "Model: 300 characters are more than the 200"),
+        ({"label": "a\0b"}, "Label: it holds a character that no text can have."),
+        ({"owner": "a\0<script>"}, "Owner: it holds a character"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_named_and_left_out(lead, spendings, query, sentence):
+    response = lead.get(URL, query)
+
+    assert response.status_code == 200
+    assert sentence in html.unescape(response.text)
+    assert 'role="alert"' in response.text
+    assert "$" in words_of(response.text, "total") or "No batches" in response.text
+
+
+@pytest.mark.parametrize(
+    ("since", "days", "is_cut"),
+    [("2025-11-24", 366, False), ("2025-11-23", 366, True), ("0001-01-01", 366, True)],
+)
+def test_no_period_is_longer_than_366_days(lead, spendings, since, days, is_cut):
+    page = lead.get(URL, {"since": since, "until": "2026-11-24"}).text
+
+    assert len(table(page, "Spend by UTC day")) == days + 2
+    assert ("more than 366 days before the end. The figures begin on 2025-11-24." in page) == is_cut
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("This month", "1–24 Nov 2026"),
+        ("Last month", "1–31 Oct 2026"),
+        ("Last 7 days", "18–24 Nov 2026"),
+        ("Last 30 days", "26 Oct – 24 Nov 2026"),
+    ],
+)
+def test_the_usual_periods_are_one_press_away_and_keep_the_rest(lead, spendings, title, words):
+    page = lead.get(URL, {"group": "owner"}).text
+
+    [href] = [href for name, href in links(page) if name == title]
+    there = lead.get(href).text
+
+    assert "group=owner" in href
+    assert words in there
+    assert re.search(rf'aria-current="true">{title}<', there)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({}, "No batches for 1–24 Nov 2026"),
+        ({"label": "nothing"}, "None that the filters let through"),
+    ],
+)
+def test_an_empty_period_says_so_and_what_to_do(lead, query, sentence):
+    page = lead.get(URL, query).text
+
+    assert sentence in page
+    assert "no ended batch of your workspaces is unread" in page
+
+
+def test_a_lead_without_a_workspace_is_told_whom_to_ask(client, person):
+    client.force_login(person("lead"))
+
+    assert "Ask an admin of this Batchboard to add you" in client.get(URL).text

@@ -1,0 +1,220 @@
+"""The CSVs of the spend page equal the page, and are harmless to a spreadsheet."""
+
+import csv
+import io
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.contrib.humanize.templatetags.humanize import intcomma
+
+from batches.figures import MISSING
+from batches.models import Workspace
+from dashboard.spend_tables import MISSING_WORDS
+from dashboard.spending import GROUPS, STACKS
+from dashboard.templatetags.money import usd
+from tests.dashboard.reading import table
+from tests.spend_world import spent, used
+
+pytestmark = pytest.mark.usefixtures("november")
+FIRST = date(2026, 11, 2)
+
+
+@pytest.fixture
+def sheet(lead):
+    """A function that reads a CSV: its rows as dictionaries."""
+
+    def sheet(name: str, **query) -> list[dict[str, str]]:
+        answer = lead.get("/spend.csv", {"table": name, **query})
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+
+    return sheet
+
+
+def as_shown(money: str) -> str:
+    return money if money == "unknown" else usd(Decimal(money))
+
+
+def not_in_it(row: dict[str, str]) -> str:
+    counts = [(row[f"{MISSING_WORDS[kind]} (batches)"], MISSING_WORDS[kind]) for kind in MISSING]
+    return " · ".join(f"{count} {words}" for count, words in counts if count != "0")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_groups_equal_the_screen(lead, spendings, sheet, group):
+    shown = table(lead.get("/spend/", {"group": group}).text, f"Spend by {group},")
+
+    rows = [
+        [
+            row[group],
+            row["batches"],
+            intcomma(row["billed requests"]),
+            as_shown(row["cost (USD)"]),
+            "–" if row["share (%)"] == "unknown" else f"{float(row['share (%)']):.1f} %",
+            as_shown(row["saving (USD)"]),
+            not_in_it(row),
+        ]
+        for row in sheet("groups", group=group)
+    ]
+    assert rows == shown[1:-1]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_days_equal_the_screen(lead, spendings, sheet, stack):
+    shown = table(lead.get("/spend/", {"stack": stack}).text, "Spend by UTC day")
+
+    rows = sheet("days", stack=stack)
+
+    series = shown[0][2:-1]
+    assert [
+        [as_shown(row["total (USD)"])]
+        + [as_shown(row[f"{name} (USD)"]).replace("$0.00", "–") for name in series]
+        + [not_in_it(row)]
+        for row in rows
+    ] == [cells[1:] for cells in shown[1:-1]]
+    assert rows[0]["day (UTC)"] == "2026-11-01"
+    assert len(rows) == 24
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"workspace": "production"},
+        {"label": "nightly"},
+        {"owner": "(none)"},
+        {"canceled": "no"},
+        {"model": "small"},
+        {"since": "2026-11-12", "until": "2026-11-12"},
+    ],
+)
+def test_the_batches_sum_to_the_groups_and_to_the_days(spendings, sheet, query):
+    batches = [row["cost (USD)"] for row in sheet("batches", **query)]
+    known = sum((Decimal(cost) for cost in batches if cost != "unknown"), Decimal(0))
+
+    for name, column in (("groups", "cost (USD)"), ("days", "total (USD)")):
+        costs = [row[column] for row in sheet(name, **query) if row[column] != "unknown"]
+        assert sum(map(Decimal, costs)) == known
+
+
+def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
+    spent(
+        workspace,
+        FIRST,
+        used(input=1.5, web_searches=3, inference_geo="us"),
+        used(model="large", output=0.1),
+        label="nightly",
+        owner="ada",
+        succeeded=20,
+        errored=2,
+    )
+
+    [row] = sheet("batches")
+
+    assert row == {
+        "id": "msgbatch_000001",
+        "workspace": "Research",
+        "label": "nightly",
+        "owner": "ada",
+        "created (UTC)": "2026-11-02T12:00:00+00:00",
+        "ended (UTC)": "2026-11-02T12:05:00+00:00",
+        "outcome": "some_failed",
+        "results": "results read",
+        "processing (requests)": "0",
+        "succeeded (requests)": "20",
+        "errored (requests)": "2",
+        "canceled (requests)": "0",
+        "expired (requests)": "0",
+        "input (tokens)": "1500000",
+        "output (tokens)": "100000",
+        "cache write 5m (tokens)": "0",
+        "cache write 1h (tokens)": "0",
+        "cache read (tokens)": "0",
+        "web searches (count)": "3",
+        "cost state": "computed",
+        # 1.5 x $1 x 1.1 + 3 x $0.01 + 0.1 x $50
+        "cost (USD)": "6.680000",
+        "standard cost (USD)": "13.330000",
+        "saving (USD)": "6.650000",
+        "prices used": "large, from 2026-01-01; small, from 2026-01-01",
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "state", "words"),
+    [
+        ({"processing_status": "in_progress"}, "pending", "running"),
+        ({"results_state": "pending"}, "pending", "results not read yet"),
+        ({"results_state": "unreadable"}, "unreadable", "results unreadable"),
+        ({"results_state": "lost"}, "lost", "results lost"),
+    ],
+)
+def test_what_is_not_known_is_a_word_and_no_number(sheet, workspace, columns, state, words):
+    spent(workspace, FIRST, **columns)
+
+    [row] = sheet("batches")
+
+    assert (row["cost state"], row["results"]) == (state, words)
+    assert row["cost (USD)"] == row["input (tokens)"] == "unknown"
+
+
+def test_an_unpriced_batch_is_unknown_and_a_partly_unpriced_one_has_its_known_part(
+    sheet, workspace
+):
+    spent(workspace, FIRST, used(model="new", input=1))
+    spent(workspace, FIRST, used(model="new", input=1), used(input=1))
+
+    costs = [(row["cost state"], row["cost (USD)"]) for row in sheet("batches")]
+
+    assert costs == [("unpriced", "unknown"), ("unpriced", "1.000000")]
+
+
+def test_a_batch_of_which_nothing_succeeded_cost_nothing(sheet, workspace):
+    spent(workspace, FIRST)
+
+    [row] = sheet("batches")
+
+    assert (row["cost state"], row["cost (USD)"], row["input (tokens)"]) == (
+        "computed",
+        "0.000000",
+        "0",
+    )
+
+
+def test_no_cell_is_a_formula(sheet, workspace):
+    evil = "=cmd|' /C calc'!A0"
+    spent(workspace, FIRST, used(model=evil), used(input=1), label=evil, owner="@SUM(1)")
+
+    [row] = sheet("batches")
+
+    assert (row["label"], row["owner"]) == (f"'{evil}", "'@SUM(1)")
+    assert [row["label"] for row in sheet("groups", group="label")] == [f"'{evil}"]
+    assert f"'{evil}" in [row["model"] for row in sheet("groups", group="model")]
+
+
+def test_no_header_is_a_formula(sheet, workspace):
+    Workspace.objects.filter(pk=workspace.pk).update(name="=cmd()")
+    spent(workspace, FIRST, used(input=1))
+
+    headers = list(sheet("days", stack="workspace")[0])
+
+    assert headers[2] == "'=cmd() (USD)"
+
+
+def test_batches_stream_in_so_many_queries_a_chunk(
+    lead, workspace, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr("dashboard.spend_csv.AT_ONCE", 4)
+    for _ in range(12):
+        spent(workspace, FIRST, used(input=1), used(model="large", input=1))
+
+    # Session, person, workspaces, the batches, and the usage of each four.
+    with django_assert_num_queries(3 + 1 + 3):
+        lines = lead.get("/spend.csv", {"table": "batches"}).getvalue().splitlines()
+
+    assert len(lines) == 13
+
+
+def test_another_table_is_not_there(lead):
+    assert lead.get("/spend.csv", {"table": "secrets"}).status_code == 404

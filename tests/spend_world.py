@@ -1,0 +1,93 @@
+"""A small world of spend: prices that are easy to reckon with, and batches that have been read."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from batches.models import Batch, BatchUsage, Revision, Workspace
+from batches.pricing import Price, PriceTable
+
+# US dollars per million tokens, and per 1,000 web searches. A batch pays half for tokens.
+SMALL = ("2", "10", "2.5", "4", "0.2", "10")
+LARGE = ("20", "100", "25", "40", "2", "10")
+CHEAPER = ("10", "50", "12.5", "20", "1", "10")
+PRICES = PriceTable(
+    Price(model, since, *map(Decimal, figures), prompt_over=0, source="test")
+    for model, since, figures in (
+        ("small", date(2026, 1, 1), SMALL),
+        ("large", date(2026, 1, 1), LARGE),
+        ("large", date(2026, 11, 10), CHEAPER),
+    )
+)
+MILLION = 1_000_000
+
+
+def spent(
+    workspace: Workspace,
+    day: date | datetime,
+    *usage: dict,
+    results_state: str = "read",
+    is_canceled: bool = False,
+    **columns,
+) -> Batch:
+    """A batch created then, at noon where only the day is given, that used so much."""
+    created = day if isinstance(day, datetime) else datetime.combine(day, time(12), UTC)
+    number = Batch.objects.count() + 1
+    counts = {"processing": 0, "succeeded": 10, "errored": 0, "canceled": 0, "expired": 0}
+    if columns.get("processing_status") == "in_progress":
+        counts |= {"processing": 10, "succeeded": 0}
+    elif is_canceled:
+        counts |= {"succeeded": 4, "canceled": 6}
+    batch = Batch(
+        **{
+            "workspace": workspace,
+            "api_id": f"msgbatch_{number:06d}",
+            "processing_status": "ended",
+            "created_at": created,
+            "expires_at": created + timedelta(hours=24),
+            "ended_at": created + timedelta(minutes=5),
+            "raw": {},
+            "first_seen_at": created,
+            "changed_at": created,
+            "results_state": results_state,
+            **counts,
+            **columns,
+        }
+    )
+    batch.derive()
+    if batch.is_active:
+        batch.results_state, batch.ended_at = "pending", None
+    with transaction.atomic():
+        batch.revision = batch.first_revision = Revision.take(1)
+        batch.save()
+    Workspace.objects.filter(pk=workspace.pk).update(latest_revision=batch.revision)
+    for used in usage:
+        BatchUsage.objects.create(
+            **{
+                "batch": batch,
+                "workspace": workspace,
+                "model": "small",
+                "requests": 10,
+                "day": created.astimezone(UTC).date(),
+                "is_canceled": batch.is_canceled,
+                "label": batch.label,
+                "owner": batch.owner,
+                **used,
+            }
+        )
+    return batch
+
+
+def used(**figures) -> dict:
+    """Usage in millions of tokens: used(input=3) costs $3 of the small model as a batch."""
+    searches = figures.pop("web_searches", 0)
+    given = {
+        name: figures.pop(name)
+        for name in ("model", "inference_geo", "requests", "prompt_over", "prompt_up_to")
+        if name in figures
+    }
+    tokens = {
+        f"{name}_tokens": int(Decimal(str(count)) * MILLION) for name, count in figures.items()
+    }
+    return given | tokens | {"web_searches": searches}
