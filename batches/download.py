@@ -1,0 +1,226 @@
+"""A batch's results file on its way to a person: whole, one outcome of it, or as rows."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from django.db.models import Count, F, Max, Min
+
+from batches import connect
+from batches.client import ApiError
+from batches.client.errors import printable
+from batches.client.results import (
+    BAD_JSON,
+    ErrorEnvelope,
+    Message,
+    OddLine,
+    ResultLine,
+    UnreadableResults,
+    blocks_of,
+    decode_line,
+)
+from batches.models import Batch, FailedRequest
+from batches.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD
+
+log = structlog.get_logger(__name__)
+
+# A person waits for the first byte.
+OPENING_SECONDS = 10.0
+ROWS_AT_ONCE = 2000
+# In place of a result's type where a line cannot be understood; the API has no such word.
+UNREADABLE = "unreadable"
+LONGEST_ID = 200
+
+
+class BrokenOff(Exception):
+    """The file did not come whole: what was passed on of it must not pass for all of it."""
+
+
+class Row(NamedTuple):
+    """One request as a table shows it; tokens as the API counts them, None where there are none."""
+
+    custom_id: str
+    outcome: str
+    error_type: str = ""
+    error_message: str = ""
+    request_id: str = ""
+    model: str = ""
+    stop_reason: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    web_searches: int | None = None
+
+
+@contextmanager
+def opened(batch: Batch) -> Iterator[Iterator[bytes]]:
+    """The file in blocks of whole lines, as it comes from the API; memory stays the same.
+
+    Opening raises NoKey or ApiError, in OPENING_SECONDS at most. Reading raises BrokenOff for a
+    file that is cut off, ends in the middle of a line, or has not one line for each request.
+    Leaving lets go of the API at once, however much has been read.
+    """
+    client = connect.client_for(batch.workspace)
+    with client.stream_results(batch.api_id, within=OPENING_SECONDS) as chunks:
+        yield _whole(batch, chunks)
+
+
+def _whole(batch: Batch, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    lines = 0
+    try:
+        for block in blocks_of(chunks):
+            lines += _lines_in(block)
+            if lines > batch.total:
+                raise BrokenOff(
+                    f"The file has more lines than the batch has requests ({batch.total:,})."
+                )
+            yield block
+    except (ApiError, UnreadableResults) as error:
+        raise BrokenOff(str(error)) from error
+    if lines < batch.total:
+        raise BrokenOff(
+            f"The file ended after {lines:,} lines; the batch has {batch.total:,} requests."
+        )
+
+
+def _lines_in(block: bytes) -> int:
+    """How many lines a block holds, empty ones apart. Raises BrokenOff for one cut in two."""
+    *ended, last = block.split(b"\n")
+    if last.strip() and not _is_json(last):
+        raise BrokenOff("The file ended in the middle of a line.")
+    return sum(1 for line in (*ended, last) if line.strip())
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except BAD_JSON:
+        return False
+    return True
+
+
+def of_outcome(blocks: Iterator[bytes], outcome: str) -> Iterator[bytes]:
+    """Those lines whose result is of this type, byte for byte; what can't be told is left out."""
+    for block in blocks:
+        # A BytesIO ends lines at a line feed alone, as the file does.
+        kept = [line for line in BytesIO(block) if _outcome(line) == outcome]
+        if kept:
+            yield b"".join(kept)
+
+
+def _outcome(line: bytes) -> str:
+    try:
+        return _outcomes.decode(line).result.type
+    except BAD_JSON:
+        return ""
+
+
+class _Word(msgspec.Struct):
+    type: str
+
+
+class _TypedLine(msgspec.Struct):
+    result: _Word
+
+
+_outcomes = msgspec.json.Decoder(_TypedLine)
+
+
+def file_rows(blocks: Iterator[bytes]) -> Iterator[Row]:
+    """Every line as a row; one that cannot be understood has the outcome UNREADABLE."""
+    for block in blocks:
+        for line in block.split(b"\n"):
+            if line.strip():
+                yield _row(decode_line(line))
+
+
+def understood_rows(batch: Batch, blocks: Iterator[bytes], outcome: str) -> Iterator[Row]:
+    """The rows of one outcome, or of any; how many could not be understood is logged."""
+    unreadable = 0
+    for row in file_rows(blocks):
+        if row.outcome == UNREADABLE:
+            unreadable += 1
+        elif not outcome or row.outcome == outcome:
+            yield row
+    if unreadable:
+        log.warning("unreadable lines left out of a download", batch=batch.api_id, lines=unreadable)
+
+
+def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
+    """The same rows from what was read of the file before, of an outcome but succeeded.
+
+    Raises BrokenOff when the file is read anew meanwhile. Holds nothing open between rows.
+    """
+    rows = FailedRequest.objects.filter(batch=batch, outcome=outcome)
+    found = rows.aggregate(count=Count("pk"), first=Min("pk"), last=Max("pk"))
+    left, after = found["count"], (found["first"] or 0) - 1
+    # One batch's rows lie side by side, so walking the primary key reads each once.
+    walked = FailedRequest.objects.alias(walked=F("batch_id") + 0).filter(
+        walked=batch.pk, outcome=outcome, pk__lte=found["last"] or 0
+    )
+    while some := list(walked.filter(pk__gt=after).order_by("pk")[:ROWS_AT_ONCE]):
+        for failed in some:
+            yield Row(
+                *(failed.custom_id, failed.outcome, failed.error_type),
+                *(failed.message, failed.request_id),
+            )
+        left, after = left - len(some), some[-1].pk
+    if left:
+        raise BrokenOff("The results were read anew meanwhile.")
+
+
+def _row(line: ResultLine | OddLine) -> Row:
+    if isinstance(line, OddLine):
+        return Row("", UNREADABLE, error_message=f"This line cannot be understood: {line.problem}")
+    result = line.result
+    if result.message and result.type == "succeeded":
+        return _succeeded(line.custom_id, result.message)
+    error = result.error or ErrorEnvelope()
+    return Row(
+        line.custom_id,
+        _shown(result.type, LONGEST_WORD),
+        error_type=_shown(error.problem.type, LONGEST_NAME),
+        error_message=_shown(error.problem.message, LONGEST_MESSAGE),
+        request_id=_shown(error.request_id, LONGEST_ID),
+    )
+
+
+def _shown(text: str | None, longest: int) -> str:
+    """As the tally keeps it, so that both ways to the same row tell the same."""
+    return printable(text)[:longest] if text else ""
+
+
+def _succeeded(custom_id: str, message: Message) -> Row:
+    """Tokens as the tally counts them: what is not said to stay an hour stays five minutes."""
+    usage = message.usage
+    creation, tools = usage.cache_creation, usage.server_tool_use
+    hour = (creation and creation.ephemeral_1h_input_tokens) or 0
+    minutes = (creation and creation.ephemeral_5m_input_tokens) or 0
+    return Row(
+        custom_id,
+        "succeeded",
+        model=_shown(message.model, LONGEST_NAME),
+        stop_reason=_shown(message.stop_reason, LONGEST_WORD),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_write_5m_tokens=max(usage.cache_creation_input_tokens or 0, hour + minutes) - hour,
+        cache_write_1h_tokens=hour,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+        web_searches=(tools and tools.web_search_requests) or 0,
+    )
+
+
+def plain_id(custom_id: str) -> str:
+    """An id on one line: what is no printable character is written as JSON would escape it.
+
+    Those that the API lets people make hold letters, digits, _ and - alone (api.md).
+    """
+    if custom_id.isprintable():
+        return custom_id
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in custom_id)

@@ -1,0 +1,170 @@
+"""The requests of one batch that did not succeed, as they were read from its results."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from batches.models import Batch, FailedRequest, Ingestion
+from dashboard.access import allow, visible_batch_or_404
+from dashboard.query_form import LONGEST_TEXT, NO_VALUE, QueryForm, stored_text, text_field
+
+PAGE_SIZE = 100
+# What the API says today; a batch may have others.
+OUTCOMES = ("errored", "canceled", "expired")
+ICONS = {"errored": "circle-x", "canceled": "ban", "expired": "calendar-x"}
+OTHER_ICON = "circle-question-mark"
+
+
+class RequestsForm(QueryForm):
+    titles: ClassVar = {"outcome": "Outcome", "type": "Error type", "q": "Search"}
+
+    q = text_field()
+
+    def __init__(self, values: QueryDict, kinds: "Kinds") -> None:
+        super().__init__(values, [])
+        del self.fields["workspace"]
+        self.fields["outcome"] = _among(kinds.outcomes)
+        self.fields["type"] = _among(kinds.types)
+
+
+def _among(names: Iterable[str]) -> forms.ChoiceField:
+    return forms.ChoiceField(choices=[(name, name) for name in names], required=False)
+
+
+@dataclass
+class Kinds:
+    """How many requests there are by outcome and error type: all, and those of a search."""
+
+    all: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def outcomes(self) -> list[str]:
+        return list(dict.fromkeys((*OUTCOMES, *sorted({outcome for outcome, _ in self.all}))))
+
+    @property
+    def types(self) -> list[str]:
+        return sorted({error_type or NO_VALUE for _, error_type in self.all})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a select: how many the other filters leave of it, and of how many."""
+
+    name: str
+    count: int
+    all: int
+    is_chosen: bool
+
+
+@allow("see")
+@require_safe
+def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
+    batch = visible_batch_or_404(request.user, api_id)
+    part = sought(request.GET)
+    kinds = kinds_of(batch, part)
+    form = RequestsForm(request.GET, kinds)
+    given = {"q": "", "outcome": "", "type": ""} | form.chosen()
+    problems = form.sentences()
+    requests = matching(batch, given["outcome"], given["type"], part)
+    last = last_shown(batch, request.GET.get("after", ""))
+    if last:
+        requests = requests.filter(beyond(last))
+    elif request.GET.get("after"):
+        problems.append("That page does not exist. This is the first one.")
+    rows = list(requests[: PAGE_SIZE + 1])
+    context = {
+        "batch": batch,
+        "ingestion": Ingestion.objects.filter(batch=batch).first(),
+        "requests": [(row, ICONS.get(row.outcome, OTHER_ICON)) for row in rows[:PAGE_SIZE]],
+        "following": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else "",
+        "is_later_page": bool(last),
+        "given": given,
+        "is_narrowed": any(given.values()),
+        "problems": problems,
+    }
+    return render(request, "batches/batch_requests.html", context | counts(kinds, given))
+
+
+def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:
+    """How many there are in all and under the filters, and of each choice under the others."""
+    outcome, error_type = given["outcome"], given["type"]
+    return {
+        "everything": kinds.all.total(),
+        "total": count(kinds.found, outcome, error_type),
+        "outcomes": [
+            Choice(
+                name, count(kinds.found, name, error_type), count(kinds.all, name), name == outcome
+            )
+            for name in kinds.outcomes
+        ],
+        "types": [
+            Choice(
+                name,
+                count(kinds.found, outcome, name),
+                count(kinds.all, "", name),
+                name == error_type,
+            )
+            for name in kinds.types
+        ],
+    }
+
+
+def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -> int:
+    """Of those counted, by the words of an address; an empty one stands for all."""
+    return sum(
+        count
+        for (its_outcome, its_type), count in kinds.items()
+        if outcome in {"", its_outcome} and error_type in {"", its_type or NO_VALUE}
+    )
+
+
+def last_shown(batch: Batch, text: str) -> FailedRequest | None:
+    """The request that the page before ended with; None for what names none of this batch's."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    return batch.failed_requests.filter(pk=int(text)).first()
+
+
+def sought(query: QueryDict) -> str:
+    """The part of a custom_id that is searched for; empty for one that no custom_id can hold."""
+    text = str(query.get("q", "")).strip()
+    return "" if len(text) > LONGEST_TEXT or "\0" in text else text
+
+
+def kinds_of(batch: Batch, part: str) -> Kinds:
+    """Counted by the index alone, unless something is searched for."""
+    found = Count("pk", filter=Q(custom_id__icontains=part)) if part else Count("pk")
+    rows = batch.failed_requests.values_list("outcome", "error_type")
+    kinds = Kinds()
+    for outcome, error_type, count, matches in rows.annotate(all=Count("pk"), found=found):
+        kinds.all[outcome, error_type] = count
+        kinds.found[outcome, error_type] = matches
+    return kinds
+
+
+def matching(batch: Batch, outcome: str, error_type: str, part: str) -> QuerySet[FailedRequest]:
+    """In the order of the index, which brings together what failed alike."""
+    requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
+    if outcome:
+        requests = requests.filter(outcome=outcome)
+    if error_type:
+        requests = requests.filter(error_type=stored_text(error_type))
+    return requests.filter(custom_id__icontains=part) if part else requests
+
+
+def beyond(last: FailedRequest) -> Q:
+    """The requests that come after this one in that order."""
+    # The first term looks superfluous; it is what lets the index find where to begin.
+    return Q(outcome__gte=last.outcome) & (
+        Q(outcome__gt=last.outcome)
+        | Q(outcome=last.outcome, error_type__gt=last.error_type)
+        | Q(outcome=last.outcome, error_type=last.error_type, pk__gt=last.pk)
+    )

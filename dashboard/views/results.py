@@ -1,0 +1,271 @@
+"""One batch's results, passed on from the API or told from what was read of them."""
+
+import csv
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import batched, chain
+from typing import Any
+
+import structlog
+from django import forms
+from django.core.validators import RegexValidator
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches import connect, download
+from batches.client import ApiError, BatchNotFound, TryLater
+from batches.download import BrokenOff, Row
+from batches.models import Batch, Ingestion
+from dashboard.access import allow, visible_batch_or_404
+from dashboard.exports import Echo, cell
+from dashboard.views.errors import page
+
+log = structlog.get_logger(__name__)
+
+FORMATS = {
+    "jsonl": ("application/x-jsonl", "jsonl"),
+    "csv": ("text/csv; charset=utf-8", "csv"),
+    "ids": ("text/plain; charset=utf-8", "txt"),
+}
+HEADER = (
+    "custom_id", "outcome", "error_type", "error_message", "request_id", "model", "stop_reason",
+    "input (tokens)", "output (tokens)", "cache write 5 min (tokens)", "cache write 1 h (tokens)",
+    "cache read (tokens)", "web searches",
+)  # fmt: skip
+# Each may be asked for of any batch, whether or not it has any.
+OUTCOMES = ("succeeded", "errored", "canceled", "expired")
+LINES_AT_ONCE = 200
+# Each keeps a thread for as long as it lasts: the others are for everybody's pages.
+MOST_AT_ONCE = 4
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+class DownloadForm(forms.Form):
+    """Any word may be asked for that the API could use as a type of result."""
+
+    outcome = forms.CharField(
+        required=False, max_length=60, validators=[RegexValidator(r"\A[a-z_]+\Z")]
+    )
+    format = forms.ChoiceField(required=False, choices=[(name, name) for name in FORMATS])
+
+
+@allow("see")
+@require_safe
+def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
+    """The file as the API has it, or of one outcome; as JSONL, CSV or plain custom_ids."""
+    batch = visible_batch_or_404(request.user, api_id)
+    form = DownloadForm(request.GET)
+    if not form.is_valid() or not occurs(batch, form.cleaned_data["outcome"]):
+        return no_such_download(batch)
+    outcome, kind = form.cleaned_data["outcome"], form.cleaned_data["format"] or "jsonl"
+    # What was read stays here when the API no longer has it, and is the quicker way.
+    is_kept = batch.results_state == Batch.ResultsState.READ and kind != "jsonl"
+    if is_kept and outcome not in {"", "succeeded"}:
+        rows = download.failed_rows(batch, outcome)
+        return attachment(
+            request, batch, outcome, kind, told_when_broken(batch, encoded(rows, kind))
+        )
+    if batch.deleted_upstream_at:
+        return gone(batch)
+    if not batch.has_ended:
+        return not_ended(batch)
+    if batch.archived_at or batch.results_state == Batch.ResultsState.LOST:
+        return gone(batch)
+    if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        return too_old_a_way()
+    if request.method == "HEAD":
+        # The API knows no HEAD here, and its answer may be gigabytes.
+        return attachment(request, batch, outcome, kind, ())
+    return passed_on(request, batch, outcome, kind)
+
+
+def occurs(batch: Batch, outcome: str) -> bool:
+    """False for a word that no result of this batch has, as far as they have been read."""
+    if not outcome or outcome in OUTCOMES or batch.results_state != Batch.ResultsState.READ:
+        return True
+    return outcome in occurring(batch)
+
+
+def occurring(batch: Batch) -> list[str]:
+    """The types of result that were read of the batch, beside the usual ones."""
+    read = Ingestion.objects.filter(batch=batch).values_list("outcomes", flat=True).first()
+    return [word for word in read or () if word not in OUTCOMES]
+
+
+class Body:
+    """An answer's blocks; closing it, begun or not, gives back all that it holds."""
+
+    def __init__(self, blocks: Iterator[bytes], held: ExitStack) -> None:
+        self._blocks = blocks
+        self._held = held
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        self._held.close()
+
+
+def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> HttpResponseBase:
+    """A stream from the API once its first lines are here, else a page that says why not."""
+    with ExitStack() as stack:
+        if not _places.acquire(blocking=False):
+            return too_many()
+        stack.callback(_places.release)
+        try:
+            blocks = stack.enter_context(download.opened(batch))
+            first = next(blocks, b"")
+        except BatchNotFound as error:
+            return not_there(batch, error)
+        except (ApiError, connect.NoKey, BrokenOff) as error:
+            log.warning("results not passed on", batch=batch.api_id, error=str(error))
+            return unreachable(error)
+        wanted = chosen(batch, chain([first], blocks), outcome, kind)
+        # From here on the answer holds all this, until its server closes it.
+        body = Body(without_database(told_when_broken(batch, wanted)), stack.pop_all())
+        return attachment(request, batch, outcome, kind, body)
+
+
+def chosen(batch: Batch, blocks: Iterator[bytes], outcome: str, kind: str) -> Iterator[bytes]:
+    """What was asked for, out of the file's blocks; all of it as JSONL is what came, untouched."""
+    if kind == "jsonl":
+        return download.of_outcome(blocks, outcome) if outcome else blocks
+    if kind == "ids" or outcome:
+        return encoded(download.understood_rows(batch, blocks, outcome), kind)
+    return encoded(download.file_rows(blocks), kind)
+
+
+def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The error goes on to the server, which breaks the connection: half a file must look so."""
+    try:
+        yield from blocks
+    except BrokenOff as error:
+        log.warning("results broken off", batch=batch.api_id, error=str(error))
+        raise
+
+
+def without_database(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """A download may take an hour, in which nothing is asked of the database."""
+    if not connection.in_atomic_block:
+        connection.close()
+    # Has the server send the headers, so that whatever breaks from here on breaks a download.
+    yield b""
+    yield from blocks
+
+
+def attachment(
+    request: HttpRequest, batch: Batch, outcome: str, kind: str, body: Iterable[bytes]
+) -> HttpResponseBase:
+    content_type, ending = FORMATS[kind]
+    # Streaming for HEAD too: else it would be said to be 0 bytes long.
+    body = () if request.method == "HEAD" else body
+    answer = StreamingHttpResponse(body, content_type=content_type)
+    what = "-".join(part for part in (outcome or "results", "ids" if kind == "ids" else "") if part)
+    answer["Content-Disposition"] = f'attachment; filename="{batch.api_id}-{what}.{ending}"'
+    answer["Cache-Control"] = "private, no-store"
+    # A proxy that gathers it all first would hold gigabytes, and hide a break.
+    answer["X-Accel-Buffering"] = "no"
+    return answer
+
+
+def encoded(rows: Iterable[Row], kind: str) -> Iterator[bytes]:
+    """Rows as CSV with a header, or their ids one a line; many lines in a block."""
+    lines = (
+        csv_lines(rows)
+        if kind == "csv"
+        else (f"{download.plain_id(row.custom_id)}\n" for row in rows)
+    )
+    for some in batched(lines, LINES_AT_ONCE):
+        yield "".join(some).encode()
+
+
+def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
+    writer: Any = csv.writer(Echo())
+    yield writer.writerow(HEADER)
+    for row in rows:
+        yield writer.writerow([cell(value) for value in row])
+
+
+def no_such_download(batch: Batch) -> HttpResponse:
+    words = [*OUTCOMES, *occurring(batch)]
+    return page(
+        400,
+        "There is no such download",
+        f"“outcome” is the type of the results wanted: {', '.join(words)}; without it all come.",
+        "“format” is jsonl (the results as the API has them), csv (one row a request) or ids (one "
+        "custom_id a line); without it, jsonl.",
+        "Nothing is wrong with the batch: the links on its page work.",
+    )
+
+
+def not_ended(batch: Batch) -> HttpResponse:
+    return page(
+        404,
+        "This batch has no results yet",
+        f"It is {batch.processing_status.replace('_', ' ')}. The API gives out results when all "
+        "of a batch has ended, and not before.",
+        "Its page says when that has happened: come back then.",
+    )
+
+
+def gone(batch: Batch) -> HttpResponse:
+    why = (
+        "The batch was deleted at the API, and its results with it."
+        if batch.deleted_upstream_at
+        else "The API keeps results for 29 days from a batch’s creation, and no longer has these."
+    )
+    kept = (
+        "What Batchboard read of them in time is on the batch’s page: usage, cost, and the "
+        "requests that did not succeed."
+        if batch.results_state == Batch.ResultsState.READ
+        else "They were not read in time, so nothing of them is left here either."
+    )
+    return page(404, "The results of this batch are gone", why, kept)
+
+
+def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
+    is_past = timezone.now() >= batch.results_expire_at
+    return page(
+        404,
+        "The API has no results of this batch",
+        str(error),
+        "Results are kept for 29 days from a batch’s creation: these have expired. What was read "
+        "of them before is on the batch’s page."
+        if is_past
+        else "Right after a batch’s end they may be late: try again in a minute.",
+    )
+
+
+def unreachable(error: Exception) -> HttpResponse:
+    return page(
+        503 if isinstance(error, connect.NoKey | TryLater) else 502,
+        "The results cannot be fetched now",
+        str(error),
+        "No file was begun, and the batch was not touched.",
+        "If that is about the key, ask an admin. Otherwise try again in a minute.",
+    )
+
+
+def too_old_a_way() -> HttpResponse:
+    return page(
+        505,
+        "Results cannot be passed on over HTTP/1.0",
+        "With it nobody can tell half a file from a whole one, should the API break off.",
+        "Some proxies speak it unless told otherwise: ask an admin to have the one before "
+        "Batchboard use HTTP/1.1 (nginx: proxy_http_version 1.1). Everything else works as it is.",
+    )
+
+
+def too_many() -> HttpResponse:
+    answer = page(
+        503,
+        "Several downloads are under way already",
+        f"This process passes on {MOST_AT_ONCE} results files at a time, so that pages stay quick.",
+        "Try again when one of them has come to its end.",
+    )
+    answer["Retry-After"] = "30"
+    return answer

@@ -1,0 +1,54 @@
+"""What a person reads on a page: its tables, links and tiles as words."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+
+class Tables(HTMLParser):
+    """Every table of a page by its caption: rows of the cells' words."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[list[str]]] = {}
+        self._caption = self._in = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "table":
+            self._caption = ""
+        if tag == "tr":
+            self.found.setdefault(self._caption, []).append([])
+        if tag in {"caption", "th", "td"}:
+            self._in = tag
+            if tag != "caption":
+                self.found[self._caption][-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag == self._in:
+            self._in = ""
+
+    def handle_data(self, data):
+        words = " ".join(data.split())
+        if self._in == "caption":
+            self._caption += words
+        elif self._in and words:
+            self.found[self._caption][-1][-1] += (
+                f" {words}" if self.found[self._caption][-1][-1] else words
+            )
+
+
+def table(page: str, caption: str) -> list[list[str]]:
+    [rows] = [rows for name, rows in Tables(page).found.items() if caption in name]
+    return rows
+
+
+def links(part: str) -> list[tuple[str, str]]:
+    """Words and address of each link."""
+    found = re.findall(r'<a href="([^"]+)"[^>]*>(.*?)</a>', part, re.DOTALL)
+    return [(re.sub("<[^>]+>", "", words), html.unescape(href)) for href, words in found]
+
+
+def words_of(page: str, id: str) -> str:
+    tile = page.partition(f'<div class="tile" id="{id}">')[2].partition("</div>")[0]
+    return " ".join(re.sub("<[^>]+>", " ", html.unescape(tile)).split())

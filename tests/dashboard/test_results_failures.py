@@ -1,0 +1,274 @@
+"""Results that do not come, or not whole, and people who do not wait for all of them."""
+
+import re
+
+import httpx
+import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections, connection
+from django.utils import timezone
+
+from batches import connect
+from batches.download import BrokenOff
+from batches.results import ingest
+from dashboard.views import results as views
+
+pytestmark = pytest.mark.usefixtures("no_waits")
+
+
+def hang_up(answer) -> None:
+    """As a server closes, but for the database connection, in whose transaction the test runs."""
+    request_finished.disconnect(close_old_connections)
+    answer.close()
+    request_finished.connect(close_old_connections)
+
+
+@pytest.mark.parametrize("query", [{}, {"outcome": "succeeded"}, {"format": "csv"}])
+@pytest.mark.parametrize("fault", ["cut", "short", "half-line"])
+def test_a_file_that_does_not_come_whole_never_ends_in_good_order(
+    sign_in, sandbox, results_url, fault, query
+):
+    sandbox.fail_next(fault, path="/results")
+
+    answer = sign_in("viewer").get(results_url, query)
+
+    assert answer.status_code == 200
+    with pytest.raises(BrokenOff):
+        answer.getvalue()
+
+
+def test_a_file_with_too_many_lines_does_not_end_in_good_order_either(
+    sign_in, sandbox, mirrored, caplog
+):
+    mirrored("long", status="ended", requests=300)
+    sandbox.fail_next("extra-line", path="/results")
+
+    answer = sign_in("viewer").get("/batches/long/results/")
+
+    with pytest.raises(BrokenOff, match="more lines than the batch has requests"):
+        answer.getvalue()
+    assert "results broken off" in caplog.text
+    assert "'batch': 'long'" in caplog.text
+
+
+def test_half_a_line_after_all_the_others_does_not_pass_either(sign_in, answering):
+    line = b'{"custom_id":"a","result":{"type":"canceled"}}\n'
+    batch = answering([line, line[:20]], requests=1)
+
+    answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
+
+    with pytest.raises(BrokenOff, match="in the middle of a line"):
+        answer.getvalue()
+
+
+def test_a_file_cut_before_its_first_line_is_a_page(sign_in, answering):
+    batch = answering([b'{"custom', httpx.ReadError("gone")], requests=2)
+
+    answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
+
+    assert answer.status_code == 502
+    assert "The results cannot be fetched now" in answer.text
+
+
+def test_an_empty_file_is_a_page(sign_in, answering):
+    batch = answering(b"", requests=2)
+
+    answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
+
+    assert answer.status_code == 502
+    assert "ended after 0 lines" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        ("500", 503, "Internal server error"),
+        ("429", 503, "exceeded your rate limit"),
+        ("reset", 502, "No answer from the API"),
+        ("401", 502, "API key is invalid"),
+        ("404", 404, "Right after a batch’s end they may be late"),
+        ("html", 502, "does not answer as the Batches API does"),
+    ],
+)
+def test_an_api_that_gives_nothing_is_a_page_in_its_words(
+    sign_in, sandbox, results_url, fault, status, words
+):
+    sandbox.fail_next(fault, times=3, path="/results")
+
+    answer = sign_in("viewer").get(results_url)
+
+    assert answer.status_code == status
+    assert words in answer.text
+
+
+def test_the_page_gives_the_request_id(sign_in, sandbox, results_url):
+    sandbox.fail_next("401", path="/results")
+
+    answer = sign_in("viewer").get(results_url)
+
+    assert re.search(r"request id req_\w+", answer.text)
+
+
+def test_a_workspace_without_a_key_says_so(sign_in, workspace, results_url):
+    workspace.api_key = ""
+    workspace.save()
+
+    answer = sign_in("viewer").get(results_url)
+
+    assert answer.status_code == 503
+    assert "has no API key" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"results_state": "lost"}, "were not read in time"),
+        ({"archived_at": timezone.now()}, "29 days from a batch’s creation"),
+        ({"deleted_upstream_at": timezone.now()}, "deleted at the API"),
+    ],
+)
+def test_results_that_are_gone_are_a_page_and_the_api_is_not_asked(
+    sign_in, sandbox, row, columns, words
+):
+    row("two", processing_status="ended", **columns)
+
+    answer = sign_in("viewer").get("/batches/two/results/")
+
+    assert answer.status_code == 404
+    assert words in answer.text
+    assert sandbox.calls == []
+
+
+def test_a_batch_that_runs_has_none_yet_and_the_api_is_not_asked(sign_in, sandbox, mirrored):
+    mirrored("two")
+    before = len(sandbox.calls)
+
+    answer = sign_in("viewer").get("/batches/two/results/")
+
+    assert answer.status_code == 404
+    assert "no results yet" in answer.text
+    assert len(sandbox.calls) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"outcome": "a b"},
+        {"outcome": "x" * 61},
+        {"outcome": "é"},
+        {"outcome": "A"},
+        {"format": "xml"},
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_page(sign_in, results_url, query):
+    answer = sign_in("viewer").get(results_url, query)
+
+    assert answer.status_code == 400
+    assert "There is no such download" in answer.text
+
+
+def test_a_word_that_does_not_occur_is_named_with_those_that_do(sign_in, answering):
+    batch = answering(b'{"custom_id":"a","result":{"type":"withheld"}}\n', requests=1)
+    results_url = f"{batch.get_absolute_url()}results/"
+    assert ingest(batch)
+    browser = sign_in("viewer")
+
+    typo = browser.get(results_url, {"outcome": "erored"})
+    right = browser.get(results_url, {"outcome": "withheld", "format": "ids"})
+
+    assert typo.status_code == 400
+    assert "succeeded, errored, canceled, expired, withheld" in typo.text
+    assert right.getvalue() == b"a\n"
+
+
+class Endless(httpx.SyncByteStream):
+    """A results file that goes on for ever, and knows whether it is still wanted."""
+
+    is_wanted = True
+
+    def __iter__(self):
+        while True:
+            yield b'{"custom_id":"a","result":{"type":"canceled"}}\n' * 10
+
+    def close(self) -> None:
+        self.is_wanted = False
+
+
+@pytest.mark.parametrize("blocks_read", [0, 3])
+@pytest.mark.parametrize("query", [{}, {"outcome": "canceled"}, {"format": "csv"}])
+def test_leaving_at_once_or_half_way_lets_go_of_the_api(
+    sign_in, row, monkeypatch, blocks_read, query
+):
+    file = Endless()
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=file))
+    monkeypatch.setattr(connect, "transport", lambda: transport)
+    row("two", processing_status="ended", succeeded=10**6)
+    answer = sign_in("viewer").get("/batches/two/results/", query)
+    blocks = iter(answer)
+    for _ in range(blocks_read):
+        next(blocks)
+    assert file.is_wanted
+
+    hang_up(answer)
+
+    assert not file.is_wanted
+
+
+def test_proxies_and_browsers_are_told_to_keep_nothing(sign_in, results_url):
+    answer = sign_in("viewer").get(results_url)
+
+    assert answer["X-Accel-Buffering"] == "no"
+    assert answer["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_database_connection_is_held_while_the_file_passes(committed, sign_in, results_url):
+    blocks = iter(sign_in("viewer").get(results_url))
+
+    next(blocks)
+
+    assert connection.connection is None
+
+
+def test_a_download_too_many_is_asked_to_wait_and_places_come_back(sign_in, results_url):
+    browser = sign_in("viewer")
+    under_way = [browser.get(results_url) for _ in range(views.MOST_AT_ONCE)]
+
+    refused = browser.get(results_url)
+    for answer in under_way:
+        answer.getvalue()
+
+    assert refused.status_code == 503
+    assert refused["Retry-After"] == "30"
+    assert browser.get(results_url).getvalue()
+
+
+def test_a_proxy_that_could_not_tell_half_a_file_from_a_whole_one_is_refused(
+    sign_in, sandbox, results_url
+):
+    before = len(sandbox.calls)
+
+    answer = sign_in("viewer").get(results_url, SERVER_PROTOCOL="HTTP/1.0")
+
+    assert answer.status_code == 505
+    assert "proxy_http_version 1.1" in answer.text
+    assert len(sandbox.calls) == before
+
+
+def test_a_page_instead_of_a_file_takes_no_place(sign_in, sandbox, results_url):
+    browser = sign_in("viewer")
+    for _ in range(views.MOST_AT_ONCE + 1):
+        sandbox.fail_next("401", path="/results")
+        assert browser.get(results_url).status_code == 502
+
+    assert browser.get(results_url).getvalue()
+
+
+def test_thousands_of_lines_never_stand_in_memory_together(sign_in, sandbox, mirrored):
+    mirrored("big", status="ended", requests=3_000)
+    answer = sign_in("viewer").get("/batches/big/results/")
+
+    sizes = [len(block) for block in answer]
+
+    assert sum(sizes) > 1_000_000
+    assert max(sizes) < 300_000
