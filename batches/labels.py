@@ -52,9 +52,7 @@ def label_batch(
             return []
         if seen is not None and seen != current:
             raise LabelsChanged(current)
-        touch(row, **new._asdict())
-        # Spend sums over usage alone, which repeats these two.
-        BatchUsage.objects.filter(batch=row).update(label=new.label, owner=new.owner)
+        write(row, new)
         AuditEvent.record(
             "batch labeled",
             actor=actor,
@@ -69,6 +67,13 @@ def label_batch(
     for name in Labels._fields:
         setattr(batch, name, getattr(new, name))
     return changed
+
+
+def write(batch: Batch, new: Labels) -> None:
+    """Put the labels where they belong, and nothing into the audit. Needs an open transaction."""
+    touch(batch, **new._asdict())
+    # Spend sums over usage alone, which repeats these two.
+    BatchUsage.objects.filter(batch=batch).update(label=new.label, owner=new.owner)
 
 
 def quoted(text: str) -> str:

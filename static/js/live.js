@@ -16,7 +16,7 @@
   function isBusy() {
     const active = document.activeElement;
     return (
-      document.querySelector("dialog[open]") !== null ||
+      document.querySelector("dialog[open], form[data-editing]") !== null ||
       Boolean(active?.matches("#filters input, #filters select"))
     );
   }

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -12,11 +13,13 @@ import psutil
 import pytest
 from django.contrib.auth.models import User
 
-from batches.models import Workspace
+from batches.models import AuditEvent, Batch, Workspace
 from dashboard.launch.demo import demo_environment
+from dashboard.launch.labels import label_once
 from dashboard.launch.people import prepare_demo
 from dashboard.launch.ports import PortRefused
 from dashboard.roles import ROLES, role_of
+from tests.processes.crew import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,6 +107,25 @@ def test_a_sandbox_port_that_is_none_is_refused():
         demo_environment({"SANDBOX_PORT": "many"})
 
 
+def test_most_of_the_demo_s_batches_have_a_label_from_the_beginning(mirrored):
+    for _ in range(30):
+        mirrored()
+
+    label_once()
+
+    assert 15 < Batch.objects.exclude(label="").count() < 30
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_label_that_somebody_has_given_keeps_the_demo_from_giving_any(mirrored):
+    first, _ = mirrored(), mirrored()
+    Batch.objects.filter(pk=first.pk).update(label="mine")
+
+    label_once()
+
+    assert list(Batch.objects.values_list("label", flat=True).order_by("pk")) == ["mine", ""]
+
+
 @pytest.fixture
 def demo(tmp_path) -> Iterator[subprocess.Popen[str]]:
     """The demo as a real process, in a folder and on ports of its own."""
@@ -134,22 +156,15 @@ def until_ready(demo: subprocess.Popen[str]) -> str:
 @pytest.mark.processes
 def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
     said = until_ready(demo)
-    address = re.search(r"http://127\.0\.0\.1:\d+/(?=\n)", said)
-    password = re.search(r"^  operator +(\S+)", said, re.MULTILINE)
-    assert address
-    assert password
-
-    with httpx.Client(base_url=address[0], follow_redirects=True) as browser:
-        browser.get("/")
-        page = browser.post(
-            "/accounts/login/",
-            data={
-                "username": "operator",
-                "password": password[1],
-                "next": "/",
-                "csrfmiddlewaretoken": token_in(browser.get("/accounts/login/").text),
-            },
+    with signed_in(said, "operator") as browser:
+        page = browser.get("/")
+    with signed_in(said, "lead") as browser:
+        wait_until(
+            lambda: "not read yet" not in browser.get("/spend/").text,
+            seconds=60,
+            what="every result read",
         )
+        spend = browser.get("/spend/?group=label").text
     started = psutil.Process(demo.pid).children(recursive=True)
     demo.send_signal(signal.SIGINT)
     code = demo.wait(timeout=20)
@@ -158,10 +173,30 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
     assert 'data-status="canceling"' in page.text
     assert "form" in page.text
     assert "data-cancel" in page.text
+    assert "nightly eval" in spend
+    assert "Against the vendor’s report" in spend
     # web with its workers, mirror, worker and sandbox
     assert len(started) >= 4
     assert psutil.wait_procs(started, timeout=5)[1] == []
     assert code == 0
+
+
+@contextmanager
+def signed_in(said: str, role: str) -> Iterator[httpx.Client]:
+    """A browser in which the demo's person of this role has signed in, as the demo said how."""
+    address = re.search(r"http://127\.0\.0\.1:\d+/(?=\n)", said)
+    password = re.search(rf"^  {role} +(\S+)", said, re.MULTILINE)
+    assert address
+    assert password
+    with httpx.Client(base_url=address[0], follow_redirects=True) as browser:
+        form = {
+            "username": role,
+            "password": password[1],
+            "next": "/",
+            "csrfmiddlewaretoken": token_in(browser.get("/accounts/login/").text),
+        }
+        browser.post("/accounts/login/", data=form)
+        yield browser
 
 
 def token_in(page: str) -> str:

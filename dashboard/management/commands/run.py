@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.models import Workspace
+from dashboard.launch.labels import label_once
 from dashboard.launch.people import prepare_demo
 from dashboard.launch.ports import (
     HOST,
@@ -37,8 +38,8 @@ from dashboard.launch.static import collect_static
 
 MAY = {
     "viewer": "sees batches",
-    "operator": "also cancels",
-    "lead": "also sees the audit trail and exports",
+    "operator": "also cancels and labels",
+    "lead": "also sees spend and the audit trail, and exports",
     "admin": "also manages workspaces and people",
 }
 
@@ -94,6 +95,7 @@ class Command(BaseCommand):
             if passwords:
                 self.say("Waiting for the mirror's first round …")
                 self.wait_for("mirror", crew, partial(all_mirrored_since, began), 60)
+                label_once()
             self.welcome(f"http://{web_host()}:{ports['PORT']}/", passwords)
             connection.close()
             crew.wait()

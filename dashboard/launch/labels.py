@@ -1,0 +1,28 @@
+"""What the demo's batches are called: without labels, spend by label and owner would be empty."""
+
+from hashlib import blake2s
+
+from batches.labels import Labels, write
+from batches.models import Batch, Revision
+
+PROJECTS = (
+    Labels("nightly eval", "ada@example.com"),
+    Labels("nightly eval", "ada@example.com"),
+    Labels("ticket triage", "grace@example.com"),
+    Labels("product translation", "lin@example.com"),
+    Labels("call summaries", "grace@example.com", "Asked for by support, every Monday."),
+    Labels("synthetic training data", "sofia@example.com"),
+    Labels("", "sofia@example.com"),
+    Labels(),
+)
+
+
+def label_once() -> None:
+    """Give most batches a label and an owner, unless anybody has given one before."""
+    if Batch.objects.exclude(label="").exists():
+        return
+    for batch in Batch.objects.select_related("workspace").defer("raw"):
+        # The same batch is called the same at every start.
+        draw = blake2s(batch.api_id.encode(), digest_size=1).digest()[0]
+        with Revision.writing():
+            write(batch, PROJECTS[draw % len(PROJECTS)])

@@ -1,0 +1,117 @@
+"""Label, owner and note of a batch: the form, in place or as a page of its own."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from batches.labels import Labels, LabelsChanged, in_use, label_batch, labels_of
+from batches.models import Batch
+from dashboard.access import allow, client_address, visible_batch_or_404, visible_workspaces
+
+LONGEST_NOTE = 2_000
+
+
+def printable(text: str) -> None:
+    """Raises ValidationError for characters that nobody can see; a note may have lines."""
+    if not all(character.isprintable() or character in "\r\n\t" for character in text):
+        raise ValidationError("It holds a control character: type it anew instead of pasting it.")
+
+
+class OneLine(forms.CharField):
+    """Text without line breaks: a pasted one becomes a blank."""
+
+    def to_python(self, value: Any) -> str:
+        return " ".join(str(super().to_python(value)).split())
+
+
+class LabelForm(forms.Form):
+    label = OneLine(required=False, max_length=200, validators=[printable])
+    owner = OneLine(required=False, max_length=200, validators=[printable])
+    note = forms.CharField(required=False, max_length=LONGEST_NOTE, validators=[printable])
+    # What the person saw when the form was made.
+    was_label = forms.CharField(required=False, strip=False)
+    was_owner = forms.CharField(required=False, strip=False)
+    was_note = forms.CharField(required=False, strip=False)
+
+    def clean_note(self) -> str:
+        return unix_lines(self.cleaned_data["note"])
+
+    @property
+    def new(self) -> Labels:
+        return Labels(*(self.cleaned_data[name] for name in Labels._fields))
+
+    @property
+    def seen(self) -> Labels | None:
+        """None where the form doesn't say, as when a script fills it in."""
+        if not any(f"was_{name}" in self.data for name in Labels._fields):
+            return None
+        return Labels(*(unix_lines(self.cleaned_data[f"was_{name}"]) for name in Labels._fields))
+
+
+def unix_lines(text: str) -> str:
+    """Browsers send line breaks as CR LF, whatever they were given."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@allow("label")
+@require_http_methods(["GET", "HEAD", "POST"])
+def batch_label(request: Any, api_id: str) -> HttpResponse:
+    """GET shows the form, POST saves: htmx gets the panel again, others a redirect."""
+    batch = visible_batch_or_404(request.user, api_id)
+    if request.method != "POST":
+        if request.htmx and "keep" in request.GET:
+            return panel(request, batch)
+        return form_answer(request, batch, labels_of(batch), labels_of(batch))
+    form = LabelForm(request.POST)
+    if not form.is_valid():
+        typed = Labels(*(request.POST.get(name, "") for name in Labels._fields))
+        return form_answer(request, batch, typed, labels_of(batch), form=form)
+    try:
+        changed = label_batch(
+            batch,
+            form.new,
+            actor=request.user,
+            address=client_address(request),
+            seen=form.seen,
+        )
+    except LabelsChanged as conflict:
+        return form_answer(request, batch, form.new, conflict.current, is_conflict=True)
+    if request.htmx:
+        return panel(request, batch)
+    messages.success(request, "Saved." if changed else "Nothing was different, so nothing changed.")
+    return redirect(batch)
+
+
+def panel(request: Any, batch: Batch) -> HttpResponse:
+    return render(request, "batches/_labels.html", {"batch": batch, "is_back": True})
+
+
+def form_answer(
+    request: Any,
+    batch: Batch,
+    typed: Labels,
+    current: Labels,
+    *,
+    form: LabelForm | None = None,
+    is_conflict: bool = False,
+) -> HttpResponse:
+    """The form with what was typed; what is stored now goes along, to be compared with later."""
+    mine = list(visible_workspaces(request.user).values_list("pk", flat=True))
+    labels, owners = in_use(mine)
+    context = {
+        "batch": batch,
+        "typed": typed,
+        "current": current,
+        "is_conflict": is_conflict,
+        "problems": form.errors if form else {},
+        "labels": labels,
+        "owners": owners,
+        "longest_note": LONGEST_NOTE,
+    }
+    template = "batches/batch_label.html"
+    return render(request, f"{template}#label-form" if request.htmx else template, context)
