@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from batches.models import Batch, Workspace
@@ -67,7 +68,7 @@ def usual_canceling(workspace: Workspace) -> timedelta:
     return timedelta(seconds=kept[1]) if kept else USUAL_CANCELING
 
 
-def percentile(values: Sequence[float], percent: int) -> float:
+def percentile[T: (float, Decimal)](values: Sequence[T], percent: int) -> T:
     """The nearest-rank percentile: a value that really occurred."""
     ranked = sorted(values)
     rank = -(-len(ranked) * percent // 100)

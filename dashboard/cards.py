@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
 
+from batches.costs import BatchCost, cost_of, saved_by_cancel
 from batches.history import estimate, usual_canceling
 from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Share, shares
@@ -20,9 +23,17 @@ ICONS = {
     "unknown": "circle-question-mark",
     "deleted": "trash-2",
 }
+COST_ICONS = {
+    "pending": "clock",
+    "unreadable": "file-x",
+    "unpriced": "circle-question-mark",
+    "lost": "archive-x",
+}
+# Of anything smaller, six decimals would say too little or nothing.
+SIX_DECIMALS = Decimal("0.000001")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Card:
     """One batch as one person sees it at one moment."""
 
@@ -118,6 +129,54 @@ class Card:
     @property
     def expires_soon(self) -> bool:
         return self.batch.is_active and self.batch.expires_at - self.now < timedelta(hours=1)
+
+    @cached_property
+    def cost(self) -> BatchCost:
+        """Reckoned once for all that the card says of it."""
+        return cost_of(self.batch)
+
+    @property
+    def cost_figure(self) -> str:
+        """USD such as "12.34", or why there is no figure: "pending", "unpriced" or "lost"."""
+        if self.cost.total is not None:
+            return plain_usd(self.cost.total)
+        # The file is there, and is tried again: to whoever counts it is not read yet.
+        return "pending" if self.cost.state == "unreadable" else self.cost.state
+
+    @property
+    def cost_words(self) -> str:
+        """Why an ended batch shows no figure; empty when it does."""
+        return cost_words(self.cost)
+
+    @property
+    def cost_icon(self) -> str:
+        return COST_ICONS.get(self.cost.state, "circle-question-mark")
+
+    @property
+    def saved(self) -> Decimal | None:
+        """Roughly what canceling saved, in USD; None while that is not known."""
+        return saved_by_cancel(self.batch, self.cost) if self.batch.is_canceled else None
+
+
+def cost_words(cost: BatchCost) -> str:
+    """Why there is no figure (ux.md 4), such as "no price for claude-x"; empty with one."""
+    match cost.state:
+        case "computed":
+            return ""
+        case "unreadable":
+            return "results unreadable"
+        case "unpriced":
+            first, *others = cost.unpriced_models
+            return f"no price for {first}" + (f" and {len(others)} more" if others else "")
+    return f"cost {cost.state}"
+
+
+def plain_usd(amount: Decimal) -> str:
+    """Such as "12.34" or "0.001234": two to six decimals, and more where all would be zero."""
+    size = abs(amount)
+    places = 6 if not size or size >= SIX_DECIMALS else 1 - size.adjusted()
+    whole, _, rest = f"{amount:.{places}f}".partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 def plural(count: int, word: str) -> str:

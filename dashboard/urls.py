@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path, register_converter
 
 from dashboard.access import allow, allow_anyone
-from dashboard.views import audit, batches, cancel, health
+from dashboard.views import audit, batches, cancel, health, labels, requests, reread, results, spend
 
 
 class BatchId:
@@ -37,6 +37,12 @@ urlpatterns = [
     path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
     path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),
     path("batches/<batch:api_id>/cancel/", cancel.batch_cancel, name="batch-cancel"),
+    path("batches/<batch:api_id>/reread/", reread.batch_reread, name="batch-reread"),
+    path("batches/<batch:api_id>/label/", labels.batch_label, name="batch-label"),
+    path("batches/<batch:api_id>/results/", results.batch_results, name="batch-results"),
+    path("batches/<batch:api_id>/requests/", requests.batch_requests, name="batch-requests"),
+    path("spend/", spend.spend, name="spend"),
+    path("spend.csv", spend.spend_csv, name="spend-csv"),
     path("audit/", audit.audit, name="audit"),
     path("audit.csv", audit.audit_csv, name="audit-csv"),
     path("accounts/", include(accounts)),

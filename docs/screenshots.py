@@ -23,7 +23,8 @@ PHONE = {"width": 390, "height": 844}
 
 class Demo(NamedTuple):
     address: str
-    password: str
+    # By role, which is the name to sign in with, too.
+    passwords: dict[str, str]
 
 
 def main() -> None:
@@ -38,6 +39,12 @@ def main() -> None:
             take(page, demo.address, "list-dark")
         with signed_in(browser, demo, "dark", viewport=PHONE) as page:
             take(page, demo.address, "phone-dark")
+        with signed_in(browser, demo, "light", role="lead") as page:
+            wait_for_results(page, demo)
+            take(page, f"{demo.address}spend/", "spend-light", full_page=True)
+            take(page, f"{demo.address}batches/{costly(page, demo)}/", "cost-light", full_page=True)
+        with signed_in(browser, demo, "dark", role="lead") as page:
+            take(page, f"{demo.address}spend/", "spend-dark")
         browser.close()
 
 
@@ -60,14 +67,20 @@ def running_demo() -> Iterator[Demo]:
                     if not line:
                         sys.exit(f"The demo did not start:\n{said}")
                     said += line
-                yield Demo(found(r"ready: (\S+)", said), found(r"operator +(\S+)", said))
+                passwords = {role: found(rf"{role} +(\S+)", said) for role in ("operator", "lead")}
+                yield Demo(found(r"ready: (\S+)", said), passwords)
             finally:
                 process.terminate()
 
 
 @contextmanager
 def signed_in(
-    browser: Browser, demo: Demo, scheme: str, viewport: dict[str, int] | None = None
+    browser: Browser,
+    demo: Demo,
+    scheme: str,
+    *,
+    viewport: dict[str, int] | None = None,
+    role: str = "operator",
 ) -> Iterator[Page]:
     # The README shows a desk's picture at less than half its width: more pixels would not show.
     context = browser.new_context(
@@ -75,8 +88,8 @@ def signed_in(
     )
     page = context.new_page()
     page.goto(f"{demo.address}accounts/login/")
-    page.locator("[name=username]").fill("operator")
-    page.locator("[name=password]").fill(demo.password)
+    page.locator("[name=username]").fill(role)
+    page.locator("[name=password]").fill(demo.passwords[role])
     page.locator("[name=password]").press("Enter")
     page.wait_for_selector("[data-batch]")
     yield page
@@ -93,6 +106,20 @@ def cancel_one(page: Page, demo: Demo) -> str:
     page.goto(f"{demo.address}?q={batch_id}")
     page.locator(f'[data-batch="{batch_id}"][data-status="ended"]').wait_for(timeout=60_000)
     return batch_id
+
+
+def wait_for_results(page: Page, demo: Demo) -> None:
+    """Until every ended batch whose results are still there has been read."""
+    page.goto(f"{demo.address}?results=pending")
+    while page.locator('[data-batch][data-cost="pending"]').count():
+        page.wait_for_timeout(2_000)
+        page.reload()
+
+
+def costly(page: Page, demo: Demo) -> str:
+    """The id of a batch with usage to show and requests that failed."""
+    page.goto(f"{demo.address}?status=failed&results=read")
+    return page.locator("[data-batch]").first.get_attribute("data-batch") or ""
 
 
 def take(page: Page, address: str, name: str, *, full_page: bool = False) -> None:

@@ -16,6 +16,7 @@ from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404, visible_workspaces
 from dashboard.cards import Card
+from dashboard.detail import is_moving, results_context
 from dashboard.listing import PAGE_SIZE, Listing, read_listing
 from dashboard.tallies import summary, tabs
 
@@ -101,17 +102,18 @@ def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
 
 def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     now = timezone.now()
+    card = Card(batch, now, may(request.user, "cancel"))
     return {
         "batch": batch,
         "now": now,
-        "card": Card(batch, now, may(request.user, "cancel")),
+        "card": card,
         "health": live.health_of(batch.workspace, now),
-        "cancellations": batch.cancellations.all(),
+        **results_context(card),
         "observations": batch.observations.all()[:500],
         "results_expire_at": batch.created_at + RESULTS_KEPT,
         "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
         "version": str(detail_version(batch, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if batch.is_active else live.IDLE_SECONDS,
+        "poll_seconds": live.ACTIVE_SECONDS if is_moving(batch, now) else live.IDLE_SECONDS,
     }
 
 

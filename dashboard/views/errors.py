@@ -34,7 +34,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         403,
         "Your role does not allow this",
         "Nothing was changed, and no batch was touched.",
-        "Operators and up may cancel; leads and up see the audit. Ask an admin for the role.",
+        "Operators and up may cancel and label; leads and up see spend and the audit. Ask an admin "
+        "for the role.",
     )
 
 

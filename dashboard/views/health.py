@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from batches import results
 from batches.models import Cancellation, Workspace
 from dashboard import live
 from dashboard.access import allow_anyone, may
@@ -46,6 +47,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     batches = Gauge("batchboard_batches_active", "Batches that have not ended", registry=registry)
     requests = Gauge("batchboard_requests_processing", "Requests in them", registry=registry)
     open_ = Gauge("batchboard_cancellations_open", "Cancels not confirmed yet", registry=registry)
+    unread = Gauge("batchboard_results_unread", "Ended batches whose results are not read",
+                   ["state"], registry=registry)  # fmt: skip
     failures = Gauge("batchboard_sync_failures", "Failed rounds in a row", ["workspace"],
                      registry=registry)  # fmt: skip
     age = Gauge("batchboard_sync_age_seconds", "Since last heard", ["workspace"],
@@ -55,6 +58,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     batches.set(strip.active)
     requests.set(strip.processing)
     open_.set(Cancellation.objects.open().count())
+    for state in ("pending", "unreadable"):
+        unread.labels(state).set(results.unread().filter(results_state=state).count())
     for workspace in workspaces:
         failures.labels(workspace.slug).set(workspace.failures)
         if workspace.last_synced_at:

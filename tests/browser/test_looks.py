@@ -4,13 +4,18 @@ from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from batches import cancel
 from batches.models import Cancellation
+from batches.results import ingest
 
 PAGES = (
     "/",
     "/?status=canceled",
     "/?q=nothing-like-it",
+    "/spend/",
+    "/spend/?group=label&stack=workspace",
     "/audit/",
     "detail",
+    "/batches/msgbatch_read/",
+    "/batches/msgbatch_read/requests/",
     "cancel",
     "/nowhere/",
 )
@@ -21,7 +26,7 @@ def every_state(mirrored, sandbox, person, workspace):
     """A batch in each state, one of them canceled by somebody."""
     chosen = mirrored(requests=1234)
     mirrored(status="ended", requests=10, succeeded=10)
-    mirrored(status="ended", requests=10, succeeded=7, errored=3)
+    ingest(mirrored("msgbatch_read", status="ended", requests=10, succeeded=7, errored=3))
     mirrored(status="ended", requests=10, errored=10)
     mirrored(status="ended", requests=10, succeeded=4, canceled=6)
     mirrored(status="ended", requests=10, succeeded=4, expired=6)

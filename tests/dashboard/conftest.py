@@ -1,15 +1,22 @@
 """People at their browsers, and rows that need no API behind them."""
 
-from collections.abc import Callable
-from datetime import timedelta
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from batches.models import Batch, Revision, Workspace
 from dashboard import tallies
+from dashboard.views import results
+
+# Fixtures that both packages' tests call on.
+from tests.batches.conftest import answering, ended  # noqa: F401
+from tests.spend_world import PRICES, spent, used
 
 HTMX = {"HX-Request": "true"}
 
@@ -18,6 +25,12 @@ HTMX = {"HX-Request": "true"}
 def _no_counts_kept() -> None:
     """Counts are kept by row number and revision, which begin anew with each test's database."""
     tallies._memo.clear()
+
+
+@pytest.fixture(autouse=True)
+def _all_places_free(monkeypatch) -> None:
+    """A test that leaves a download unread takes its place from no other test."""
+    monkeypatch.setattr(results, "_places", threading.BoundedSemaphore(results.MOST_AT_ONCE))
 
 
 @pytest.fixture
@@ -31,6 +44,13 @@ def sign_in(person, workspace) -> Callable[..., Client]:
         return browser
 
     return sign_in
+
+
+@pytest.fixture
+def results_url(mirrored) -> str:
+    """The address of an ended batch's results: 20 succeeded, 6 errored, 3 canceled, 1 expired."""
+    mirrored("one", status="ended", succeeded=20, errored=6, canceled=3, expired=1)
+    return "/batches/one/results/"
 
 
 @pytest.fixture
@@ -81,3 +101,40 @@ def change() -> Callable[..., None]:
         Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=batch.revision)
 
     return change
+
+
+@pytest.fixture
+def november(settings) -> Iterator[None]:
+    """It is 24 November 2026, and prices are easy to reckon with."""
+    settings.BATCHBOARD_PRICE_TABLE = PRICES
+    with time_machine.travel(datetime(2026, 11, 24, 15, tzinfo=UTC), tick=False):
+        yield
+
+
+@pytest.fixture
+def spendings(november, workspace, other_workspace) -> None:
+    """$26.50 in November by two workspaces, $20 in the days before; and what is not in it."""
+    spent(workspace, date(2026, 11, 2), used(input=3, output=0.5), label="nightly", owner="ada")
+    spent(
+        workspace, date(2026, 11, 2), used(model="large", input=1, inference_geo="us"), owner="ada"
+    )
+    spent(
+        other_workspace,
+        date(2026, 11, 12),
+        used(model="large", input=2),
+        label="nightly",
+        owner="bob",
+    )
+    spent(workspace, date(2026, 11, 12), used(model="new", requests=7), is_canceled=True)
+    spent(workspace, date(2026, 11, 12), processing_status="in_progress", label="nightly")
+    spent(other_workspace, date(2026, 11, 2), results_state="pending")
+    spent(other_workspace, date(2026, 11, 2), results_state="unreadable", owner="ada")
+    spent(workspace, date(2026, 11, 12), results_state="lost")
+    spent(workspace, date(2026, 10, 31), used(model="large", input=2))
+    spent(workspace, date(2026, 10, 31), results_state="pending")
+
+
+@pytest.fixture
+def lead(sign_in, workspace, other_workspace) -> Client:
+    """The browser of a lead who is a member of both workspaces."""
+    return sign_in("lead", workspace, other_workspace)

@@ -4,6 +4,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Cancellation, Observation
+from tests.dashboard.batch_page import NOON, fact, page_of, read, wish
+from tests.spend_world import spent, used
 
 FIELDS = (
     "id", "processing_status", "created_at", "expires_at", "ended_at", "cancel_initiated_at",
@@ -121,3 +123,111 @@ def test_the_confirm_page_of_an_ended_batch_has_nothing_to_press(sign_in, row):
     assert "There is nothing left to cancel" in page
     assert 'id="confirm"' not in page
     assert not Cancellation.objects.exists()
+
+
+def test_the_receipt_accounts_for_every_moment_and_request(sign_in, workspace, november):
+    # Four succeeded for $2 in all and six were canceled: six halves of a dollar saved.
+    batch = spent(workspace, NOON, used(input=2), is_canceled=True)
+    wish(batch, requested_at=NOON + timedelta(minutes=1), accepted_at=NOON + timedelta(seconds=63))
+
+    page = page_of(sign_in("viewer"), batch)
+
+    facts = {
+        name: fact(page, name)
+        for name in ("Asked by", "Reason", "Accepted at", "Ended at", "Finished, billed", "Free")
+    }
+    assert facts == {
+        "Asked by": "ada",
+        "Reason": "wrong prompt",
+        "Accepted at": "20 Nov 2026, 12:01:03 UTC 3 s after it was asked",
+        "Ended at": "20 Nov 2026, 12:05:00 UTC 3 min after it was accepted",
+        "Finished, billed": "4 requests, $2.00",
+        "Free": "6 canceled",
+    }
+    assert fact(page, "Saved") == "about $3.00: the mean cost of the 4 that succeeded × 6"
+
+
+@pytest.mark.parametrize(
+    ("columns", "usage", "billed", "saved"),
+    [
+        (
+            {"results_state": "pending"},
+            [],
+            "4 requests, cost pending",
+            "not known yet: the results have not been read",
+        ),
+        ({"results_state": "lost"}, [], "4 requests, cost lost", "not known: cost lost"),
+        (
+            {"results_state": "unreadable"},
+            [],
+            "4 requests, results unreadable",
+            "not known: results unreadable",
+        ),
+        ({}, [used(model="new")], "4 requests, no price for new", "not known: no price for new"),
+        (
+            {"succeeded": 0, "canceled": 10},
+            [],
+            "0 requests",
+            "not known: none succeeded, so there is no mean cost to go by",
+        ),
+        (
+            {"succeeded": 10, "canceled": 0},
+            [used(input=2)],
+            "10 requests, $2.00",
+            "nothing: no request was left to cancel",
+        ),
+    ],
+)
+def test_a_receipt_never_says_zero_for_what_is_not_known(
+    sign_in, workspace, november, columns, usage, billed, saved
+):
+    batch = spent(workspace, NOON, *usage, is_canceled=True, **columns)
+    wish(batch, accepted_at=NOON)
+
+    page = page_of(sign_in("viewer"), batch)
+
+    assert fact(page, "Finished, billed") == billed
+    assert fact(page, "Saved") == saved
+
+
+def test_a_cancel_that_nobody_asked_for_here_has_a_receipt_too(sign_in, workspace, november):
+    batch = spent(workspace, NOON, used(input=2), is_canceled=True, cancel_initiated_at=NOON)
+
+    page = page_of(sign_in("viewer"), batch)
+
+    assert fact(page, "Asked by").startswith("somebody outside of Batchboard")
+    assert fact(page, "Saved").startswith("about $3.00")
+
+
+def test_read_again_leads_back_to_the_batch_with_a_sentence(sign_in, workspace):
+    batch = spent(workspace, NOON, results_state="unreadable")
+    read(batch, attempts=5, error="The file is short.")
+    browser = sign_in("operator")
+
+    first = browser.post(f"/batches/{batch.api_id}/reread/", follow=True)
+    second = browser.post(f"/batches/{batch.api_id}/reread/", follow=True)
+
+    assert first.redirect_chain == [(f"/batches/{batch.api_id}/", 302)]
+    assert "The results are read again within a minute or so." in first.text
+    assert "Cost pending." in first.text
+    assert "Nothing was changed. The results are about to be read as it is." in second.text
+
+
+def test_read_again_is_not_for_viewers(sign_in, workspace):
+    batch = spent(workspace, NOON, results_state="unreadable")
+
+    answer = sign_in("viewer").post(f"/batches/{batch.api_id}/reread/")
+
+    batch.refresh_from_db()
+    assert answer.status_code == 403
+    assert batch.results_state == "unreadable"
+
+
+def test_results_that_are_lost_offer_no_file_that_the_api_no_longer_has(sign_in, row):
+    row("one", processing_status="ended", results_state="lost")
+
+    page = sign_in("viewer").get("/batches/one/").text
+
+    assert "Cost lost." in page
+    assert "The API no longer has the results file." in page
+    assert "/batches/one/results/" not in page

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from batches.models import Workspace
 from dashboard.views import batches as views
+from tests.spend_world import spent, used
 
 URL = "/"
 
@@ -273,3 +274,35 @@ def test_fifty_cards_with_cancellations_take_at_most_six_queries(
         response = browser.get(URL)
 
     assert len(shown(response)) == 50
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"model": "large"}, ["both", "large"]),
+        ({"model": "lar"}, []),
+        ({"label": "(none)"}, ["both", "pending", "running"]),
+        ({"owner": "(none)", "label": "x"}, ["large"]),
+        ({"results": "pending"}, ["pending"]),
+        ({"results": "read"}, ["both", "large"]),
+        ({"results": "lost"}, []),
+        ({"canceled": "yes"}, ["large"]),
+        ({"canceled": "no", "results": "read"}, ["both"]),
+    ],
+)
+def test_the_filters_that_spend_leads_to_hold_for_list_counts_and_csv(
+    sign_in, workspace, query, expected
+):
+    today = timezone.now()
+    spent(workspace, today, used(), used(model="large"), api_id="both", owner="ada")
+    spent(workspace, today, used(model="large"), api_id="large", label="x", is_canceled=True)
+    spent(workspace, today, api_id="pending", owner="ada", results_state="pending")
+    spent(workspace, today, api_id="running", owner="ada", processing_status="in_progress")
+    lead = sign_in("lead")
+
+    page = lead.get(URL, query)
+
+    assert sorted(shown(page)) == expected
+    assert f'count">{len(expected)}<' in page.text.partition('id="tab-all"')[2]
+    rows = lead.get("/batches.csv", query).getvalue().decode().splitlines()[1:]
+    assert sorted(row.split(",")[1] for row in rows) == expected

@@ -186,6 +186,19 @@ def test_metrics_count_what_is_active(client, row, settings):
     assert "batchboard_requests_processing 7.0" in response.text
 
 
+def test_metrics_count_results_that_wait_to_be_read(client, row, settings):
+    settings.BATCHBOARD_METRICS_TOKEN = "token"
+    row("running")
+    row("waiting", processing_status="ended")
+    row("broken", processing_status="ended", results_state="unreadable")
+    row("read", processing_status="ended", results_state="read")
+
+    response = client.get("/metrics", headers={"Authorization": "Bearer token"})
+
+    assert 'batchboard_results_unread{state="pending"} 1.0' in response.text
+    assert 'batchboard_results_unread{state="unreadable"} 1.0' in response.text
+
+
 def test_a_person_can_change_their_own_password(client, person, workspace):
     user = person("viewer", workspace, name="ada")
     client.force_login(user)

@@ -1,0 +1,29 @@
+"""What went wrong in one batch: its failed requests by kind."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Window
+
+from batches.models import Batch
+
+MOST_KINDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FailureKind:
+    """So many requests that failed alike, in the results file's own words."""
+
+    outcome: str
+    error_type: str
+    message: str
+    requests: int
+
+
+def failure_kinds(batch: Batch) -> tuple[list[FailureKind], int]:
+    """The MOST_KINDS largest, largest first, and how many more there are; one query."""
+    kinds = batch.failed_requests.values_list("outcome", "error_type", "message")
+    counted = kinds.annotate(requests=Count("pk")).annotate(kinds=Window(Count("*")))
+    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:MOST_KINDS]
+    rows = list(largest)
+    more = rows[0][-1] - len(rows) if rows else 0
+    return [FailureKind(*row[:-1]) for row in rows], more

@@ -1,0 +1,46 @@
+"""Read again: what five tries could not read is tried anew because somebody asks for it."""
+
+from typing import Any
+
+from batches.models import AuditEvent, Batch, Ingestion, Revision
+from batches.store import touch
+
+
+class NothingToReread(Exception):
+    """The batch's results are not unreadable. `str(error)` is fit to show a person."""
+
+
+def read_again(batch: Batch, *, actor: Any, address: str) -> None:
+    """Let the results be read at the next chance, with all tries before it, and record who asked.
+
+    Raises NothingToReread for results that are read, awaited, or gone; then nothing changes.
+    """
+    with Revision.writing():
+        row = (
+            Batch.objects.select_for_update(of=("self",))
+            .select_related("workspace")
+            .defer("raw")
+            .get(pk=batch.pk)
+        )
+        _refuse_unless_unreadable(row)
+        Ingestion.objects.filter(batch=row).update(next_attempt_at=None, queued_at=None, attempts=0)
+        touch(row, results_state=Batch.ResultsState.PENDING)
+        AuditEvent.record(
+            "results reread",
+            actor=actor,
+            batch=row,
+            address=address,
+            outcome="The results are to be read again.",
+        )
+
+
+def _refuse_unless_unreadable(batch: Batch) -> None:
+    state = batch.results_state
+    if not batch.has_ended:
+        raise NothingToReread("There are no results yet: the batch has not ended.")
+    if state == Batch.ResultsState.READ:
+        raise NothingToReread("The results have been read.")
+    if state == Batch.ResultsState.LOST or batch.archived_at or batch.deleted_upstream_at:
+        raise NothingToReread("The API no longer has the results.")
+    if state == Batch.ResultsState.PENDING:
+        raise NothingToReread("The results are about to be read as it is.")

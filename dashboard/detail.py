@@ -1,0 +1,101 @@
+"""What one batch's page shows beside its card: usage, cost, failures, receipts, expectations."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from batches.estimates import CostEstimate, cost_estimate
+from batches.failures import failure_kinds
+from batches.models import Batch, Ingestion
+from batches.outcome import shares
+from dashboard.cards import Card
+from dashboard.receipts import receipts
+from dashboard.templatetags.money import usd
+from dashboard.usage_tables import percent_saved, usage_table
+
+# For so long after the end somebody may wait for the cost to appear.
+AWAITED = timedelta(minutes=10)
+BASIS_WORDS = {"label": "with the label", "owner": "of the owner", "workspace": "in the workspace"}
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """Requests by what they came to; the list and the ids are of those that did not succeed."""
+
+    name: str
+    requests: int
+
+    @property
+    def is_listed(self) -> bool:
+        return self.name != "succeeded"
+
+
+def results_context(card: Card) -> dict[str, Any]:
+    """For the batch of the card; few queries, and none that a running batch has no use for."""
+    batch = card.batch
+    ingestion = Ingestion.objects.filter(pk=batch.pk).first() if batch.has_ended else None
+    is_read = batch.results_state == Batch.ResultsState.READ
+    kinds, more_kinds = failure_kinds(batch) if is_read else ([], 0)
+    cancellations = receipts(batch, card.cost)
+    return {
+        "cancellations": [receipt.wish for receipt in cancellations if receipt.wish],
+        "receipts": cancellations,
+        "cost": card.cost,
+        "usage": usage_table(card.cost),
+        "percent_saved": percent_saved(card.cost),
+        "ingestion": ingestion,
+        "is_being_read": is_being_read(ingestion, card.now),
+        "is_read": is_read,
+        "is_gone": is_gone(batch),
+        "outcomes": outcome_counts(batch, ingestion),
+        "stop_reasons": stop_reasons(ingestion),
+        "failures": kinds,
+        "more_failures": more_kinds,
+        "expected_cost": expected_cost(cost_estimate(batch)),
+    }
+
+
+def is_moving(batch: Batch, now: datetime) -> bool:
+    """Something may change from one moment to the next, so that the page asks often."""
+    if batch.is_active:
+        return True
+    is_awaited = batch.results_state == Batch.ResultsState.PENDING and not batch.archived_at
+    return bool(is_awaited and batch.ended_at and now - batch.ended_at < AWAITED)
+
+
+def is_gone(batch: Batch) -> bool:
+    """The API no longer has the results file, as it says itself or as the last try found."""
+    is_lost = batch.results_state == Batch.ResultsState.LOST
+    return bool(is_lost or batch.archived_at or batch.deleted_upstream_at)
+
+
+def is_being_read(ingestion: Ingestion | None, now: datetime) -> bool:
+    return bool(ingestion and ingestion.claimed_until and ingestion.claimed_until > now)
+
+
+def outcome_counts(batch: Batch, ingestion: Ingestion | None) -> list[OutcomeCount]:
+    """As the results file has them, be their words new; before it is read, as the API counts."""
+    if ingestion and ingestion.outcomes:
+        named = sorted(ingestion.outcomes.items(), key=lambda item: -item[1])
+        return [OutcomeCount(name, count) for name, count in named]
+    if not batch.has_ended:
+        return []
+    return [OutcomeCount(share.name, share.count) for share in shares(batch)]
+
+
+def stop_reasons(ingestion: Ingestion | None) -> list[tuple[str, int]]:
+    """Why answers ended, the most frequent first."""
+    found = ingestion.stop_reasons if ingestion else {}
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
+def expected_cost(estimate: CostEstimate | None) -> str:
+    """Named an estimate, with what it rests on; empty without history."""
+    if not estimate:
+        return ""
+    low, high = usd(estimate.low), usd(estimate.high)
+    span = low if low == high else f"{low} to {high}"
+    return (
+        f"usually {span} (estimate: p50–p90 of the cost per request of {estimate.sample:,} "
+        f"batches {BASIS_WORDS[estimate.basis]} “{estimate.name}”)"
+    )

@@ -1,0 +1,110 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from batches import estimates
+from batches.estimates import CostEstimate, cost_estimate
+from tests.spend_world import PRICES, spent, used
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _prices(settings):
+    settings.BATCHBOARD_PRICE_TABLE = PRICES
+
+
+@pytest.fixture
+def running(workspace):
+    """A batch of ten requests that has just begun."""
+    return spent(
+        workspace,
+        NOON,
+        processing_status="in_progress",
+        label="nightly",
+        owner="ada",
+        api_id="running",
+    )
+
+
+def costing(workspace, *dollars: float, model: str = "small", **columns) -> None:
+    """Batches of ten succeeded requests that cost so much each: $1 is a million tokens of input."""
+    for number, cost in enumerate(dollars, start=1):
+        created = NOON - timedelta(hours=number)
+        spent(workspace, created, used(model=model, input=cost), **columns)
+
+
+def test_the_estimate_is_p50_to_p90_per_request_times_the_requests(workspace, running):
+    costing(workspace, 1, 2, 3, 4, 10, label="nightly")
+
+    found = cost_estimate(running)
+
+    assert found == CostEstimate("label", "nightly", 5, Decimal(3), Decimal(10))
+
+
+def test_it_grows_with_the_batch(workspace):
+    costing(workspace, 1, 2, 3, 4, 10)
+    large = spent(workspace, NOON, processing_status="in_progress", processing=1000)
+
+    found = cost_estimate(large)
+
+    assert (found.low, found.high) == (Decimal(300), Decimal(1000))
+
+
+def test_too_few_with_the_label_leave_it_to_the_owner(workspace, running):
+    costing(workspace, 1, 1, 1, 1, label="nightly")
+    costing(workspace, 2, 2, 2, 2, 2, owner="ada")
+
+    found = cost_estimate(running)
+
+    assert found == CostEstimate("owner", "ada", 5, Decimal(2), Decimal(2))
+
+
+def test_the_workspace_is_the_last_resort(workspace, running):
+    costing(workspace, 1, 1, 1, label="nightly")
+    costing(workspace, 7, 7, owner="bob")
+
+    found = cost_estimate(running)
+
+    assert found == CostEstimate("workspace", "Research", 5, Decimal(1), Decimal(7))
+
+
+def test_another_workspace_with_the_same_label_tells_nothing(workspace, other_workspace, running):
+    costing(other_workspace, 1, 2, 3, 4, 5, label="nightly", owner="ada")
+
+    assert cost_estimate(running) is None
+
+
+def test_what_is_not_known_whole_or_did_not_succeed_is_left_out(workspace, running):
+    costing(workspace, 1, 2, 3, 4)
+    costing(workspace, 100, model="new")
+    spent(workspace, NOON, succeeded=0, errored=10)
+    spent(workspace, NOON, results_state="pending")
+
+    assert cost_estimate(running) is None
+
+
+def test_only_the_most_recent_count(workspace, running, monkeypatch):
+    monkeypatch.setattr(estimates, "MOST", 5)
+    costing(workspace, 1, 1, 1, 1, 1, 50, 50, 50)
+
+    found = cost_estimate(running)
+
+    assert (found.sample, found.high) == (5, Decimal(1))
+
+
+def test_an_ended_batch_needs_no_estimate(workspace, django_assert_num_queries):
+    costing(workspace, 1, 2, 3, 4, 5)
+    ended = spent(workspace, NOON)
+
+    with django_assert_num_queries(0):
+        assert cost_estimate(ended) is None
+
+
+def test_each_likeness_takes_two_queries(workspace, running, django_assert_num_queries):
+    costing(workspace, 1, 2, label="nightly", owner="ada")
+    costing(workspace, 3, 4, 5)
+
+    with django_assert_num_queries(6):
+        assert cost_estimate(running).basis == "workspace"

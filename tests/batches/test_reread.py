@@ -1,0 +1,68 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from batches.models import AuditEvent, Batch, Ingestion, Revision
+from batches.reread import NothingToReread, read_again
+from batches.results import due_readings, ingest
+
+
+@pytest.fixture
+def unreadable(ended):
+    """A batch that five tries could not read, and that is tried again in hours."""
+    batch = ended()
+    Ingestion.objects.create(
+        batch=batch,
+        attempts=5,
+        error="The file is short.",
+        queued_at=timezone.now(),
+        next_attempt_at=timezone.now() + timedelta(hours=5),
+    )
+    Batch.objects.filter(pk=batch.pk).update(results_state="unreadable")
+    return Batch.objects.get(pk=batch.pk)
+
+
+def test_it_is_due_at_once_with_all_its_tries(unreadable, person):
+    read_again(unreadable, actor=person("operator"), address="192.0.2.1")
+
+    unreadable.refresh_from_db()
+    assert unreadable.results_state == "pending"
+    assert unreadable.ingestion.attempts == 0
+    assert due_readings(timezone.now()) == [unreadable.pk]
+    assert ingest(unreadable)
+
+
+def test_it_shows_itself_to_polls_and_stands_in_the_audit(unreadable, person):
+    before = Revision.current()
+
+    read_again(unreadable, actor=person("operator", name="ada"), address="192.0.2.1")
+
+    unreadable.refresh_from_db()
+    assert unreadable.revision > before
+    event = AuditEvent.objects.get(action="results reread")
+    assert (event.actor, event.address) == ("ada", "192.0.2.1")
+    assert event.batch_api_id == unreadable.api_id
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"results_state": "read"}, "have been read"),
+        ({"results_state": "pending"}, "about to be read"),
+        ({"results_state": "lost"}, "no longer has"),
+        ({"archived_at": timezone.now()}, "no longer has"),
+        ({"deleted_upstream_at": timezone.now()}, "no longer has"),
+        ({"processing_status": "in_progress", "results_state": "pending"}, "has not ended"),
+    ],
+)
+def test_other_states_are_refused_and_stay_as_they_are(unreadable, person, columns, sentence):
+    Batch.objects.filter(pk=unreadable.pk).update(**columns)
+    before = Batch.objects.filter(pk=unreadable.pk).values().get()
+
+    with pytest.raises(NothingToReread, match=sentence):
+        read_again(unreadable, actor=person("operator"), address="")
+
+    assert Batch.objects.filter(pk=unreadable.pk).values().get() == before
+    assert Ingestion.objects.get().attempts == 5
+    assert not AuditEvent.objects.exists()
