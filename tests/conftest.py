@@ -1,8 +1,10 @@
 """The small cast that every test can call on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from importlib import import_module
 
+import httpx
 import pytest
 import stamina
 from django.apps import apps
@@ -69,6 +71,49 @@ def mirrored(sandbox: SandboxApi, workspace: Workspace, sync) -> Callable[..., B
         return Batch.objects.select_related("workspace").get(api_id=api_id)
 
     return mirror
+
+
+@pytest.fixture
+def answering(mirrored, monkeypatch) -> Callable[..., Batch]:
+    """A function that makes an ended batch of so many requests, whose results file is these bytes.
+
+    The bytes may come in pieces, and a piece may be an error that httpx raises. A generator runs
+    as it is read.
+    """
+
+    def answering(
+        pieces: bytes | Iterable[bytes | Exception], *, requests: int, **details
+    ) -> Batch:
+        batch = mirrored(status="ended", requests=requests, **details)
+        given = [pieces] if isinstance(pieces, bytes) else pieces
+
+        def stream():
+            for piece in given:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            assert request.url.path.endswith(f"/{batch.api_id}/results")
+            return httpx.Response(200, content=stream())
+
+        connect.forget_clients()
+        monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
+        return batch
+
+    return answering
+
+
+@pytest.fixture
+def ended(mirrored) -> Callable[..., Batch]:
+    """A function that mirrors an ended batch of the sandbox's."""
+
+    def ended(**details) -> Batch:
+        return mirrored(
+            status="ended", **({"requests": 20, "duration": timedelta(minutes=9)} | details)
+        )
+
+    return ended
 
 
 @pytest.fixture

@@ -42,10 +42,14 @@ def open_stream(
 
 
 def chunks_of(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it arrives. Raises Unreachable if it is cut."""
-    with failures_translated():
-        # Without a chunk size: httpx would hold data back until it could fill one.
-        yield from response.iter_bytes()
+    """The body as it arrives. Raises Unreachable, with the answer's request id, if it is cut."""
+    try:
+        with failures_translated():
+            # Without a chunk size: httpx would hold data back until it could fill one.
+            yield from response.iter_bytes()
+    except Unreachable as error:
+        error.request_id = request_id(response.headers)
+        raise
 
 
 def not_the_api(answer: Answer, problem: str) -> NotTheApi:

@@ -57,6 +57,23 @@ def test_a_cut_stream_is_unreachable_and_not_begun_again():
     assert len(upstream.requests) == 1
 
 
+def test_a_cut_stream_names_the_answer_that_was_cut():
+    def cut():
+        yield b"one\n"
+        raise httpx.ReadError("connection reset")
+
+    upstream = Upstream(reply(content=cut(), headers=JSONL | {"request-id": "req_cut"}))
+
+    with (
+        pytest.raises(Unreachable) as caught,
+        upstream.client().stream_results("msgbatch_1") as chunks,
+    ):
+        list(chunks)
+
+    assert caught.value.request_id == "req_cut"
+    assert "(request id req_cut)" in str(caught.value)
+
+
 def test_the_caller_s_own_error_passes_through_and_the_answer_is_closed():
     closed = []
 

@@ -13,9 +13,6 @@ from django.utils import timezone
 from batches.models import Batch, Revision, Workspace
 from dashboard import tallies
 from dashboard.views import results
-
-# Fixtures that both packages' tests call on.
-from tests.batches.conftest import answering, ended  # noqa: F401
 from tests.spend_world import PRICES, spent, used
 
 HTMX = {"HX-Request": "true"}
