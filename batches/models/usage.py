@@ -138,7 +138,7 @@ class Ingestion(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     claim = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True)
-    queued_at = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True, db_index=True)
     next_attempt_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     error_at = models.DateTimeField(null=True)
