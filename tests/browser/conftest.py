@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from batches.models import Batch
 from tests import chromium
 
+# What a page shows by itself comes with a poll, every 3 s; on a busy machine one may come late.
+expect.set_options(timeout=10_000)
 # Playwright's own loop runs in this thread; Django would take it for an async caller.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
