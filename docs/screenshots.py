@@ -43,8 +43,6 @@ def main() -> None:
             wait_for_results(page, demo)
             take(page, f"{demo.address}spend/", "spend-light", full_page=True)
             take(page, f"{demo.address}batches/{costly(page, demo)}/", "cost-light", full_page=True)
-        with signed_in(browser, demo, "dark", role="lead") as page:
-            take(page, f"{demo.address}spend/", "spend-dark")
         browser.close()
 
 
