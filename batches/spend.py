@@ -52,7 +52,9 @@ def spend(question: Question) -> Spend:
     period, answer = question.period, Spend()
     both = Period(period.before.since, period.until)
     # In the order of the index, so that the database sums without sorting.
-    columns = ("workspace_id", "day", *PRICED_BY, "is_canceled")
+    columns = ["workspace_id", "day", *PRICED_BY]
+    if question.group == "canceled":
+        columns.append("is_canceled")
     with localcontext(prec=DIGITS):
         rows = list(sums(question.usage(both), columns))
         current = [row for row in rows if row.by["day"] in period]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -208,7 +209,14 @@ def _period(chosen: dict[str, Any], today: date, problems: list[str]) -> Period:
 
 def _address(view: str, values: Mapping[str, Any]) -> str:
     given = {name: str(value) for name, value in values.items() if value is not None}
-    return f"{reverse(view)}?{urlencode(given)}" if given else reverse(view)
+    path = _path(view)
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+@cache
+def _path(view: str) -> str:
+    """Kept, as a page has hundreds of links to two views."""
+    return reverse(view)
 
 
 def days_in_words(period: Period) -> str:
