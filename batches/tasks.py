@@ -3,8 +3,9 @@
 from django.tasks import task
 from django.utils import timezone
 
-from batches import cancel, report, results
+from batches import cancel, results
 from batches.models import Cancellation
+from batches.reports import fetch
 
 # A person waits for a cancel; nobody waits for one results file among many.
 FIRST, LATER = 50, 0
@@ -29,7 +30,7 @@ def ingest_results(batch_pk: int) -> None:
 @task(priority=LATER)
 def fetch_cost_report() -> None:
     """Fetch the vendor's cost report, unless that has been done meanwhile."""
-    report.fetch_report(timezone.now())
+    fetch.fetch_report(timezone.now())
 
 
 def queue_due_work() -> int:
@@ -40,7 +41,7 @@ def queue_due_work() -> int:
         confirm_cancellation.enqueue(pk)
     for pk in readings:
         ingest_results.enqueue(pk)
-    is_report_due = report.due_report(now)
+    is_report_due = fetch.due_report(now)
     if is_report_due:
         fetch_cost_report.enqueue()
     return len(wishes) + len(readings) + is_report_due

@@ -1,5 +1,6 @@
 """The web process: `gunicorn -c dashboard/gunicorn.py dashboard.wsgi`."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -21,3 +22,12 @@ worker_tmp_dir = str(memory) if memory.is_dir() else tempfile.gettempdir()
 preload_app = False
 loglevel = (os.environ.get("BATCHBOARD_LOG_LEVEL") or "info").lower()
 control_socket_disable = True
+
+
+def post_worker_init(_worker: object) -> None:
+    """What was loaded by now stays for good: the collector need not look through it again.
+
+    Otherwise it does so in the middle of a page, which then takes up to 60 ms longer.
+    """
+    gc.collect()
+    gc.freeze()

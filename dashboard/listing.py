@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
 from batches.period import end_of, start_of
-from batches.question import CANCELED
+from batches.spend.question import CANCELED
 from dashboard.keyset import ORDERS, BadCursor, Position
 from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
 

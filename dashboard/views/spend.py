@@ -9,15 +9,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.pricing import BATCH_FACTOR
-from batches.spend import lost_next
-from batches.spend import spend as spend_of
+from batches.spend.totals import lost_next
+from batches.spend.totals import spend as spend_of
 from dashboard import live
 from dashboard.access import allow, visible_workspaces
 from dashboard.exports import csv_answer
-from dashboard.reporting import report_context
-from dashboard.spend_csv import batches_sheet, days_sheet, groups_sheet
-from dashboard.spend_tables import Tables, folded
-from dashboard.spending import GROUPS, STACKS, Spending, read_spending
+from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
+from dashboard.spend.report import report_context
+from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
+from dashboard.spend.tables import Tables, folded
 
 MOST_GROUPS = 100
 MOST_LOST = 20

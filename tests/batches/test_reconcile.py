@@ -8,8 +8,8 @@ import time_machine
 
 from batches.models import Batch, BatchUsage, CostReport, Ingestion, ReportedCost, Workspace
 from batches.pricing import PriceTable
-from batches.reconcile import Line, reconcile
-from batches.report import fetch_report
+from batches.reports.fetch import fetch_report
+from batches.reports.reconcile import Line, reconcile
 from batches.results import ingest, note_lost
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

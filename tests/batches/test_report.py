@@ -8,8 +8,9 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from batches import connect, report, tasks
+from batches import connect, tasks
 from batches.models import CostReport, ReportedCost
+from batches.reports import fetch as report
 from tests.client.upstream import Upstream, refusal, reply
 
 KEY = "sk-ant-admin01-0123456789"

@@ -11,8 +11,8 @@ from batches.models import BatchUsage
 from batches.models.usage import TOKEN_CLASSES
 from batches.period import Period
 from batches.pricing import PriceTable
-from batches.question import COLUMNS, Question
-from batches.spend import lost_next, spend
+from batches.spend.question import COLUMNS, Question
+from batches.spend.totals import lost_next, spend
 from tests.spend_world import PRICES, spent, used
 
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30))

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.chart import BASE, PLOT, Column, Part, day_names, draw, money_tick, nice_step
+from dashboard.spend.chart import BASE, PLOT, Column, Part, day_names, draw, money_tick, nice_step
 
 FIRST = date(2026, 11, 1)
 

@@ -9,9 +9,9 @@ import time_machine
 from django.template.loader import render_to_string
 
 from batches.models import Batch, CostReport, Workspace
-from batches.report import fetch_report
+from batches.reports.fetch import fetch_report
 from batches.results import ingest
-from dashboard.reporting import report_context
+from dashboard.spend.report import report_context
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOON.date()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from dashboard.spending import GROUPS
+from dashboard.spend.address import GROUPS
 from tests.dashboard.reading import links, table, words_of
 from tests.spend_world import spent, used
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from django.contrib.humanize.templatetags.humanize import intcomma
 
-from batches.figures import MISSING
 from batches.models import Workspace
-from dashboard.spend_tables import MISSING_WORDS
-from dashboard.spending import GROUPS, STACKS
+from batches.spend.figures import MISSING
+from dashboard.spend.address import GROUPS, STACKS
+from dashboard.spend.tables import MISSING_WORDS
 from dashboard.templatetags.money import usd
 from tests.dashboard.reading import table
 from tests.spend_world import spent, used
@@ -205,7 +205,7 @@ def test_no_header_is_a_formula(sheet, workspace):
 def test_batches_stream_in_so_many_queries_a_chunk(
     lead, workspace, monkeypatch, django_assert_num_queries
 ):
-    monkeypatch.setattr("dashboard.spend_csv.AT_ONCE", 4)
+    monkeypatch.setattr("dashboard.spend.sheets.AT_ONCE", 4)
     for _ in range(12):
         spent(workspace, FIRST, used(input=1), used(model="large", input=1))
 

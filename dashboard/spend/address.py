@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from batches.models import Workspace
 from batches.period import DAY, Period
-from batches.question import Question
+from batches.spend.question import Question
 from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
 
 LONGEST_DAYS = 366

@@ -14,15 +14,15 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
-from batches.counting import count_read, count_unpriced, count_unread
-from batches.figures import DIGITS, ClassFigure, Figure, by_class
 from batches.models import Batch
 from batches.models.batch import RESULTS_KEPT
 from batches.period import Period
 from batches.pricing import PriceTable, model_name
-from batches.question import COLUMNS, Question
 from batches.results import unread
-from batches.summing import CLASSES, PRICED_BY, Sums, sums
+from batches.spend.counting import count_read, count_unpriced, count_unread
+from batches.spend.figures import DIGITS, ClassFigure, Figure, by_class
+from batches.spend.question import COLUMNS, Question
+from batches.spend.summing import CLASSES, PRICED_BY, Sums, sums
 
 LOST_SOON = timedelta(days=3)
 

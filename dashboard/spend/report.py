@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.models import CostReport, Workspace
-from batches.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
-from batches.report import EVERY
+from batches.reports.fetch import EVERY
+from batches.reports.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
 from dashboard.access import visible_workspaces
 
 # By then two fetches have not happened.

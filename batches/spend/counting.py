@@ -9,8 +9,8 @@ from django.db.models import Count, DateField, F, Func, Q
 
 from batches.models import Batch
 from batches.period import DAY, Period
-from batches.question import COLUMNS, Question
-from batches.summing import Sums
+from batches.spend.question import COLUMNS, Question
+from batches.spend.summing import Sums
 
 UNREAD_WORDS = {"pending": "unread"}
 

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db.models import Sum
 
 from batches import costs
-from batches.explain import Counted, Seen, count_batches, count_unpriced
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
 from batches.models.usage import TOKEN_CLASSES
+from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
 
 ZERO = Decimal(0)
 # Less than this is rounding.

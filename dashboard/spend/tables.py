@@ -8,12 +8,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from batches.figures import ClassFigure, Figure
 from batches.models import Workspace
-from batches.spend import Spend
-from dashboard.chart import Chart, Column, Part, draw
+from batches.spend.figures import ClassFigure, Figure
+from batches.spend.totals import Spend
 from dashboard.query_form import NO_VALUE
-from dashboard.spending import Spending
+from dashboard.spend.address import Spending
+from dashboard.spend.chart import Chart, Column, Part, draw
 from dashboard.templatetags.money import usd
 
 MOST_SERIES = 8

@@ -12,13 +12,13 @@ from typing import Any
 from django.db.models import Prefetch
 
 from batches.costs import cost_of, quantities
-from batches.figures import MISSING, Figure
 from batches.models import Batch
 from batches.models.batch import COUNTS
-from batches.summing import CLASSES
+from batches.spend.figures import MISSING, Figure
+from batches.spend.summing import CLASSES
 from dashboard.listing import used
-from dashboard.spend_tables import MISSING_WORDS, Tables
-from dashboard.spending import Spending
+from dashboard.spend.address import Spending
+from dashboard.spend.tables import MISSING_WORDS, Tables
 
 AT_ONCE = 500
 UNKNOWN = "unknown"
