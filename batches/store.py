@@ -128,13 +128,13 @@ def store(
 
 def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:
     """Whether every row says already what the API says now."""
-    known = dict(
-        Batch.objects.filter(
-            workspace=workspace, api_id__in=list(remotes), missing_rounds=0
-        ).values_list("api_id", "raw")
+    # Asked for by their ids alone: given the workspace too, SQLite walks all that it holds.
+    rows = Batch.objects.filter(api_id__in=list(remotes)).values_list(
+        "api_id", "raw", "workspace_id", "missing_rounds"
     )
+    known = {api_id: told for api_id, *told in rows}
     return len(known) == len(remotes) and all(
-        known[api_id] == remote.raw for api_id, remote in remotes.items()
+        known[api_id] == [remote.raw, workspace.pk, 0] for api_id, remote in remotes.items()
     )
 
 
