@@ -3,10 +3,12 @@
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import StreamingHttpResponse
 
+UNKNOWN = "unknown"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -40,3 +42,8 @@ def cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return "" if value is None else value
+
+
+def usd(amount: Decimal | None) -> str:
+    """An amount in US dollars for a column whose header says so, to a millionth."""
+    return UNKNOWN if amount is None else f"{amount:.6f}"

@@ -6,7 +6,6 @@ word "unknown": an empty cell would count as nothing.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
@@ -16,12 +15,12 @@ from batches.models import Batch
 from batches.models.batch import COUNTS
 from batches.spend.figures import MISSING, Figure
 from batches.spend.summing import CLASSES
+from dashboard.exports import UNKNOWN, usd
 from dashboard.listing import used
 from dashboard.spend.address import Spending
 from dashboard.spend.tables import MISSING_WORDS, Tables
 
 AT_ONCE = 500
-UNKNOWN = "unknown"
 MISSING_HEADERS = [f"{MISSING_WORDS[kind]} (batches)" for kind in MISSING]
 UNITS = {"web_searches": "web searches (count)"} | {
     name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
@@ -125,10 +124,6 @@ def _batch_row(batch: Batch) -> list[Any]:
         *(usd(amount) for amount in money),
         "; ".join(names),
     ]
-
-
-def usd(amount: Decimal | None) -> str:
-    return UNKNOWN if amount is None else f"{amount:.6f}"
 
 
 def missing(figure: Figure) -> list[int]:

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from batches.costs import cost_of
 from batches.models import AuditEvent, Batch
 from dashboard.access import allow, visible_workspaces
-from dashboard.exports import csv_answer
+from dashboard.exports import csv_answer, usd
 from dashboard.listing import read_listing
 
 PAGE_SIZE = 100
@@ -61,14 +62,18 @@ def batches_csv(request: HttpRequest) -> StreamingHttpResponse:
         "expired", "created_at", "expires_at", "ended_at", "cancel_initiated_at", "archived_at",
         "label", "owner", "note",
     )  # fmt: skip
-    header = ("workspace", *(f"{c} (UTC)" if c.endswith("_at") else c for c in columns))
+    named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
+    header = ("workspace", *named, "cost state", "cost (USD)")
     batches = listing.matching().select_related("workspace").order_by("-created_at", "-id")
     return csv_answer("batches.csv", header, batch_rows(batches, columns))
 
 
 def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    for batch in batches.defer("raw", "workspace__api_key").iterator(500):
-        yield (batch.workspace.name, *(getattr(batch, name) for name in columns))
+    lean = batches.defer("raw", "workspace__api_key").prefetch_related("usage")
+    for batch in lean.iterator(500):
+        cost = cost_of(batch)
+        told = (getattr(batch, name) for name in columns)
+        yield (batch.workspace.name, *told, cost.state, usd(cost.total))
 
 
 def matching_events(request: HttpRequest) -> tuple[QuerySet[AuditEvent], AuditForm]:

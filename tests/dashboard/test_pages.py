@@ -4,7 +4,7 @@ import io
 import pytest
 from django.utils import timezone
 
-from batches.models import AuditEvent, Workspace
+from batches.models import AuditEvent, BatchUsage, Workspace
 from dashboard.views import errors
 
 
@@ -19,6 +19,27 @@ def test_the_csv_holds_what_the_filters_let_through(sign_in, row):
     table = rows(sign_in("lead").get("/batches.csv", {"label": "nightly"}))
 
     assert [line[table[0].index("api_id")] for line in table[1:]] == ["in"]
+
+
+def test_the_list_as_csv_says_what_each_batch_cost_and_where_that_is_not_known(sign_in, row):
+    read = row("read", processing_status="ended", results_state="read")
+    BatchUsage.objects.create(
+        batch=read,
+        workspace=read.workspace,
+        day=read.created_at.date(),
+        is_canceled=False,
+        model="claude-sonnet-4-6",
+        requests=10,
+        input_tokens=1_000_000,
+    )
+    row("waiting", processing_status="ended")
+
+    table = rows(sign_in("lead").get("/batches.csv"))
+
+    costs = {line[1]: line[-2:] for line in table[1:]}
+    assert table[0][-2:] == ["cost state", "cost (USD)"]
+    # A million tokens in, at 1.50 in a batch.
+    assert costs == {"read": ["computed", "1.500000"], "waiting": ["pending", "unknown"]}
 
 
 @pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
