@@ -113,7 +113,7 @@ class ReportClient(ApiClient):
                 raise not_the_api(answer, f"{error}.") from None
             yield page
 
-    def _follow[T: _Paged](
+    def _follow[T: _Report | _Workspaces](
         self, path: str, asked: dict[str, Any], *, cursor: str, kind: type[T], deadline: Deadline
     ) -> Iterator[tuple[Answer, T]]:
         """Each page and the answer that brought it, from the first to the last."""
@@ -163,31 +163,26 @@ class _Workspace(Struct):
     name: str
 
 
-class _Paged(Struct):
+class _Report(Struct):
     has_more: bool
-
-    @property
-    def following(self) -> str | None:
-        """The next page's cursor."""
-        raise NotImplementedError
-
-
-class _Report(_Paged):
     data: list[_Row]
     next_page: Cursor | None = None
     data_refreshed_at: str | None = None
 
     @property
     def following(self) -> str | None:
+        """The next page's cursor."""
         return self.next_page
 
 
-class _Workspaces(_Paged):
+class _Workspaces(Struct):
+    has_more: bool
     data: list[_Workspace]
     last_id: Cursor | None = None
 
     @property
     def following(self) -> str | None:
+        """The next page's cursor."""
         return self.last_id
 
 
