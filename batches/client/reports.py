@@ -103,6 +103,10 @@ class ReportClient(ApiClient):
             "time_bucket_width": "1d",
             "products[]": "message_batches_api",
             "group_by[]": "workspace_id",
+            # The oldest days first, which change no more: a row must not move to another page
+            # while pages are being read (the official SDK's cost_list_params).
+            "order_by": "time",
+            "order": "asc",
             "limit": ROWS_A_PAGE,
         }
         answers = self._follow(COST, asked, cursor="page", kind=_Report, deadline=deadline)

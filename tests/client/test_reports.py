@@ -81,6 +81,8 @@ def test_it_asks_for_what_batches_cost_by_day_and_workspace():
         "time_bucket_width": "1d",
         "products[]": "message_batches_api",
         "group_by[]": "workspace_id",
+        "order_by": "time",
+        "order": "asc",
         "limit": "1000",
     }
     assert request.headers["anthropic-beta"] == "analytics-usage-cost-2026-08-24"
