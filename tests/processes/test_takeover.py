@@ -1,0 +1,83 @@
+"""A worker that is killed while it reads: within a minute another one reads the same file."""
+
+import sqlite3
+
+import pytest
+
+from batches.sandbox import SandboxApi
+from tests.processes.crew import Crew, wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def crew(tmp_path):
+    crew = Crew(tmp_path)
+    crew.manage("migrate")
+    yield crew
+    crew.stop_all()
+
+
+@pytest.fixture
+def told(crew) -> dict[str, dict[str, int]]:
+    """Two ended batches at the API, one of them long to read: what each used, by its id."""
+    sandbox = SandboxApi(state_path=crew.var / "sandbox.db")
+    ids = [
+        sandbox.add_batch(status="ended", requests=100_000, errored=2_000),
+        sandbox.add_batch(status="ended", requests=300, canceled=100),
+    ]
+    sums = {}
+    for api_id in ids:
+        rows = list(sandbox.usage(api_id).values())
+        sums[api_id] = {
+            name: sum(row[name] for row in rows) for name in ("requests", "output_tokens")
+        }
+    sandbox.close()
+    return sums
+
+
+def asked(crew: Crew, sql: str, *values: object) -> list[tuple]:
+    connection = sqlite3.connect(crew.var / "batchboard.db", timeout=20)
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
+
+
+def claim(crew: Crew, api_id: str) -> str:
+    """Who reads the batch's results now; empty for nobody."""
+    found = asked(
+        crew,
+        "SELECT claim FROM batches_ingestion JOIN batches_batch ON id = batch_id WHERE api_id = ?",
+        api_id,
+    )
+    return found[0][0] if found else ""
+
+
+def test_a_killed_worker_s_file_is_read_by_the_next_within_a_minute(crew, told):
+    large = next(iter(told))
+    for name in ("sandbox", "mirror", "worker"):
+        crew.start(name)
+    wait_until(lambda: claim(crew, large), seconds=60, what="a worker that reads")
+    first = claim(crew, large)
+
+    crew.kill("worker")
+    crew.start("worker")
+
+    assert asked(crew, "SELECT 1 FROM batches_batchusage u JOIN batches_batch b ON b.id = batch_id"
+                       " WHERE api_id = ?", large) == []  # fmt: skip
+    wait_until(lambda: claim(crew, large) != first, seconds=60, what="another that takes over")
+    wait_until(
+        lambda: (
+            asked(crew, "SELECT count(*) FROM batches_batch WHERE results_state = 'read'")
+            == [(len(told),)]
+        ),
+        seconds=60,
+        what="both read",
+    )
+    read = asked(
+        crew,
+        "SELECT api_id, sum(requests), sum(output_tokens) FROM batches_batchusage u"
+        " JOIN batches_batch b ON b.id = u.batch_id GROUP BY api_id",
+    )
+    assert {api_id: {"requests": n, "output_tokens": out} for api_id, n, out in read} == told
