@@ -96,7 +96,9 @@ def _check(batch: Batch, tally: Tally) -> None:
         raise UnreadableResults(
             f"The file is short: {tally.lines:,} lines for {batch.total:,} requests."
         )
-    if tally.odd_lines > max(1, MOST_ODD * tally.lines):
+    is_garbled = tally.odd_lines > max(1, MOST_ODD * tally.lines)
+    # Where nothing was understood, no figure may pass for one.
+    if is_garbled or 0 < tally.lines == tally.odd_lines:
         raise UnreadableResults(
             f"The file is garbled: {tally.odd_lines:,} of {tally.lines:,} lines cannot be "
             f"understood, such as {tally.problem}."

@@ -140,6 +140,15 @@ def test_one_garbled_line_is_counted_shown_and_hides_no_other(answering):
     assert "line 2" in ingestion.problem
 
 
+def test_a_file_of_one_line_that_is_garbled_is_not_a_cost_of_nothing(answering):
+    batch = answering(b"{oops\n", requests=1)
+
+    assert not ingest(batch)
+
+    assert fresh(batch).results_state == "pending"
+    assert "garbled: 1 of 1 lines" in Ingestion.objects.get().error
+
+
 def test_a_file_that_disagrees_with_the_counts_says_so(answering):
     batch = answering(SUCCEEDED, requests=1, succeeded=0, errored=1)
 

@@ -152,6 +152,17 @@ def test_what_is_odd_in_the_file_is_a_warning(sign_in, workspace, november):
     assert "does not agree with the counts: 9 succeeded." in section(page, "usage-title")
 
 
+def test_a_cost_without_the_lines_that_nobody_could_read_does_not_pass_for_the_whole(
+    sign_in, workspace, november
+):
+    read(some := spent(workspace, NOON, used(input=1)), odd_lines=1)
+    read(none := spent(workspace, NOON, succeeded=0, errored=10), odd_lines=1)
+    browser = sign_in("viewer")
+
+    assert "Cost of the lines understood" in section(page_of(browser, some), "usage-title")
+    assert "nothing was billed" not in section(page_of(browser, none), "usage-title")
+
+
 def test_nothing_succeeded_is_nothing_billed(sign_in, workspace, november):
     read(batch := spent(workspace, NOON, succeeded=0, errored=10))
 
