@@ -12,7 +12,6 @@ from django.db.models import Count, F, Max, Min
 
 from batches import connect
 from batches.client import ApiError
-from batches.client.errors import printable
 from batches.client.results import (
     BAD_JSON,
     ErrorEnvelope,
@@ -24,7 +23,7 @@ from batches.client.results import (
     decode_line,
 )
 from batches.models import Batch, FailedRequest
-from batches.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD
+from batches.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shown
 
 log = structlog.get_logger(__name__)
 
@@ -184,32 +183,24 @@ def _row(line: ResultLine | OddLine) -> Row:
     error = result.error or ErrorEnvelope()
     return Row(
         line.custom_id,
-        _shown(result.type, LONGEST_WORD),
-        error_type=_shown(error.problem.type, LONGEST_NAME),
-        error_message=_shown(error.problem.message, LONGEST_MESSAGE),
-        request_id=_shown(error.request_id, LONGEST_ID),
+        shown(result.type, LONGEST_WORD),
+        error_type=shown(error.problem.type, LONGEST_NAME),
+        error_message=shown(error.problem.message, LONGEST_MESSAGE),
+        request_id=shown(error.request_id, LONGEST_ID),
     )
 
 
-def _shown(text: str | None, longest: int) -> str:
-    """As the tally keeps it, so that both ways to the same row tell the same."""
-    return printable(text)[:longest] if text else ""
-
-
 def _succeeded(custom_id: str, message: Message) -> Row:
-    """Tokens as the tally counts them: what is not said to stay an hour stays five minutes."""
-    usage = message.usage
-    creation, tools = usage.cache_creation, usage.server_tool_use
-    hour = (creation and creation.ephemeral_1h_input_tokens) or 0
-    minutes = (creation and creation.ephemeral_5m_input_tokens) or 0
+    usage, tools = message.usage, message.usage.server_tool_use
+    minutes, hour = usage.cache_writes
     return Row(
         custom_id,
         "succeeded",
-        model=_shown(message.model, LONGEST_NAME),
-        stop_reason=_shown(message.stop_reason, LONGEST_WORD),
+        model=shown(message.model, LONGEST_NAME),
+        stop_reason=shown(message.stop_reason, LONGEST_WORD),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cache_write_5m_tokens=max(usage.cache_creation_input_tokens or 0, hour + minutes) - hour,
+        cache_write_5m_tokens=minutes,
         cache_write_1h_tokens=hour,
         cache_read_tokens=usage.cache_read_input_tokens or 0,
         web_searches=(tools and tools.web_search_requests) or 0,

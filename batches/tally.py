@@ -121,16 +121,11 @@ class Tally:
         usage = message.usage
         fresh = usage.input_tokens
         read = usage.cache_read_input_tokens or 0
-        written = usage.cache_creation_input_tokens or 0
-        hour = 0
-        if (creation := usage.cache_creation) is not None:
-            hour = creation.ephemeral_1h_input_tokens or 0
-            # Whichever of the two is missing, the other tells.
-            written = max(written, hour + (creation.ephemeral_5m_input_tokens or 0))
+        minutes, hour = usage.cache_writes
         key = (
             message.model,
             usage.inference_geo,
-            bisect_left(self.boundaries, fresh + written + read),
+            bisect_left(self.boundaries, fresh + minutes + hour + read),
             message.stop_reason,
         )
         sums = self._sums.get(key)
@@ -139,9 +134,8 @@ class Tally:
         sums[0] += 1
         sums[1] += fresh
         sums[2] += usage.output_tokens
-        if written:
-            # What is not said to stay an hour stays five minutes, the API's default.
-            sums[3] += written - hour
+        if minutes or hour:
+            sums[3] += minutes
             sums[4] += hour
         if read:
             sums[5] += read
@@ -164,7 +158,7 @@ class Tally:
             self.problem = f"line {number:,}: {problem}"
 
     def _note_failed(self, custom_id: str, result: Result) -> None:
-        outcome = _shown(result.type, LONGEST_WORD) or NOT_STATED
+        outcome = shown(result.type, LONGEST_WORD) or NOT_STATED
         self.not_succeeded[outcome] += 1
         if len(self.not_succeeded) > MOST_KINDS:
             raise UnreadableResults(f"The file names more than {MOST_KINDS:,} types of result.")
@@ -174,9 +168,9 @@ class Tally:
             # No text of PostgreSQL's holds a NUL.
             custom_id.replace("\0", "\ufffd"),
             outcome,
-            _shown(problem.type if problem else None, LONGEST_NAME),
-            _shown(problem.message if problem else None, LONGEST_MESSAGE),
-            _shown(error.request_id if error else None, 200),
+            shown(problem.type if problem else None, LONGEST_NAME),
+            shown(problem.message if problem else None, LONGEST_MESSAGE),
+            shown(error.request_id if error else None, 200),
         )
         self._failed.write(msgspec.json.encode(failed) + b"\n")
 
@@ -195,7 +189,7 @@ class Tally:
         """Succeeded requests by the reason for which the model stopped."""
         counted: Counter[str] = Counter()
         for (_, _, _, reason), sums in self._sums.items():
-            counted[_shown(reason, LONGEST_WORD) or NOT_STATED] += sums[0]
+            counted[shown(reason, LONGEST_WORD) or NOT_STATED] += sums[0]
         return dict(counted)
 
     def usage(self) -> list[Sums]:
@@ -203,7 +197,7 @@ class Tally:
         bounds = [0, *self.boundaries, None]
         rows: dict[tuple[str, str, int], list[int]] = {}
         for (model, geo, bracket, _), sums in self._sums.items():
-            key = (_shown(model, LONGEST_NAME), _shown(geo, 40), bracket)
+            key = (shown(model, LONGEST_NAME), shown(geo, 40), bracket)
             row = rows.setdefault(key, [0] * 8)
             row[:] = [before + more for before, more in zip(row, sums, strict=True)]
         return [
@@ -218,6 +212,6 @@ class Tally:
         return map(_decode_failed, lines)
 
 
-def _shown(text: str | None, longest: int) -> str:
-    """Text from outside, printable and short enough for its column."""
+def shown(text: str | None, longest: int) -> str:
+    """Text from outside, printable and at most so many characters; empty where there is none."""
     return printable(text)[:longest] if text else ""

@@ -58,6 +58,19 @@ class Usage(Struct, frozen=True, gc=False):
     server_tool_use: ServerTools | None = None
     inference_geo: str | None = None
 
+    @property
+    def cache_writes(self) -> tuple[int, int]:
+        """Tokens written to the cache for five minutes, and for an hour.
+
+        Whichever of the sum and its two parts is missing, the other tells. What is not said to
+        stay an hour stays five minutes, the API's default.
+        """
+        written = self.cache_creation_input_tokens or 0
+        if (creation := self.cache_creation) is None:
+            return written, 0
+        hour = creation.ephemeral_1h_input_tokens or 0
+        return max(written - hour, creation.ephemeral_5m_input_tokens or 0), hour
+
 
 class Message(Struct, frozen=True, gc=False):
     """The answer to one request, its content left out."""
