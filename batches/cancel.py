@@ -1,36 +1,44 @@
-"""Wish → API → row. The wish is stored first, and outlives every process that tries it."""
+"""Cancels a batch. The cancellation is saved before the API is called, so it survives a crash."""
 
-import random
+import threading
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db.models import Q
-from django.utils import timezone
 
-from batches import connect
-from batches.client import ApiError, ApiRefused, BatchNotFound, RemoteBatch, TryLater, Unreachable
-from batches.models import AuditEvent, Batch, Cancellation, Revision
+from batches import clock, connect
+from batches.client import (
+    ApiError,
+    ApiRefused,
+    BatchNotFound,
+    KeyRefused,
+    RemoteBatch,
+    TryLater,
+)
+from batches.models import AuditEvent, Batch, Cancellation, ClaimLost, Revision, Workspace
 from batches.models.batch import COUNTS
-from batches.models.cancellation import CLAIM
-from batches.store import store, touch
+from batches.models.claim import CLAIM, new_claim
+from batches.store import OtherWorkspace, store
 
 log = structlog.get_logger(__name__)
 
 # A person is waiting for the answer; after this the worker goes on (the page says so).
+PRESS_SECONDS = 3.0
+# So many presses of one process wait for the API at once; its other threads serve pages.
+MOST_PRESSES = 4
+# Nobody waits for a call of the worker's.
 ATTEMPT_SECONDS = 10.0
-LONGEST_BACK_OFF_SECONDS = 300.0
-# One 404 proves nothing (api.md): this many, over this long, do.
+# One 404 proves nothing (api.md): this many in a row, over this long, do.
 NOT_FOUND_COUNT = 3
 NOT_FOUND_FOR = timedelta(minutes=3)
-
-
-# What decides whether a batch can be canceled, and what its receipt begins with.
-ASKED = (
+# Columns that decide whether a batch can be canceled, and that its receipt begins with.
+REQUESTED = (
     *("api_id", "workspace", "processing_status", "outcome", *COUNTS),
     *("cancel_initiated_at", "deleted_upstream_at"),
 )
+
+_presses = threading.BoundedSemaphore(MOST_PRESSES)
 
 
 class AlreadyEnded(Exception):
@@ -38,197 +46,218 @@ class AlreadyEnded(Exception):
 
 
 def cancel_batch(batch: Batch, *, actor: Any, address: str, reason: str) -> Cancellation:
-    """Store the wish, then ask the API once, at once; at most ATTEMPT_SECONDS.
+    """Save the cancellation, then call the API once; takes at most PRESS_SECONDS.
 
     The state that is returned says what is known: accepted, refused, overtaken, or still
-    requested, in which case the worker keeps trying. Raises AlreadyEnded.
+    requested, in which case a worker goes on. The API isn't called here when MOST_PRESSES
+    others of this process are waiting for it. Raises AlreadyEnded.
     """
-    wish = request(batch, actor=actor, address=address, reason=reason, claim=True)
-    if wish.is_open and wish.is_mine:
-        return _ask(wish, within=ATTEMPT_SECONDS)
-    # One that stands already keeps the pause that the API asked for, however often it is pressed.
-    is_due = wish.next_attempt_at is None or wish.next_attempt_at <= timezone.now()
-    return attempt(wish, within=ATTEMPT_SECONDS) if wish.is_open and is_due else wish
+    may_wait = _presses.acquire(blocking=False)
+    try:
+        cancellation = request(batch, actor=actor, address=address, reason=reason, claim=may_wait)
+        if cancellation.claim and may_wait:
+            attempt(cancellation, within=PRESS_SECONDS)
+        return cancellation
+    finally:
+        if may_wait:
+            _presses.release()
 
 
 def request(
     batch: Batch, *, actor: Any, address: str, reason: str, claim: bool = False
 ) -> Cancellation:
-    """Commit the wish, or find the one that already stands: two presses are one cancellation.
+    """Commit the cancellation, or find the one that stands: two presses are one cancellation.
 
-    With `claim` a new wish is the caller's to try, as after `objects.claim`. Raises
-    AlreadyEnded when the batch has ended or is gone upstream.
+    With `claim` the row is the caller's to attempt if it has a claim. Raises AlreadyEnded when
+    the batch has ended or is gone upstream.
     """
-    now = timezone.now()
+    now = clock.now()
     with Revision.writing():
         workspace = batch.workspace
-        batch = Batch.objects.select_for_update().only(*ASKED).get(pk=batch.pk)
+        batch = Batch.objects.select_for_update().only(*REQUESTED).get(pk=batch.pk)
         batch.workspace = workspace
         if batch.has_ended:
             raise AlreadyEnded(f"It had already ended: {batch.outcome_sentence}.")
         if batch.deleted_upstream_at:
-            raise AlreadyEnded("The API no longer has this batch.")
+            raise AlreadyEnded("Anthropic no longer has this batch.")
         standing = batch.cancellations.filter(state__in=["requested", "accepted"]).first()
         if standing:
-            return standing
-        wish = Cancellation.objects.create(
+            return _pressed_again(standing, batch, now, claim=claim)
+        cancellation = Cancellation.objects.create(
             batch=batch,
+            batch_api_id=batch.api_id,
+            workspace_name=workspace.name,
             requested_by=actor,
             requested_by_name=actor.get_username(),
             requested_from=address,
             reason=reason,
             requested_at=now,
+            claim=new_claim("web") if claim else "",
             claimed_until=now + CLAIM if claim else None,
+            stamped_at=now,
             **{f"{name}_at_request": getattr(batch, name) for name in COUNTS},
         )
-        wish.is_mine = claim
         AuditEvent.record(
             "cancel requested", actor=actor, batch=batch, address=address, reason=reason, at=now
         )
-        if batch.is_canceling:
-            # Somebody did it elsewhere: the wish is granted, and nothing needs asking.
-            wish.accept(batch.cancel_initiated_at or now)
-        touch(batch, latest_cancellation=wish)
-    return wish
-
-
-def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> Cancellation:
-    """Ask the API once for an open cancellation, in at most `within` seconds, and store its word.
-
-    Does nothing when somebody else is asking, or when it is no longer open. Never raises what
-    the API or the network did: the returned row tells.
-    """
-    if not Cancellation.objects.claim(cancellation.pk, timezone.now()):
-        return _fresh(cancellation)
-    return _ask(_fresh(cancellation), within=within)
-
-
-def _ask(cancellation: Cancellation, *, within: float) -> Cancellation:
-    """The one call, by whoever holds the claim."""
-    workspace = cancellation.batch.workspace
-    deadline = time.monotonic() + within
-    try:
-        client = connect.client_for(workspace)
-        remote = client.cancel(cancellation.batch.api_id, within=within)
-    except connect.NoKey as error:
-        _put_off(cancellation, str(error))
-    except (TryLater, Unreachable, BatchNotFound) as error:
-        _not_confirmed(cancellation, error)
-    except ApiRefused as error:
-        # A second of grace: without the batch itself the refusal could not be understood.
-        _refused(cancellation, error, within=max(1.0, deadline - time.monotonic()))
-    else:
-        return _accepted(cancellation, remote)
-    return _fresh(cancellation)
-
-
-def _fresh(cancellation: Cancellation) -> Cancellation:
-    return Cancellation.objects.select_related("batch__workspace").get(pk=cancellation.pk)
-
-
-def _accepted(cancellation: Cancellation, remote: RemoteBatch) -> Cancellation:
-    now = timezone.now()
-    with Revision.writing():
-        # Before storing, which settles what it changes, and writes it into the audit.
-        Cancellation.objects.filter(pk=cancellation.pk).update(request_id=remote.request_id)
-        is_news = store(cancellation.batch.workspace, [remote], now=now).has_news
-        cancellation.refresh_from_db(
-            fields=["state", "accepted_at", "settled_at", "request_id", "error"]
-        )
-        if cancellation.is_open:
-            # A row that showed the same before, or an answer of 200 that doesn't say when the
-            # cancellation began.
-            cancellation = _locked(cancellation)
-            cancellation.settle(cancellation.batch, now)
-        if cancellation.is_open:
-            cancellation.accept(now)
-        if not is_news:
-            touch(cancellation.batch)
-    log.info("cancel accepted", batch=remote.id, request_id=remote.request_id)
+        # If the batch is being canceled elsewhere, there is nothing to ask the API for.
+        cancellation.settle(batch, now)
+        batch.touch(latest_cancellation=cancellation)
     return cancellation
 
 
-def _locked(cancellation: Cancellation) -> Cancellation:
-    return (
-        Cancellation.objects.select_for_update(of=("self",))
-        .select_related("batch__workspace")
-        .get(pk=cancellation.pk)
-    )
+def _pressed_again(
+    standing: Cancellation, batch: Batch, now: datetime, *, claim: bool
+) -> Cancellation:
+    """The one that stands; claimed for another attempt now, unless it is to wait or in hand."""
+    standing.batch = batch
+    standing.claim = ""
+    if claim and standing.is_open:
+        token, mine = Cancellation.objects.open().take([standing.pk], now, owner="web")
+        standing.claim = token if mine else ""
+    return standing
 
 
-def _refused(cancellation: Cancellation, error: ApiRefused, *, within: float) -> None:
-    """A refusal may only mean that it was too late, or done before: the batch itself tells."""
-    workspace, api_id = cancellation.batch.workspace, cancellation.batch.api_id
+def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> None:
+    """Ask the API once for a claimed cancellation, in at most `within` seconds, and save the
+    outcome, which the row then shows.
+
+    Never raises what the API or the network did. Does nothing more once the claim is lost.
+    """
+    batch = cancellation.batch
+    if batch is None:
+        return
+    ends_at = time.monotonic() + within
     try:
-        remote = connect.client_for(workspace).retrieve(api_id, within=within)
-    except (ApiError, connect.NoKey):
-        remote = None
-    now = timezone.now()
-    with Revision.writing():
-        if remote:
-            store(workspace, [remote], now=now)
-        cancellation = _locked(cancellation)
-        if not cancellation.is_open:
-            return
-        if remote and (remote.cancel_initiated_at or remote.processing_status == "ended"):
-            cancellation.settle(cancellation.batch, now)
+        _attempt(cancellation, batch, ends_at)
+    except ClaimLost:
+        # A round or another process has settled it meanwhile.
+        cancellation.refresh_from_db(fields=["state", "accepted_at", "settled_at", "error"])
+
+
+def _attempt(cancellation: Cancellation, batch: Batch, ends_at: float) -> None:
+    workspace = batch.workspace
+    try:
+        client = connect.client_for(workspace)
+    except connect.CannotCall as error:
+        _not_confirmed(cancellation, batch, str(error))
+        return
+    try:
+        remote = client.cancel(batch.api_id, within=ends_at - time.monotonic())
+    except ApiError as error:
+        _failed(cancellation, batch, error, ends_at)
+        return
+    if not shows_cancel(remote):
+        # 200 and unchanged. The batch itself, retrieved, may show more.
+        remote = _retrieved(workspace, batch.api_id, ends_at) or remote
+    _store(cancellation, batch, remote, request_id=remote.request_id)
+
+
+def _failed(cancellation: Cancellation, batch: Batch, error: ApiError, ends_at: float) -> None:
+    """What an error of the cancel call means, which the batch itself may have to say."""
+    if isinstance(error, KeyRefused):
+        # A round finds out whether the key is refused altogether, or may only not cancel.
+        Workspace.objects.filter(pk=batch.workspace_id).update(next_attempt_at=None)
+        _not_confirmed(cancellation, batch, error)
+    elif isinstance(error, BatchNotFound):
+        _not_found(cancellation, batch, error)
+    elif isinstance(error, ApiRefused):
+        remote = _retrieved(batch.workspace, batch.api_id, ends_at)
+        if remote is None:
+            _not_confirmed(cancellation, batch, error)
         else:
-            cancellation.refuse(now, error=str(error), request_id=error.request_id)
-        touch(cancellation.batch)
-    log.warning("cancel refused", batch=api_id, status=error.status, request_id=error.request_id)
+            _store(cancellation, batch, remote, refusal=error, request_id=error.request_id)
+    else:
+        _not_confirmed(cancellation, batch, error)
 
 
-def _not_confirmed(cancellation: Cancellation, error: ApiError) -> None:
-    now = timezone.now()
-    if isinstance(error, BatchNotFound):
-        cancellation.not_found_count += 1
-        cancellation.not_found_since = cancellation.not_found_since or now
-        if (
-            cancellation.not_found_count >= NOT_FOUND_COUNT
-            and now - cancellation.not_found_since >= NOT_FOUND_FOR
-        ):
-            with Revision.writing():
-                cancellation = _locked(cancellation)
-                if cancellation.is_open:
-                    cancellation.refuse(now, error=str(error), request_id=error.request_id)
-                    touch(cancellation.batch)
-            return
-    asked = error.retry_after if isinstance(error, TryLater) else None
-    _put_off(cancellation, str(error), seconds=asked, request_id=error.request_id)
+def shows_cancel(remote: RemoteBatch) -> bool:
+    """The API says that the batch is being canceled or has ended."""
+    return remote.cancel_initiated_at is not None or remote.processing_status in {
+        Batch.Status.CANCELING,
+        Batch.Status.ENDED,
+    }
 
 
-def _put_off(
-    cancellation: Cancellation, error: str, *, seconds: float | None = None, request_id: str = ""
+def _retrieved(workspace: Workspace, api_id: str, ends_at: float) -> RemoteBatch | None:
+    """The batch as it is now; None if that can't be learned, which proves nothing."""
+    try:
+        client = connect.client_for(workspace)
+        return client.retrieve(api_id, within=max(0.1, ends_at - time.monotonic()))
+    except (ApiError, connect.CannotCall):
+        return None
+
+
+def _store(
+    cancellation: Cancellation,
+    batch: Batch,
+    remote: RemoteBatch,
+    *,
+    refusal: ApiRefused | None = None,
+    request_id: str,
 ) -> None:
-    """Give the claim back and say when to try again: what the API asked for, else doubling."""
-    now = timezone.now()
-    attempts = cancellation.attempts + 1
-    doubled = min(2.0 * 2 ** min(attempts, 10), LONGEST_BACK_OFF_SECONDS) * random.uniform(0.5, 1)
-    wait = min(max(seconds or 0.0, doubled), LONGEST_BACK_OFF_SECONDS)
-    with Revision.writing():
-        still_open = (
-            Cancellation.objects.open()
-            .filter(pk=cancellation.pk)
-            .update(
-                attempts=attempts,
-                error=error,
-                request_id=request_id,
-                claimed_until=None,
-                queued_at=None,
-                next_attempt_at=now + timedelta(seconds=wait),
-                not_found_count=cancellation.not_found_count,
-                not_found_since=cancellation.not_found_since,
+    """Save what the API said of the batch, and what that makes of the cancellation."""
+    now = clock.now()
+    try:
+        with Revision.writing():
+            cancellation.keep(request_id=request_id)
+            # Settles the cancellation if the batch's row changes.
+            store(batch.workspace, [remote], now=now)
+            fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
+            fresh.workspace = batch.workspace
+            cancellation.refresh_from_db(
+                fields=["state", "accepted_at", "settled_at", "error", "claim"]
             )
+            cancellation.batch = fresh
+            if cancellation.is_open:
+                cancellation.settle(fresh, now)
+            # A conflict passes: only the batch says whether it is being canceled already.
+            is_refused = refusal is not None and refusal.status != 409
+            if cancellation.is_open and refusal and is_refused:
+                cancellation.refuse(fresh, now, error=str(refusal), request_id=refusal.request_id)
+            if not cancellation.is_open:
+                fresh.touch()
+    except OtherWorkspace as error:
+        _not_confirmed(cancellation, batch, str(error))
+        return
+    if cancellation.is_open:
+        unchanged = "The API answered, but the batch is not being canceled yet."
+        _not_confirmed(cancellation, batch, refusal or unchanged, request_id=request_id)
+    else:
+        log.info("cancel settled", batch=remote.id, state=cancellation.state)
+
+
+def _not_found(cancellation: Cancellation, batch: Batch, error: BatchNotFound) -> None:
+    now = clock.now()
+    count = cancellation.not_found_count + 1
+    since = cancellation.not_found_since
+    if since is None or clock.is_future(since, now):
+        since = now
+    if count >= NOT_FOUND_COUNT and now - since >= NOT_FOUND_FOR:
+        with Revision.writing():
+            cancellation.keep(not_found_count=count)
+            cancellation.refuse(batch, now, error=str(error), request_id=error.request_id)
+            batch.touch()
+        return
+    _not_confirmed(cancellation, batch, error, not_found_count=count, not_found_since=since)
+
+
+def _not_confirmed(
+    cancellation: Cancellation,
+    batch: Batch,
+    error: ApiError | str,
+    *,
+    request_id: str = "",
+    **columns: Any,
+) -> None:
+    """Give the claim back and say when to try again."""
+    now = clock.now()
+    asked = error.retry_after if isinstance(error, TryLater) else None
+    named = error.request_id if isinstance(error, ApiError) else request_id
+    not_found = {"not_found_count": 0, "not_found_since": None} | columns
+    with Revision.writing():
+        wait = cancellation.put_off(
+            now, str(error), request_id=named, at_least=asked or 0.0, **not_found
         )
-        if still_open:
-            touch(cancellation.batch)
-    log.warning("cancel not confirmed", batch=cancellation.batch.api_id, error=error, wait=wait)
-
-
-def due_cancellations(now: datetime) -> list[int]:
-    """Primary keys of wishes to hand to the worker, each handed out at most once a minute."""
-    unqueued = Q(queued_at=None) | Q(queued_at__lt=now - timedelta(minutes=1))
-    keys = list(Cancellation.objects.due(now).filter(unqueued).values_list("pk", flat=True)[:1000])
-    if keys:
-        Cancellation.objects.filter(pk__in=keys).update(queued_at=now)
-    return keys
+        batch.touch()
+    log.warning("cancel not confirmed", batch=batch.api_id, error=str(error), wait=wait)

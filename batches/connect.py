@@ -1,4 +1,4 @@
-"""Workspace → client: the one place that decides where calls to the API, and keys, go."""
+"""Workspace → client: the one place that decides whether, where and with what the API is called."""
 
 import threading
 
@@ -8,9 +8,12 @@ from django.conf import settings
 from batches.client import BatchClient, ReportClient
 from batches.models import Workspace
 
+# One for each set of key, headers and address in use; more are left-overs of changed keys.
+MOST_CLIENTS = 200
 
-class NoKey(Exception):
-    """There is no API key that this process can use. Fit to show a person."""
+
+class CannotCall(Exception):
+    """The API must not, or can't, be called for this workspace now. Fit to show a person."""
 
 
 _clients: dict[str, BatchClient] = {}
@@ -19,49 +22,75 @@ _report_clients: dict[tuple[str, str], ReportClient] = {}
 _lock = threading.Lock()
 
 
-def client_for(workspace: Workspace) -> BatchClient:
-    """The workspace's client, kept for as long as its key and address stay the same.
+def client_for(workspace: Workspace, *, is_round: bool = False) -> BatchClient:
+    """The workspace's client, kept for as long as its key, headers and address stay the same.
 
-    Making one costs some 20 ms (it loads the CA bundle), and a kept one keeps its connections.
-    Raises NoKey when there is no key, or one that cannot be sent.
+    Everything that calls the API asks here first. Raises CannotCall when the workspace is
+    disabled, has no usable key, or is on hold: then only a round may look whether that is over.
     """
-    if not workspace.key:
-        raise NoKey(
-            "ANTHROPIC_API_KEY is not set for this process."
-            if workspace.from_environment
-            else f"The workspace {workspace.name} has no API key: set one in the admin."
-        )
+    if reason := why_not(workspace, is_round=is_round):
+        raise CannotCall(reason)
     # The fingerprint is of key and address together, so a changed one is never sent the old way.
-    fingerprint = workspace.key_fingerprint
+    fingerprint = workspace.fingerprint
     with _lock:
         if fingerprint not in _clients:
-            try:
-                _clients[fingerprint] = BatchClient(
-                    workspace.base_url,
-                    workspace.key,
-                    auth="bearer" if workspace.auth == "bearer" else "x-api-key",
-                    workspace_id=workspace.anthropic_workspace_id,
-                    transport=transport(),
-                )
-            except ValueError as error:
-                raise NoKey(f"The workspace {workspace.name} cannot be used: {error}") from error
+            while len(_clients) >= MOST_CLIENTS:
+                # Not closed, as a thread may still use it; it goes with its last user.
+                del _clients[next(iter(_clients))]
+            _clients[fingerprint] = _made(workspace)
         return _clients[fingerprint]
+
+
+def why_not(workspace: Workspace, *, is_round: bool = False) -> str:
+    """Why the API isn't called for the workspace now, in a sentence; empty when it may be."""
+    if not workspace.is_enabled:
+        return f"The workspace {workspace.name} is disabled."
+    if workspace.has_undecryptable_secret:
+        return (
+            f"The stored API key of {workspace.name} can't be decrypted with "
+            "BATCHBOARD_ENCRYPTION_KEYS. Put the encryption key that it was stored with back into "
+            "the list, or enter the API key again."
+        )
+    if not workspace.key:
+        return (
+            "ANTHROPIC_API_KEY is not set for this process."
+            if workspace.from_environment
+            else f"The workspace {workspace.name} has no API key: an admin has to set one."
+        )
+    if workspace.hold == Workspace.Hold.REFUSED and not is_round:
+        return f"Anthropic refuses the key of {workspace.name} at the moment."
+    if workspace.hold == Workspace.Hold.FOREIGN and not is_round:
+        return f"The key of {workspace.name} seems to belong to another Anthropic workspace."
+    return ""
+
+
+def _made(workspace: Workspace) -> BatchClient:
+    try:
+        return BatchClient(
+            workspace.base_url,
+            workspace.key,
+            auth="bearer" if workspace.sent_as == "bearer" else "x-api-key",
+            workspace_id=workspace.acts_in,
+            transport=transport(),
+        )
+    except ValueError as error:
+        raise CannotCall(f"The workspace {workspace.name} cannot be used: {error}") from error
 
 
 def admin_client() -> ReportClient:
     """The client that ANTHROPIC_ADMIN_KEY is for; the key goes to ANTHROPIC_BASE_URL alone.
 
-    Raises NoKey when there is none, or one that cannot be sent.
+    Raises CannotCall when there is none, or one that cannot be sent.
     """
     where = (settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_ADMIN_KEY)
     if not settings.ANTHROPIC_ADMIN_KEY:
-        raise NoKey("ANTHROPIC_ADMIN_KEY is not set for this process.")
+        raise CannotCall("ANTHROPIC_ADMIN_KEY is not set for this process.")
     with _lock:
         if where not in _report_clients:
             try:
                 _report_clients[where] = ReportClient(*where, transport=transport())
             except ValueError as error:
-                raise NoKey(f"ANTHROPIC_ADMIN_KEY cannot be used: {error}") from error
+                raise CannotCall(f"ANTHROPIC_ADMIN_KEY cannot be used: {error}") from error
         return _report_clients[where]
 
 

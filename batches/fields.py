@@ -1,6 +1,6 @@
 """A text column that is unreadable without the keys in the environment."""
 
-from typing import Any
+from typing import Any, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -9,8 +9,22 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-class WrongEncryptionKey(ImproperlyConfigured):
-    """A stored secret cannot be read with any of the keys this process was given."""
+class Undecryptable(str):
+    """Stands for a stored secret that none of this process's keys decrypts: an empty text.
+
+    It keeps the ciphertext, so that saving the row writes back what was there.
+    """
+
+    ciphertext: str
+
+    def __new__(cls, ciphertext: str) -> Self:
+        made = super().__new__(cls)
+        made.ciphertext = ciphertext
+        return made
+
+
+def is_undecryptable(value: object) -> bool:
+    return isinstance(value, Undecryptable)
 
 
 def fernet() -> MultiFernet:
@@ -28,9 +42,15 @@ def fernet() -> MultiFernet:
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
-    """Encrypts on the way in; raises WrongEncryptionKey rather than hand out ciphertext."""
+    """Encrypts on the way in, and never hands out ciphertext.
+
+    What can't be decrypted is read as `Undecryptable`: one lost key must not keep other rows, or
+    this row's other columns, from being read.
+    """
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Undecryptable):
+            return value.ciphertext
         if not value:
             return ""
         return fernet().encrypt(str(value).encode()).decode()
@@ -42,11 +62,8 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
             return ""
         try:
             return fernet().decrypt(value.encode()).decode()
-        except InvalidToken as error:
-            raise WrongEncryptionKey(
-                "A stored API key cannot be decrypted with BATCHBOARD_ENCRYPTION_KEYS. "
-                "Put the key it was stored with back into the list, after the newest."
-            ) from error
+        except (InvalidToken, UnicodeError):
+            return Undecryptable(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only emptiness can be asked for: equal secrets have different ciphertexts."""

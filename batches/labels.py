@@ -2,10 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from django.utils import timezone
-
+from batches import clock
 from batches.models import AuditEvent, Batch, BatchUsage, Revision
-from batches.store import touch
 
 # Of a note, what the audit repeats.
 QUOTED = 120
@@ -58,7 +56,7 @@ def label_batch(
             actor=actor,
             batch=row,
             address=address,
-            at=timezone.now(),
+            at=clock.now(),
             outcome="; ".join(
                 f"{name}: {quoted(getattr(current, name))} → {quoted(getattr(new, name))}"
                 for name in changed
@@ -71,7 +69,7 @@ def label_batch(
 
 def write(batch: Batch, new: Labels) -> None:
     """Put the labels where they belong, and nothing into the audit. Needs an open transaction."""
-    touch(batch, **new._asdict())
+    batch.touch(**new._asdict())
     # Spend sums over usage alone, which repeats these two.
     BatchUsage.objects.filter(batch=batch).update(label=new.label, owner=new.owner)
 

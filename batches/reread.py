@@ -1,9 +1,8 @@
-"""Read again: what five tries could not read is tried anew because somebody asks for it."""
+"""Read again: results that stayed unreadable are read once more because a person asks."""
 
 from typing import Any
 
 from batches.models import AuditEvent, Batch, Ingestion, Revision
-from batches.store import touch
 
 
 class NothingToReread(Exception):
@@ -11,7 +10,7 @@ class NothingToReread(Exception):
 
 
 def read_again(batch: Batch, *, actor: Any, address: str) -> None:
-    """Let the results be read at the next chance, with all tries before it, and record who asked.
+    """Make the results due for reading at once, with all attempts, and record who asked.
 
     Raises NothingToReread for results that are read, awaited, or gone; then nothing changes.
     """
@@ -23,8 +22,10 @@ def read_again(batch: Batch, *, actor: Any, address: str) -> None:
             .get(pk=batch.pk)
         )
         _refuse_unless_unreadable(row)
-        Ingestion.objects.filter(batch=row).update(next_attempt_at=None, queued_at=None, attempts=0)
-        touch(row, results_state=Batch.ResultsState.PENDING)
+        Ingestion.objects.filter(batch=row).update(
+            next_attempt_at=None, attempts=0, unreadable_attempts=0
+        )
+        row.touch(results_state=Batch.ResultsState.PENDING)
         AuditEvent.record(
             "results reread",
             actor=actor,

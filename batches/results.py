@@ -1,93 +1,113 @@
 """Results file → usage and failed requests: each ended batch's file is read once, as a stream."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from batches import connect
-from batches.client import ApiError, BatchNotFound, TryLater, Unreachable
+from batches import clock, connect
+from batches.client import ApiError, BatchNotFound, KeyRefused, TryLater, Unreachable
 from batches.client.results import UnreadableResults, read_lines
 from batches.models import Batch, BatchUsage, FailedRequest, Ingestion, Revision, Workspace
-from batches.models.usage import READING_CLAIM
-from batches.store import touch
-from batches.tally import Tally
+from batches.models.batch import RESULTS_KEPT
+from batches.models.claim import due
+from batches.tally import NoRoom, Tally
 
 log = structlog.get_logger(__name__)
 
-# With the client's STALL_SECONDS, each of the two within READING_CLAIM.
 OPENING_SECONDS = 30.0
-BEAT_SECONDS = 5.0
-# A file of 100,000 long answers takes minutes; one that drips for longer never ends.
+# A file of 100,000 long answers takes minutes; one that takes longer never ends.
 LONGEST_READING_SECONDS = 3600.0
+# A file that brings less than this a second, once it has had a minute, only keeps a reader busy.
+SLOWEST_BYTES_A_SECOND = 1000.0
+SLOW_AFTER_SECONDS = 60.0
 MOST_ATTEMPTS = 5
-FIRST_WAIT_SECONDS = 10.0
-LONGEST_WAIT_SECONDS = 300.0
 # One that stayed unreadable is still looked at, until its results expire.
-UNREADABLE_WAIT = timedelta(hours=6)
+UNREADABLE_WAIT = 6 * 3600.0
 # More than this share of lines that can't be understood makes a file garbled. One line never does.
 MOST_ODD = 0.01
-# How many readings are handed to workers at once, each for a minute at most.
-MOST_QUEUED = 20
-QUEUED_FOR = timedelta(seconds=50)
+UNREAD = (Batch.ResultsState.PENDING, Batch.ResultsState.UNREADABLE)
 
 
-class ClaimLost(Exception):
-    """Somebody else reads this file now: what was counted here counts no more."""
+class Stopped(Exception):
+    """The process was told to end; the file is read anew from its beginning."""
 
 
-def ingest(batch: Batch) -> bool:
-    """Read the batch's results file and write what it adds up to, in place of what was there.
+def read_results(ingestion: Ingestion, *, is_stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Read the results file of a claimed row's batch, and write what it adds up to, in place of
+    what was there.
 
     True when figures were written. Never raises what the API, the network or the file did: the
-    batch's `results_state` and its Ingestion tell. Does nothing when somebody else is reading,
-    or when the batch has not ended.
+    batch's `results_state` and the row tell. Does nothing when there is nothing left to read.
+    Raises ClaimLost.
     """
-    if not batch.has_ended or batch.results_state == Batch.ResultsState.LOST:
-        return False
-    token = Ingestion.objects.claim(batch, timezone.now())
-    if not token:
+    batch = ingestion.batch
+    if not unread().filter(pk=batch.pk).exists():
+        ingestion.hand_back(clock.now())
         return False
     try:
         with Tally(settings.BATCHBOARD_PRICE_TABLE.boundaries, batch.total) as tally:
-            _read(batch, tally, _beating(batch, token))
-            _write(batch, token, tally)
-    except ClaimLost:
-        log.warning("results claim lost", batch=batch.api_id)
+            _read(batch, tally, is_stopping)
+            _write(ingestion, batch, tally)
+    except Stopped:
+        ingestion.hand_back(clock.now())
     except UnreadableResults as error:
-        _not_whole(batch, token, str(error))
+        _not_whole(ingestion, str(error))
     except BatchNotFound as error:
-        _not_found(batch, token, error)
+        # Right after the end it may only be late.
+        _not_whole(ingestion, str(error), request_id=error.request_id)
+    except KeyRefused as error:
+        # A round finds out whether the key is refused altogether.
+        Workspace.objects.filter(pk=batch.workspace_id).update(next_attempt_at=None)
+        _put_off(ingestion, str(error), request_id=error.request_id)
     except ApiError as error:
         asked = error.retry_after if isinstance(error, TryLater) else None
-        _put_off(batch, token, str(error), request_id=error.request_id, seconds=asked)
-    except connect.NoKey as error:
-        _put_off(batch, token, str(error))
+        _put_off(ingestion, str(error), request_id=error.request_id, at_least=asked or 0.0)
+    except (connect.CannotCall, NoRoom) as error:
+        _put_off(ingestion, str(error))
     else:
         log.info("results read", batch=batch.api_id, lines=tally.lines)
         return True
     return False
 
 
-def _read(batch: Batch, tally: Tally, beat: Callable[[], None]) -> None:
+def _read(batch: Batch, tally: Tally, is_stopping: Callable[[], bool]) -> None:
     """Raises UnreadableResults for what is not the whole file, ApiError if none came at all."""
-    with ExitStack() as stack:
-        client = connect.client_for(batch.workspace)
-        chunks = stack.enter_context(client.stream_results(batch.api_id, within=OPENING_SECONDS))
+    client = connect.client_for(batch.workspace)
+    with client.stream_results(batch.api_id, within=OPENING_SECONDS) as chunks:
         try:
-            for lines in read_lines(chunks):
+            for lines in read_lines(_watched(chunks, is_stopping)):
                 tally.add(lines)
-                beat()
         except Unreachable as error:
             raise UnreadableResults(f"The file was cut off: {error}") from error
     _check(batch, tally)
+
+
+def _watched(chunks: Iterable[bytes], is_stopping: Callable[[], bool]) -> Iterator[bytes]:
+    """The chunks, for as long as they come at a speed that makes sense.
+
+    Looked at with every chunk rather than every line, as a line may never end. Raises
+    UnreadableResults or Stopped.
+    """
+    began = time.monotonic()
+    size = 0
+    for chunk in chunks:
+        yield chunk
+        size += len(chunk)
+        taken = time.monotonic() - began
+        if is_stopping():
+            raise Stopped
+        if taken > LONGEST_READING_SECONDS:
+            raise UnreadableResults("The file did not end within an hour.")
+        if taken > SLOW_AFTER_SECONDS and size < SLOWEST_BYTES_A_SECOND * taken:
+            raise UnreadableResults(
+                f"The file comes too slowly: {size:,} bytes in {taken:.0f} seconds."
+            )
 
 
 def _check(batch: Batch, tally: Tally) -> None:
@@ -105,47 +125,15 @@ def _check(batch: Batch, tally: Tally) -> None:
         )
 
 
-def _beating(batch: Batch, token: str) -> Callable[[], None]:
-    """A function to call between blocks: now and then it says that this reader lives.
-
-    Raises ClaimLost when another one has taken over, UnreadableResults when it takes too long.
-    """
-    began = last = time.monotonic()
-
-    def beat() -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < BEAT_SECONDS:
-            return
-        if now - began > LONGEST_READING_SECONDS:
-            raise UnreadableResults("The file did not end within an hour.")
-        last = now
-        _keep(batch, token, claimed_until=timezone.now() + READING_CLAIM)
-
-    return beat
-
-
-def _keep(batch: Batch, token: str, **columns: Any) -> None:
-    """Write to the ingestion as long as it is ours. Raises ClaimLost."""
-    if not Ingestion.objects.holding(batch, token).update(**columns):
-        raise ClaimLost
-
-
-def _write(batch: Batch, token: str, tally: Tally) -> None:
+def _write(ingestion: Ingestion, batch: Batch, tally: Tally) -> None:
     """Everything or nothing, in place of what an earlier reading wrote. Raises ClaimLost."""
-    now = timezone.now()
+    now = clock.now()
     with Revision.writing():
         # Label and owner may have been changed while the file was read.
         fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
-        _keep(
-            batch,
-            token,
-            **GIVEN_BACK,
-            attempts=0,
-            error="",
-            error_at=None,
-            request_id="",
-            next_attempt_at=None,
+        ingestion.done(
+            now,
+            unreadable_attempts=0,
             ingested_at=now,
             lines=tally.lines,
             odd_lines=tally.odd_lines,
@@ -157,10 +145,7 @@ def _write(batch: Batch, token: str, tally: Tally) -> None:
         BatchUsage.objects.bulk_create(usage_rows(fresh, tally))
         FailedRequest.objects.filter(batch=batch).delete()
         _insert_failed(batch, tally)
-        touch(fresh, results_state=Batch.ResultsState.READ)
-
-
-GIVEN_BACK: dict[str, Any] = {"claim": "", "claimed_until": None, "queued_at": None}
+        fresh.touch(results_state=Batch.ResultsState.READ)
 
 
 def usage_rows(batch: Batch, tally: Tally) -> Iterator[BatchUsage]:
@@ -215,102 +200,75 @@ def _problem(batch: Batch, tally: Tally) -> str:
     return " ".join(sentences)
 
 
-def _not_whole(batch: Batch, token: str, problem: str, *, request_id: str = "") -> None:
-    """One more try that left nothing; after MOST_ATTEMPTS the batch says so."""
-    attempts = Ingestion.objects.values_list("attempts", flat=True).get(pk=batch.pk) + 1
+def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> None:
+    """One more attempt that left nothing; after MOST_ATTEMPTS the batch says so."""
+    attempts = ingestion.unreadable_attempts + 1
     if attempts < MOST_ATTEMPTS:
-        seconds = FIRST_WAIT_SECONDS * 3 ** (attempts - 1)
-        _put_off(batch, token, problem, request_id=request_id, seconds=seconds, attempts=attempts)
+        _put_off(ingestion, problem, request_id=request_id, unreadable_attempts=attempts)
         return
-    _settle(
-        batch,
-        token,
-        Batch.ResultsState.UNREADABLE,
-        error=problem,
-        request_id=request_id,
-        attempts=attempts,
-        next_attempt_at=timezone.now() + UNREADABLE_WAIT,
-    )
-    log.warning("results unreadable", batch=batch.api_id, error=problem)
-
-
-def _not_found(batch: Batch, token: str, error: BatchNotFound) -> None:
-    """Right after the end it may only be late; past its 29 days it is gone for good."""
-    if timezone.now() >= batch.results_expire_at:
-        _settle(batch, token, Batch.ResultsState.LOST, error=str(error))
-        return
-    _not_whole(batch, token, str(error), request_id=error.request_id)
-
-
-def _settle(batch: Batch, token: str, state: str, **columns: Any) -> None:
     with Revision.writing():
-        _keep(batch, token, **GIVEN_BACK, error_at=timezone.now(), **columns)
-        touch(batch, results_state=state)
+        ingestion.put_off(
+            clock.now(),
+            problem,
+            request_id=request_id,
+            seconds=UNREADABLE_WAIT,
+            unreadable_attempts=attempts,
+        )
+        ingestion.batch.touch(results_state=Batch.ResultsState.UNREADABLE)
+    log.warning("results unreadable", batch=ingestion.batch.api_id, error=problem)
 
 
-def _put_off(
-    batch: Batch,
-    token: str,
-    error: str,
-    *,
-    seconds: float | None = None,
-    request_id: str = "",
-    **columns: Any,
-) -> None:
+def _put_off(ingestion: Ingestion, error: str, **details: Any) -> None:
     """Give the claim back and say when to try again; what was read before stands."""
-    now = timezone.now()
-    # Where rounds fail as well, nothing here will fare better.
-    usual = max(FIRST_WAIT_SECONDS, batch.workspace.back_off_seconds())
-    wait = min(max(seconds or 0.0, usual), LONGEST_WAIT_SECONDS)
-    Ingestion.objects.holding(batch, token).update(
-        **GIVEN_BACK,
-        error=error,
-        error_at=now,
-        request_id=request_id,
-        next_attempt_at=now + timedelta(seconds=wait),
-        **columns,
-    )
-    log.warning("results not read", batch=batch.api_id, error=error, wait=wait)
+    wait = ingestion.put_off(clock.now(), error, **details)
+    log.warning("results not read", batch=ingestion.batch.api_id, error=error, wait=wait)
 
 
 def unread() -> QuerySet[Batch]:
     """Ended batches whose results can still be read and have not been; oldest to expire first."""
     return Batch.objects.filter(
-        results_state__in=[Batch.ResultsState.PENDING, Batch.ResultsState.UNREADABLE],
+        results_state__in=UNREAD,
         processing_status=Batch.Status.ENDED,
         archived_at=None,
         deleted_upstream_at=None,
     ).order_by("created_at", "id")
 
 
-def due_readings(now: datetime) -> list[int]:
-    """Primary keys of batches to hand to workers now: the oldest first, MOST_QUEUED at once."""
-    in_hand = Ingestion.objects.filter(queued_at__gte=now - QUEUED_FOR).count()
-    free = Ingestion.objects.free(now).filter(
-        Q(queued_at=None) | Q(queued_at__lt=now - QUEUED_FOR),
-        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+def due_readings(now: datetime) -> QuerySet[Batch]:
+    """The batches whose results are to be read now, the first to expire first."""
+    return unread().filter(Q(ingestion=None) | due(now, "ingestion__"))
+
+
+def derive_lost(now: datetime) -> int:
+    """Bring `results_state` in line with what the API still has; how many rows changed.
+
+    Results that were not read are lost once the API has thrown them away: 29 days after the
+    batch's creation, or with the batch. A batch that is listed again was never gone, so its
+    results can be read after all.
+    """
+    expired = Q(created_at__lte=now - RESULTS_KEPT)
+    # One that is missing may still run, unless it is past its 24 hours.
+    over = Q(processing_status=Batch.Status.ENDED) | Q(expires_at__lt=now)
+    is_gone = Q(archived_at__isnull=False) | Q(deleted_upstream_at__isnull=False) | expired
+    lost = Batch.objects.filter(over & is_gone, results_state__in=UNREAD)
+    kept = Batch.objects.filter(
+        results_state=Batch.ResultsState.LOST,
+        archived_at=None,
+        deleted_upstream_at=None,
+        created_at__gt=now - RESULTS_KEPT,
     )
-    due = unread().filter(Q(ingestion=None) | Q(ingestion__in=free), workspace__is_enabled=True)
-    keys = list(due.values_list("pk", flat=True)[: max(0, MOST_QUEUED - in_hand)])
-    if keys:
-        Ingestion.objects.bulk_create(
-            [Ingestion(batch_id=pk) for pk in keys], ignore_conflicts=True
-        )
-        Ingestion.objects.filter(pk__in=keys).update(queued_at=now)
-    return keys
+    count = _set_state(lost, Batch.ResultsState.LOST)
+    if count:
+        log.warning("results lost", batches=count)
+    return count + _set_state(kept, Batch.ResultsState.PENDING)
 
 
-def note_lost() -> int:
-    """Say of results that were never read and now never can be that they are lost; how many."""
-    gone = Q(archived_at__isnull=False) | Q(deleted_upstream_at__isnull=False)
-    unread_states = [Batch.ResultsState.PENDING, Batch.ResultsState.UNREADABLE]
-    lost = Batch.objects.filter(gone, results_state__in=unread_states)
-    if not lost.exists():
+def _set_state(rows: QuerySet[Batch], state: str) -> int:
+    if not rows.exists():
         return 0
     with Revision.writing():
         revision = Revision.take(1)
-        owners = list(lost.values_list("workspace", flat=True).distinct())
-        count = lost.update(results_state=Batch.ResultsState.LOST, revision=revision)
+        owners = list(rows.values_list("workspace", flat=True).distinct())
+        count = rows.update(results_state=state, revision=revision)
         Workspace.objects.filter(pk__in=owners).update(latest_revision=revision)
-    log.warning("results lost", batches=count)
     return count

@@ -1,7 +1,7 @@
-"""What the API told → rows. The only writer of a batch's mirrored columns."""
+"""The API's answers → rows. The only writer of a batch's mirrored columns."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from batches.client import RemoteBatch
+from batches.clock import MARGIN
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
 from batches.models.batch import COUNTS
 from batches.outcome import outcome_of
 
-# The columns that are the API's own words, one to one.
+# The columns that are the API's own fields, one to one.
 MIRRORED = (
     "processing_status",
     "created_at",
@@ -38,7 +39,8 @@ WRITTEN = (
 )
 # What a new row has besides: ours alone, and never touched again from here.
 INSERTED = (
-    *("workspace_id", "api_id", "first_revision", "first_seen_at", "label", "owner", "note"),
+    *("workspace_id", "api_id", "twin_of", "first_revision", "first_seen_at"),
+    *("label", "owner", "note"),
     *WRITTEN,
 )
 # Counts that merely move are noted in the history at most once in this time.
@@ -53,15 +55,20 @@ RANK: dict[str, int] = {
 }
 
 
+class OtherWorkspace(Exception):
+    """The answer is of another Anthropic workspace than the one our rows belong to.
+
+    `str(error)` is fit to show a person.
+    """
+
+
 @dataclass(slots=True)
 class Stored:
-    """What came of storing a page: rows by how they fared."""
+    """How many batches of a page were new, changed or neither."""
 
     created: int = 0
     changed: int = 0
     unchanged: int = 0
-    # Batches that another workspace's key listed first; its rows are left alone.
-    foreign: list[str] = field(default_factory=list)
 
     @property
     def has_news(self) -> bool:
@@ -71,7 +78,6 @@ class Stored:
         self.created += other.created
         self.changed += other.changed
         self.unchanged += other.unchanged
-        self.foreign += other.foreign
         return self
 
 
@@ -87,9 +93,11 @@ def store(
     Batches are given newest first, as the API lists them. Takes effect whole or not at all. A
     batch never goes back: an answer that was already on its way when a cancel was accepted
     does not make it `in_progress` again. `is_steady` says that nothing may have changed, as in
-    most rounds: then one read tells, and nothing is locked.
+    most rounds: then one read is enough, and nothing is locked. Raises OtherWorkspace.
     """
     remotes = {remote.id: remote for remote in remote_batches}
+    for remote in remotes.values():
+        refuse_other_workspace(workspace, remote.workspace_id)
     if is_steady and _all_unchanged(workspace, remotes):
         return Stored(unchanged=len(remotes))
     # Within a caller's transaction it is all or nothing anyway: no savepoint.
@@ -97,7 +105,12 @@ def store(
         # Taken first, and before the rows are read: it also keeps two writers of the same
         # batches apart.
         first_revision = Revision.take(len(remotes))
-        rows = Batch.objects.select_for_update().in_bulk(list(remotes), field_name="api_id")
+        rows = {
+            row.api_id: row
+            for row in Batch.objects.select_for_update().filter(
+                workspace=workspace, api_id__in=list(remotes)
+            )
+        }
         stored = Stored()
         new: list[RemoteBatch] = []
         changed: list[tuple[Batch, RemoteBatch]] = []
@@ -105,8 +118,6 @@ def store(
             row = rows.get(remote.id)
             if row is None:
                 new.append(remote)
-            elif row.workspace_id != workspace.pk:
-                stored.foreign.append(remote.id)
             elif _is_news(row, remote):
                 changed.append((row, remote))
             else:
@@ -118,7 +129,8 @@ def store(
                 if _is_worth_noting(row, remote, now)
             ]
         )
-        _upsert(workspace, [*new, *(remote for _, remote in changed)], first_revision, now)
+        remotes_to_write = [*new, *(remote for _, remote in changed)]
+        _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
         for row, remote in changed:
             _copy(row, remote, row.revision, now)
         _settle_cancellations(workspace, [row for row, _ in changed], now)
@@ -126,20 +138,55 @@ def store(
     return stored
 
 
+def refuse_other_workspace(workspace: Workspace, named: str) -> None:
+    """Raise OtherWorkspace if an answer names another workspace than earlier ones did."""
+    if not named or not workspace.api_workspace_id or named == workspace.api_workspace_id:
+        return
+    raise OtherWorkspace(
+        f"The key of {workspace.name} belongs to another Anthropic workspace: answers are for "
+        f"{named}, and the batches here belong to {workspace.api_workspace_id}."
+    )
+
+
 def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:
-    """Whether every row says already what the API says now."""
-    # Asked for by their ids alone: given the workspace too, SQLite walks all that it holds.
-    rows = Batch.objects.filter(api_id__in=list(remotes)).values_list(
-        "api_id", "raw", "workspace_id", "missing_rounds"
+    """Whether every row already says what the API says now."""
+    rows = Batch.objects.filter(workspace=workspace, api_id__in=list(remotes)).values_list(
+        "api_id", "raw", "missing_rounds"
     )
     known = {api_id: told for api_id, *told in rows}
     return len(known) == len(remotes) and all(
-        known[api_id] == [remote.raw, workspace.pk, 0] for api_id, remote in remotes.items()
+        known[api_id] == [remote.raw, 0] for api_id, remote in remotes.items()
     )
 
 
+def _twins(workspace: Workspace, new: Sequence[RemoteBatch]) -> dict[str, int]:
+    """Of new batches, those that an older workspace mirrors with a key of the same Anthropic
+    workspace: that workspace's primary key by the batch's ID.
+
+    A workspace at another address can list any ID that it likes, so it has no twins.
+    """
+    same = Workspace.objects.filter(
+        base_url=workspace.base_url, api_workspace_id=workspace.api_workspace_id
+    ).exclude(pk=workspace.pk)
+    older = list(same.values_list("pk", flat=True)) if new else []
+    if not older:
+        return {}
+    rows = Batch.objects.filter(
+        api_id__in=[remote.id for remote in new], workspace__in=older, twin_of=None
+    )
+    twins = dict(rows.values_list("api_id", "workspace_id"))
+    if twins and not workspace.has_twins:
+        workspace.has_twins = True
+        Workspace.objects.filter(pk=workspace.pk).update(has_twins=True)
+    return twins
+
+
 def _upsert(
-    workspace: Workspace, remotes: Sequence[RemoteBatch], first_revision: int, now: datetime
+    workspace: Workspace,
+    remotes: Sequence[RemoteBatch],
+    first_revision: int,
+    now: datetime,
+    twins: Mapping[str, int],
 ) -> None:
     """Write new and changed rows; on conflict only WRITTEN columns change.
 
@@ -152,7 +199,11 @@ def _upsert(
     numbered = enumerate(reversed(remotes), start=first_revision)
     with connection.cursor() as cursor:
         cursor.executemany(
-            _upsert_sql(), [_values(workspace, remote, number, now) for number, remote in numbered]
+            _upsert_sql(),
+            [
+                _values(workspace, remote, number, now, twins.get(remote.id))
+                for number, remote in numbered
+            ],
         )
     Workspace.objects.filter(pk=workspace.pk).update(
         latest_revision=first_revision + len(remotes) - 1
@@ -164,14 +215,14 @@ def _upsert_sql() -> str:
     columns = ", ".join(map(quote, INSERTED))
     places = ", ".join(["%s"] * len(INSERTED))
     changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in WRITTEN)
-    table, key = quote(Batch._meta.db_table), quote("api_id")
+    table, key = quote(Batch._meta.db_table), f"{quote('api_id')}, {quote('workspace_id')}"
     # Nothing but our own names goes into the text.
     insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
     return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
 def _values(
-    workspace: Workspace, remote: RemoteBatch, number: int, now: datetime
+    workspace: Workspace, remote: RemoteBatch, number: int, now: datetime, twin_of: int | None
 ) -> tuple[Any, ...]:
     """One row in the order of INSERTED."""
     adapt = connection.ops.adapt_datetimefield_value
@@ -182,7 +233,7 @@ def _values(
     )
     seen = adapt(now)
     return (
-        *(workspace.pk, remote.id, number, seen, "", "", ""),
+        *(workspace.pk, remote.id, twin_of, number, seen, "", "", ""),
         remote.processing_status,
         adapt(remote.created_at),
         adapt(remote.expires_at),
@@ -238,26 +289,19 @@ def _observation(row: Batch, now: datetime) -> Observation:
 
 
 def _settle_cancellations(workspace: Workspace, rows: Sequence[Batch], now: datetime) -> None:
-    """What the mirror saw answers what a lost reply could not: whether the cancel was taken."""
-    live = {row.pk: row for row in rows if row.cancel_initiated_at or row.has_ended}
-    if live:
-        for cancellation in Cancellation.objects.unsettled().filter(batch__in=list(live)):
-            cancellation.batch = live[cancellation.batch_id]
-            cancellation.batch.workspace = workspace
-            cancellation.settle(cancellation.batch, now)
-
-
-def touch(batch: Batch, **beside: Any) -> None:
-    """Give the row the next revision, so that polls show what changed beside it.
-
-    `beside` are columns that are not the API's, to be written along.
-
-    Needs an open transaction.
-    """
-    revision = Revision.take(1)
-    Batch.objects.filter(pk=batch.pk).update(revision=revision, **beside)
-    Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=revision)
-    batch.revision = revision
+    """What a round sees answers what a lost reply could not: whether the cancel was accepted."""
+    live = {row.pk: row for row in rows if row.shows_cancel or row.has_ended}
+    if not live:
+        return
+    undecided = Q(state__in=["requested", "accepted"], settled_at=None)
+    for cancellation in Cancellation.objects.filter(
+        # One that was called refused is corrected, unless another was requested since.
+        undecided | Q(state="refused", pk__in=[row.latest_cancellation_id for row in rows]),
+        batch__in=list(live),
+    ):
+        batch = live[cancellation.batch_id or 0]
+        batch.workspace = workspace
+        cancellation.settle(batch, now)
 
 
 def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime) -> int:
@@ -273,7 +317,12 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
         rows = list(
             Batch.objects.select_for_update()
             .filter(pk__in=missing, deleted_upstream_at=None)
-            .filter(Q(missing_noted_at=None) | Q(missing_noted_at__lte=now - MISSING_GAP))
+            .filter(
+                Q(missing_noted_at=None)
+                | Q(missing_noted_at__lte=now - MISSING_GAP)
+                # A clock that was ahead wrote it.
+                | Q(missing_noted_at__gt=now + MARGIN)
+            )
         )
         gone: list[Batch] = []
         for row in rows:
@@ -304,5 +353,6 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
             )
             standing = Cancellation.objects.unsettled().filter(batch__in=gone)
             for cancellation in standing.select_related("batch__workspace"):
-                cancellation.settle_without_batch(now)
+                if cancellation.batch:
+                    cancellation.settle_without_batch(cancellation.batch, now)
     return len(gone)

@@ -1,15 +1,15 @@
 """API → rows: one round of one workspace."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db.models import Min
-from django.utils import timezone
 
-from batches import connect
+from batches import clock, connect
 from batches.client import (
     ApiError,
     ApiRefused,
@@ -18,82 +18,104 @@ from batches.client import (
     BatchPage,
     KeyRefused,
     NotTheApi,
-    RemoteBatch,
     TryLater,
 )
 from batches.history import usual_durations
-from batches.models import Batch, Workspace
-from batches.models.workspace import LEASE
-from batches.store import Stored, note_missing, store
+from batches.models import Cancellation, Ingestion, Workspace
+from batches.models.claim import back_off
+from batches.models.workspace import REFUSED_SECONDS
+from batches.store import OtherWorkspace, Stored, note_missing, refuse_other_workspace, store
 
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 1000
-# Five million batches: a list that goes on longer isn't one.
-MOST_PAGES = 5000
+# Two million batches: a list that goes on longer isn't one.
+MOST_PAGES = 2000
+# So much of one complete listing is stored: twice what two million true batches weigh.
+MOST_BYTES = 3 * 1024**3
 # A batch ends, at the latest, 24 h after its creation (api.md); an hour for clocks and delays.
 STILL_CHANGING = timedelta(hours=25)
-# Archiving and deletion happen to old batches: once a day a round goes all the way back.
+# Archiving and deletion happen to old batches: once a day everything is listed.
 FULL_ROUND_EVERY = timedelta(hours=24)
+# When a part of the complete listing failed, the next attempt waits so many seconds.
+FIRST_LISTING_WAIT, LONGEST_LISTING_WAIT = 10.0, 300.0
+NOT_LISTED = "could not be listed"
 # Where nothing is active only new batches can appear.
 IDLE_POLLS = 3
-FETCH_ONE_SECONDS = 5.0
-
-
-class LeaseLost(Exception):
-    """Another mirror has taken over this workspace; what was stored so far stands."""
+# A list that lacks more than this share of our batches is believed to be another list.
+MOST_ABSENT = 0.5
 
 
 class Stopped(Exception):
     """The process was told to end; the round is left after a whole page."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a worker lends to the code that does a row's work."""
+
+    is_stopping: Callable[[], bool] = lambda: False
+    # Waits so many seconds, or until the worker is told to end.
+    wait: Callable[[float], object] = lambda _: None
+    # Closes the thread's database connection, before a call that may hang for a minute.
+    let_go: Callable[[], None] = lambda: None
+
+
 @dataclass(slots=True)
 class Round:
-    """One pass over a workspace's list, from its newest batch back to `horizon`."""
+    """One pass over a workspace's list: the newest page, then all that can still change, then a
+    part of the complete listing if one is under way.
+
+    Trouble behind the newest page is kept as a notice and doesn't fail the round.
+    """
 
     workspace: Workspace
     client: BatchClient
-    lease: str
-    is_stopping: Callable[[], bool]
-    wait: Callable[[float], object]
-    started_at: datetime = field(default_factory=timezone.now)
+    turn: Turn
+    started_at: datetime = field(default_factory=clock.now)
+    began: float = field(default_factory=time.monotonic)
     stored: Stored = field(default_factory=Stored)
     pages: int = 0
+    # Seconds that the last answer asked to wait for.
+    pause: float = 0.0
     unreadable: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    is_unfinished: bool = False
 
     def run(self) -> None:
-        """Raises ApiError, LeaseLost or Stopped; every page before that is kept."""
-        if self.workspace.backfilled_at is None:
-            is_resumed = bool(self.workspace.backfill_after_id)
-            self._backfill()
-            if not is_resumed:
-                return
-        is_full = self._is_full_round_due()
-        self._list_back(None, horizon=None if is_full else self._horizon())
-        self._keep(covered_until=self.started_at)
-        if is_full:
-            self._keep(last_full_round_at=self.started_at)
-
-    def _backfill(self) -> None:
-        """The first round: from the newest, or from where a crash left it, to the very end."""
-        if not self.workspace.backfill_after_id:
-            self._keep(covered_until=self.started_at, last_full_round_at=self.started_at)
+        """Raises ApiError, OtherWorkspace, ClaimLost or Stopped; earlier pages are kept."""
+        newest = self._page(None, None)
+        # Now it is known that the key is good, and whose list this is.
+        self._newest_is_read(newest)
+        edge = _oldest(newest)
         try:
-            self._list_back(self.workspace.backfill_after_id or None, horizon=None)
-        except (BatchNotFound, ApiRefused) as error:
-            # The batch to go on from may have been deleted meanwhile: then start anew.
-            if not isinstance(error, KeyRefused):
-                self._keep(backfill_after_id="")
-            raise
-        self._keep(backfilled_at=timezone.now(), backfill_after_id="")
+            edge = self._list_recent(newest, edge)
+        except ApiError as error:
+            self._say_not_listed(edge, error)
+        self._list_all(newest)
 
-    def _is_full_round_due(self) -> bool:
-        last = self.workspace.last_full_round_at
-        return last is None or self.started_at - last >= FULL_ROUND_EVERY
+    def _newest_is_read(self, page: BatchPage) -> None:
+        workspace = self.workspace
+        columns: dict[str, object] = {"last_synced_at": self.started_at}
+        if page.workspace_id and page.workspace_id != workspace.api_workspace_id:
+            columns["api_workspace_id"] = page.workspace_id
+        if workspace.hold or workspace.attempts:
+            columns["hold"] = ""
+            _retry_now(workspace)
+        workspace.keep(**columns)
+
+    def _list_recent(self, newest: BatchPage, edge: datetime | None) -> datetime | None:
+        """Go back until a page is older than all that can still change; the moment reached."""
+        horizon = self._horizon()
+        if edge is None or edge >= horizon:
+            for _, reached in self._behind(_cursor(newest), edge):
+                edge = reached
+                if edge and edge < horizon:
+                    break
+        self.workspace.keep(covered_until=self.started_at)
+        return edge
 
     def _horizon(self) -> datetime:
-        """How far back something may have changed, or appeared, since the last whole round."""
         moments = [
             self.started_at - STILL_CHANGING,
             # After a long pause of ours, batches may have come that no round has listed.
@@ -102,100 +124,211 @@ class Round:
         oldest = self.workspace.batches.active().aggregate(oldest=Min("created_at"))["oldest"]
         return min([*moments, oldest] if oldest else moments)
 
-    def _list_back(self, cursor: str | None, *, horizon: datetime | None) -> None:
-        """List and store pages until one reaches past the horizon, or to the end."""
-        edge: datetime | None = None
-        for _ in range(MOST_PAGES):
-            page = self.client.list_page(limit=PAGE_SIZE, after_id=cursor)
-            self._store(page)
-            if self.workspace.backfilled_at:
-                self._note_missing(page, before=edge)
-            oldest = min((batch.created_at for batch in page.batches), default=None)
-            if not page.has_more or (horizon and oldest and oldest < horizon):
+    def _list_all(self, newest: BatchPage) -> None:
+        """Go on with the complete listing, if it is due, for as long as one poll interval."""
+        workspace = self.workspace
+        if workspace.listing_began_at is None:
+            if not self._is_listing_due():
                 return
-            if not page.last_id or page.last_id == cursor or (edge and oldest and oldest > edge):
-                raise NotTheApi(
-                    "The list of batches does not go on from newer to older: it repeats itself."
-                )
-            cursor, edge = page.last_id, oldest or edge
-            self._pause(page, cursor)
-        raise NotTheApi(f"The list of batches did not end within {MOST_PAGES:,} pages.")
+            workspace.keep(
+                listing_began_at=self.started_at,
+                listing_after_id="",
+                listing_reached_at=None,
+                listing_bytes=0,
+            )
+        if self._is_listing_put_off():
+            # What stopped it stays said until it goes on.
+            self.notices += [line for line in workspace.notice.split("\n") if NOT_LISTED in line]
+            return
+        try:
+            self._go_on(newest)
+        except ApiError as error:
+            self._put_listing_off(error)
 
-    def _pause(self, page: BatchPage, cursor: str) -> None:
-        if self.workspace.backfilled_at is None:
-            self._keep(backfill_after_id=cursor)
-        if self.is_stopping():
-            raise Stopped
-        if page.pause_seconds:
-            pause = timedelta(seconds=page.pause_seconds)
-            self._keep(leased_until=timezone.now() + LEASE + pause)
-            self.wait(page.pause_seconds)
+    def _is_listing_due(self) -> bool:
+        last = self.workspace.last_full_round_at
+        if self.workspace.backfilled_at is None or last is None:
+            return True
+        return self.started_at - last >= FULL_ROUND_EVERY or clock.is_future(last, self.started_at)
 
-    def _store(self, page: BatchPage) -> None:
-        told = page.workspace_id
-        is_new = told and told != self.workspace.api_workspace_id
-        beside = {"api_workspace_id": told} if is_new else {}
-        self._keep(leased_until=timezone.now() + LEASE, **beside)
+    def _is_listing_put_off(self) -> bool:
+        at = self.workspace.listing_next_at
+        longest = timedelta(seconds=LONGEST_LISTING_WAIT)
+        return bool(at and self.started_at < at <= self.started_at + longest)
+
+    def _go_on(self, newest: BatchPage) -> None:
+        """Raises ApiError. Every page that was read is remembered as the place to go on from."""
+        workspace = self.workspace
+        cursor, edge = _cursor(newest), _oldest(newest)
+        if cursor and workspace.listing_after_id:
+            cursor = workspace.listing_after_id
+            place = workspace.batches.filter(api_id=cursor)
+            edge = place.values_list("created_at", flat=True).first()
+        for page, reached in self._behind(cursor, edge):
+            cursor = _cursor(page)
+            workspace.keep(
+                listing_after_id=cursor or "",
+                listing_reached_at=reached,
+                listing_bytes=workspace.listing_bytes + page.size,
+                listing_failures=0,
+                listing_next_at=None,
+            )
+            if workspace.listing_bytes > MOST_BYTES:
+                raise NotTheApi(f"its list of batches is larger than {MOST_BYTES:,} bytes.")
+            if cursor and time.monotonic() - self.began > settings.BATCHBOARD_POLL_SECONDS:
+                self.is_unfinished = True
+                return
+        workspace.keep(
+            backfilled_at=workspace.backfilled_at or clock.now(),
+            last_full_round_at=workspace.listing_began_at,
+            listing_began_at=None,
+            listing_after_id="",
+            listing_failures=0,
+            listing_next_at=None,
+        )
+
+    def _put_listing_off(self, error: ApiError) -> None:
+        workspace = self.workspace
+        failures = workspace.listing_failures + 1
+        wait = back_off(failures, first=FIRST_LISTING_WAIT, longest=LONGEST_LISTING_WAIT)
+        columns: dict[str, object] = {
+            "listing_failures": failures,
+            "listing_next_at": clock.now() + timedelta(seconds=wait),
+        }
+        if isinstance(error, BatchNotFound | ApiRefused) and not isinstance(error, KeyRefused):
+            # The batch to go on from may have been deleted meanwhile: then start anew.
+            columns["listing_after_id"] = ""
+        workspace.keep(**columns)
+        self._say_not_listed(workspace.listing_reached_at, error)
+        log.warning("list not complete", workspace=workspace.slug, error=str(error))
+
+    def _say_not_listed(self, reached: datetime | None, error: ApiError) -> None:
+        since = f" created before {reached:%Y-%m-%d %H:%M} UTC" if reached else ""
+        line = f"Batches{since} {NOT_LISTED}: {error}"
+        self.notices = [*self.notices, line][:1]
+
+    def _behind(
+        self, cursor: str | None, edge: datetime | None
+    ) -> Iterator[tuple[BatchPage, datetime | None]]:
+        """Read and store the pages behind a cursor, to the end of the list.
+
+        With each comes the moment of the oldest batch so far; `edge` is that of the cursor.
+        Raises NotTheApi for a list that doesn't go from newer to older.
+        """
+        seen: set[str] = set()
+        while cursor:
+            if cursor in seen or self.pages >= MOST_PAGES:
+                raise NotTheApi("its list of batches repeats itself or never ends.")
+            seen.add(cursor)
+            self._rest()
+            page = self._page(cursor, edge)
+            oldest = _oldest(page)
+            if edge and oldest and oldest > edge:
+                raise NotTheApi("its list of batches doesn't go from newer to older.")
+            cursor, edge = _cursor(page), oldest or edge
+            yield page, edge
+
+    def _page(self, cursor: str | None, edge: datetime | None) -> BatchPage:
+        """Read and store one page: the newest, or the one behind the cursor."""
+        self.turn.let_go()
+        page = self.client.list_page(limit=PAGE_SIZE, after_id=cursor)
         self.pages += 1
-        self.stored += store(self.workspace, page.batches, now=timezone.now(), is_steady=True)
+        self.pause = page.pause_seconds
+        if not self._accepts_any_list:
+            refuse_other_workspace(self.workspace, page.workspace_id)
+        absent = self._absent(page, edge) if edge or cursor is None else []
+        self._check_claim()
+        self.stored += store(self.workspace, page.batches, now=clock.now(), is_steady=True)
+        if self.workspace.backfilled_at:
+            note_missing(self.workspace, absent, now=clock.now())
         for odd in page.unreadable:
-            self.unreadable.append(f"{odd.id or 'a batch without an id'}: {odd.problem}")
+            self.unreadable.append(f"{odd.id or 'a batch without an ID'}: {odd.problem}")
+        return page
 
-    def _note_missing(self, page: BatchPage, *, before: datetime | None) -> None:
+    def _check_claim(self) -> None:
+        """Raises Stopped when the workspace is another worker's now, or disabled, or gone."""
+        mine = Workspace.objects.filter(
+            pk=self.workspace.pk, claim=self.workspace.claim, is_enabled=True
+        )
+        if not mine.update(stamped_at=clock.now()):
+            raise Stopped
+
+    def _absent(self, page: BatchPage, edge: datetime | None) -> list[int]:
         """Rows that this page's stretch of the list should have held, and did not.
 
         The stretch reaches from the page's oldest batch up to the oldest of the page before.
-        Batches of the very moments at its edges may stand on the neighbouring page.
+        Batches of the very moments at its edges may stand on the neighboring page. Raises
+        OtherWorkspace when most are absent, and the answer doesn't name the workspace it is for.
         """
         # A batch that can't be read is not missing, and neither is what hides behind it.
         if page.unreadable or (page.has_more and not page.batches):
-            return
+            return []
         rows = self.workspace.batches.filter(
             deleted_upstream_at=None, first_seen_at__lt=self.started_at
         )
-        if before:
-            rows = rows.filter(created_at__lt=before)
+        if edge:
+            rows = rows.filter(created_at__lt=edge)
         if page.has_more:
             rows = rows.filter(created_at__gt=min(batch.created_at for batch in page.batches))
         listed = {batch.id for batch in page.batches}
-        missing = [pk for pk, api_id in rows.values_list("pk", "api_id") if api_id not in listed]
-        note_missing(self.workspace, missing, now=timezone.now())
+        expected = list(rows.values_list("pk", "api_id"))
+        absent = [pk for pk, api_id in expected if api_id not in listed]
+        is_named = bool(page.workspace_id) or self._accepts_any_list
+        if not is_named and len(absent) > MOST_ABSENT * len(expected):
+            raise OtherWorkspace(
+                f"The list that the key of {self.workspace.name} gets lacks {len(absent):,} of "
+                f"{len(expected):,} batches that it held before: it may belong to another "
+                "Anthropic workspace."
+            )
+        return absent
 
-    def _keep(self, **columns: object) -> None:
-        """Write to the workspace as long as the lease is ours. Raises LeaseLost."""
-        mine = Workspace.objects.filter(pk=self.workspace.pk, lease=self.lease)
-        if not mine.update(**columns):
-            raise LeaseLost
-        for name, value in columns.items():
-            setattr(self.workspace, name, value)
+    @property
+    def _accepts_any_list(self) -> bool:
+        """An admin has said that the list is right, whatever it holds."""
+        until = self.workspace.list_accepted_until
+        return bool(until and self.started_at < until)
+
+    def _rest(self) -> None:
+        """Wait as the last answer asked. Raises Stopped."""
+        if self.pause and not self.turn.is_stopping():
+            self.turn.wait(self.pause)
+        if self.turn.is_stopping():
+            raise Stopped
 
 
-def sync_workspace(
-    workspace: Workspace,
-    lease: str,
-    *,
-    is_stopping: Callable[[], bool] = lambda: False,
-    wait: Callable[[float], object] = lambda _: None,
-) -> bool:
-    """One round under a lease that the caller has claimed, which it gives back at the end.
+def _oldest(page: BatchPage) -> datetime | None:
+    return min((batch.created_at for batch in page.batches), default=None)
 
-    True when the list was read to where it had to be. What went wrong is kept on the
-    workspace, for its page to show, and the next round is put off.
+
+def _cursor(page: BatchPage) -> str | None:
+    """Where the list goes on behind the page; None at its end. Raises NotTheApi."""
+    if page.has_more and not page.last_id:
+        raise NotTheApi("its list of batches doesn't say how it goes on.")
+    return page.last_id if page.has_more else None
+
+
+def _retry_now(workspace: Workspace) -> None:
+    """What waited because the API could not be called is due at once."""
+    mine = {"batch__workspace": workspace}
+    Cancellation.objects.open().filter(**mine).update(next_attempt_at=None)
+    unread = Ingestion.objects.filter(next_attempt_at__isnull=False, **mine)
+    unread.filter(batch__results_state="pending").update(next_attempt_at=None)
+
+
+def sync_workspace(workspace: Workspace, turn: Turn) -> bool:
+    """One round of a workspace that the caller has claimed; gives the claim back at the end.
+
+    True when the newest page was read. What went wrong is kept on the workspace, for its page to
+    show, and the next round is put off. Raises ClaimLost.
     """
-    if workspace.refused_key and workspace.refused_key == workspace.key_fingerprint:
-        _release(workspace, lease, seconds=workspace.interval_seconds)
-        return False
     try:
-        current = Round(workspace, connect.client_for(workspace), lease, is_stopping, wait)
+        current = Round(workspace, connect.client_for(workspace, is_round=True), turn)
         current.run()
-    except (ApiError, connect.NoKey) as error:
-        _failed(workspace, lease, error)
-        return False
     except Stopped:
-        _release(workspace, lease, seconds=0)
+        workspace.hand_back(clock.now())
         return False
-    except LeaseLost:
-        log.warning("lease lost", workspace=workspace.slug)
+    except (ApiError, OtherWorkspace, connect.CannotCall) as error:
+        _failed(workspace, error)
         return False
     _succeeded(current)
     return True
@@ -204,18 +337,12 @@ def sync_workspace(
 def _succeeded(done: Round) -> None:
     workspace = done.workspace
     is_busy = workspace.batches.active().exists()
-    seconds = settings.BATCHBOARD_POLL_SECONDS * (1 if is_busy else IDLE_POLLS)
-    _release(
-        workspace,
-        done.lease,
-        seconds=seconds,
-        interval_seconds=seconds,
-        last_synced_at=done.started_at,
-        failures=0,
-        last_error="",
-        last_error_at=None,
-        last_error_request_id="",
-        refused_key="",
+    interval = max(settings.BATCHBOARD_POLL_SECONDS * (1 if is_busy else IDLE_POLLS), done.pause)
+    workspace.done(
+        clock.now(),
+        # The next round goes on with the complete listing at once.
+        seconds=(done.pause or None) if done.is_unfinished else interval,
+        interval_seconds=interval,
         notice=_notice(done),
         **({"usual_durations": usual_durations(workspace)} if done.stored.has_news else {}),
     )
@@ -231,57 +358,29 @@ def _succeeded(done: Round) -> None:
 
 def _notice(done: Round) -> str:
     """What a person should know of a round that went well all the same; one line each."""
-    lines = []
+    lines = list(done.notices)
     if done.unreadable:
         lines.append(
-            f"{len(done.unreadable)} batches in the API's list cannot be read and are not shown "
+            f"{len(done.unreadable)} batches in the API's list can't be read and are not shown "
             f"as they are now, such as {done.unreadable[0]}."
         )
-    if done.stored.foreign:
+    if done.workspace.has_twins:
         lines.append(
-            f"{len(done.stored.foreign)} batches are already mirrored by another workspace: "
-            "both keys seem to see the same one."
+            "Another workspace here lists some of the same batches: both keys belong to the same "
+            "Anthropic workspace. Where you see both, each batch is shown and counted once."
         )
     return "\n".join(lines)[:2000]
 
 
-def _failed(workspace: Workspace, lease: str, error: Exception) -> None:
-    workspace.failures += 1
-    seconds = workspace.back_off_seconds()
-    if isinstance(error, TryLater) and error.retry_after:
-        seconds = max(seconds, min(error.retry_after, 3600.0))
-    _release(
-        workspace,
-        lease,
-        seconds=seconds,
-        failures=workspace.failures,
-        last_error=str(error)[:2000],
-        last_error_at=timezone.now(),
-        last_error_request_id=getattr(error, "request_id", "")[:200],
-        refused_key=workspace.key_fingerprint if isinstance(error, KeyRefused) else "",
-    )
-    log.warning("round failed", workspace=workspace.slug, error=str(error))
-
-
-def _release(workspace: Workspace, lease: str, *, seconds: float, **columns: object) -> None:
-    """Give the lease back; without it nothing is written, as another mirror now speaks."""
-    Workspace.objects.filter(pk=workspace.pk, lease=lease).update(
-        lease="",
-        leased_until=None,
-        next_sync_at=timezone.now() + timedelta(seconds=seconds),
-        **columns,
-    )
-
-
-def fetch_one(workspace: Workspace, api_id: str) -> Batch | None:
-    """Mirror one batch that is not here yet; None when the API has none of this id.
-
-    Takes at most FETCH_ONE_SECONDS. Raises ApiError or connect.NoKey.
-    """
-    client = connect.client_for(workspace)
-    try:
-        remote: RemoteBatch = client.retrieve(api_id, within=FETCH_ONE_SECONDS)
-    except BatchNotFound:
-        return None
-    store(workspace, [remote], now=timezone.now())
-    return Batch.objects.filter(workspace=workspace, api_id=remote.id).first()
+def _failed(workspace: Workspace, error: Exception) -> None:
+    now = clock.now()
+    hold, at_least = workspace.hold, 0.0
+    if isinstance(error, KeyRefused):
+        hold, at_least = Workspace.Hold.REFUSED, REFUSED_SECONDS
+    elif isinstance(error, OtherWorkspace):
+        hold, at_least = Workspace.Hold.FOREIGN, REFUSED_SECONDS
+    elif isinstance(error, TryLater):
+        at_least = error.retry_after or 0.0
+    named = error.request_id if isinstance(error, ApiError) else ""
+    wait = workspace.put_off(now, str(error), request_id=named, at_least=at_least, hold=hold)
+    log.warning("round failed", workspace=workspace.slug, error=str(error), wait=wait)

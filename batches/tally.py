@@ -28,6 +28,11 @@ LONGEST_NAME = 100
 LONGEST_MESSAGE = 500
 NOT_STATED = "not stated"
 
+
+class NoRoom(Exception):
+    """There is no temporary folder, or no room in it. Fit to show a person."""
+
+
 # model, inference_geo, number of the prompt's bracket, stop_reason
 type Kind = tuple[str, str | None, int, str | None]
 
@@ -172,7 +177,13 @@ class Tally:
             shown(problem.message if problem else None, LONGEST_MESSAGE),
             shown(error.request_id if error else None, 200),
         )
-        self._failed.write(msgspec.json.encode(failed) + b"\n")
+        try:
+            self._failed.write(msgspec.json.encode(failed) + b"\n")
+        except OSError as error:
+            raise NoRoom(
+                "The results can't be read: there is no room for temporary files "
+                f"({error.strerror or error}). Make some, or set TMPDIR to another folder."
+            ) from error
 
     @property
     def succeeded(self) -> int:

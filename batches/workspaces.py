@@ -1,30 +1,53 @@
-"""How a workspace comes to be from the environment; others are added by hand in the admin."""
+"""Workspaces as a whole: the environment's, and what deleting one does."""
 
+from datetime import timedelta
 from itertools import count
+from typing import NamedTuple
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from batches.models import Workspace
+from batches import clock
+from batches.models import (
+    Batch,
+    BatchUsage,
+    Cancellation,
+    FailedRequest,
+    Ingestion,
+    Observation,
+    Workspace,
+)
+from batches.models.workspace import environment_key
+
+# Three rounds, five minutes apart, after which missing batches are no longer expected; and more.
+ACCEPTED_FOR = timedelta(hours=1)
 
 
 def adopt_environment() -> Workspace | None:
-    """Make, or bring up to date, the workspace that ANTHROPIC_API_KEY stands for.
+    """Make, or update, the workspace that the environment's key stands for.
 
     The key itself stays in the environment. None when there is no key there: a workspace made
-    earlier is then left as it is, as another machine's mirror may have the key.
+    earlier is then left as it is, as another machine's worker may have the key.
     """
-    if not settings.ANTHROPIC_API_KEY:
+    if not environment_key():
         return None
     mine = Workspace.objects.filter(from_environment=True)
-    if not mine.update(base_url=settings.ANTHROPIC_BASE_URL):
+    if not mine.exists():
         name = _free_name()
-        return Workspace.objects.create(
-            name=name.capitalize(),
-            slug=name,
-            base_url=settings.ANTHROPIC_BASE_URL,
-            from_environment=True,
-        )
+        try:
+            with transaction.atomic():
+                Workspace.objects.create(
+                    name=name.capitalize(),
+                    slug=name,
+                    base_url=settings.ANTHROPIC_BASE_URL,
+                    from_environment=True,
+                )
+        except IntegrityError:
+            # Another process was quicker.
+            if not mine.exists():
+                raise
+    mine.exclude(base_url=settings.ANTHROPIC_BASE_URL).update(base_url=settings.ANTHROPIC_BASE_URL)
     return mine.get()
 
 
@@ -34,3 +57,56 @@ def _free_name() -> str:
         if not Workspace.objects.filter(Q(slug=name) | Q(name__iexact=name)).exists():
             return name
     raise AssertionError("count() ends only with memory")
+
+
+def accept_list(workspace: Workspace) -> None:
+    """Accept what the API lists for the workspace's key for an hour, whatever it holds.
+
+    Batches that it no longer lists count as deleted after three rounds; others come in.
+    """
+    now = clock.now()
+    Workspace.objects.filter(pk=workspace.pk).update(
+        api_workspace_id="", list_accepted_until=now + ACCEPTED_FOR, next_attempt_at=None
+    )
+
+
+class Deletion(NamedTuple):
+    """How many rows deleting a workspace takes away, and how many it leaves."""
+
+    batches: int
+    failed_requests: int
+    cancellations_kept: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.batches:,} mirrored batches go, with their labels, usage, costs and "
+            f"{self.failed_requests:,} failed requests. {self.cancellations_kept:,} cancellations "
+            "and all audit events stay. Nothing is deleted or canceled at Anthropic."
+        )
+
+
+def deletion_of(workspace: Workspace) -> Deletion:
+    """What deleting the workspace would do, to be shown before it is done."""
+    return Deletion(
+        batches=workspace.batches.count(),
+        failed_requests=FailedRequest.objects.filter(batch__workspace=workspace).count(),
+        cancellations_kept=Cancellation.objects.filter(batch__workspace=workspace).count(),
+    )
+
+
+def delete_workspace(workspace: Workspace) -> Deletion:
+    """Delete the workspace and all that is mirrored of it, keeping cancellations and the audit.
+
+    In SQL alone, as a workspace can hold millions of rows.
+    """
+    with transaction.atomic():
+        done = deletion_of(workspace)
+        mine = Batch.objects.filter(workspace=workspace)
+        mine.update(latest_cancellation=None)
+        Cancellation.objects.filter(batch__workspace=workspace).update(batch=None)
+        for model in (FailedRequest, BatchUsage, Ingestion, Observation):
+            rows = model._default_manager.filter(batch__workspace=workspace)
+            rows._raw_delete(rows.db)
+        mine._raw_delete(mine.db)
+        workspace.delete()
+    return done

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
 
 from batches.models import Batch, Workspace
+from batches.models.workspace import worker_seen_at
 from dashboard.roles import ROLES, role_of
 
 # The lowest role for each thing that a page may ask about.
@@ -70,8 +70,21 @@ def visible_batches(user: Any) -> QuerySet[Batch]:
 
 
 def visible_batch_or_404(user: Any, api_id: str) -> Batch:
-    """A batch in another team's workspace is not there, rather than forbidden."""
-    return get_object_or_404(visible_batches(user).select_related("workspace"), api_id=api_id)
+    """A batch in another team's workspace is not there, rather than forbidden.
+
+    One that several of the person's workspaces mirror is shown once: as it is in the workspace
+    that has it from the API now, and had it first.
+    """
+    rows = visible_batches(user).filter(api_id=api_id).select_related("workspace")
+    rows = rows.defer("workspace__api_key", "workspace__extra_headers")
+    first = rows.annotate(worker_seen_at=worker_seen_at()).order_by(
+        F("deleted_upstream_at").asc(nulls_first=True), F("twin_of").asc(nulls_first=True), "pk"
+    )
+    batch = first.first()
+    if batch is None:
+        raise Http404
+    batch.workspace.worker_seen_at = batch.worker_seen_at
+    return batch
 
 
 def client_address(request: HttpRequest) -> str:

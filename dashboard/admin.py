@@ -1,6 +1,6 @@
 """The admin: workspaces with their keys, people with their roles, and the audit to read."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
@@ -11,8 +11,21 @@ from django.http import HttpRequest
 
 from batches.connect import usable
 from batches.models import AuditEvent, Workspace
+from batches.workspaces import accept_list, delete_workspace, deletion_of
 from dashboard.access import client_address, may
 from dashboard.roles import ROLES
+
+if TYPE_CHECKING:
+    WorkspaceModelForm = forms.ModelForm[Workspace]
+    WorkspaceModelAdmin = admin.ModelAdmin[Workspace]
+    Inline = admin.TabularInline[Any, Any]
+    UserModelAdmin = UserAdmin[User]
+    AuditModelAdmin = admin.ModelAdmin[AuditEvent]
+else:
+    # Django's own classes take no type parameters.
+    WorkspaceModelForm = forms.ModelForm
+    WorkspaceModelAdmin = AuditModelAdmin = admin.ModelAdmin
+    Inline, UserModelAdmin = admin.TabularInline, UserAdmin
 
 
 class ByRole:
@@ -30,7 +43,7 @@ class ByRole:
         return may(request.user, "manage")
 
 
-class WorkspaceForm(forms.ModelForm[Workspace]):
+class WorkspaceForm(WorkspaceModelForm):
     """The key can be written and never read back: not even its length is shown."""
 
     new_key = forms.CharField(
@@ -58,15 +71,16 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
     def save(self, commit: bool = True) -> Workspace:  # noqa: FBT001, FBT002
         if self.cleaned_data["new_key"]:
             self.instance.api_key = self.cleaned_data["new_key"]
-        # Changed or not, somebody wants to see now whether it works.
-        self.instance.next_sync_at = None
+        # Changed or not, the person wants to see now whether it works.
+        self.instance.next_attempt_at = None
         return super().save(commit)
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(ByRole, admin.ModelAdmin[Workspace]):
+class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     form = WorkspaceForm
-    list_display = ("name", "base_url", "is_enabled", "last_synced_at", "last_error")
+    list_display = ("name", "base_url", "is_enabled", "last_synced_at", "error")
+    actions = ("accept_list",)
     filter_horizontal = ("members",)
     prepopulated_fields = {"slug": ["name"]}
 
@@ -90,27 +104,42 @@ class WorkspaceAdmin(ByRole, admin.ModelAdmin[Workspace]):
             outcome=f"Changed: {changed}." if changed else "Nothing changed.",
         )
 
+    @admin.action(description="Accept what the API lists now, though it differs from before")
+    def accept_list(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
+        """The admin says that the key is right: batches that are no longer listed are gone."""
+        for workspace in queryset.defer("api_key"):
+            accept_list(workspace)
+            AuditEvent.record(
+                "workspace list accepted",
+                actor=request.user,
+                workspace=workspace,
+                address=client_address(request),
+                outcome="Batches that the API no longer lists count as deleted.",
+            )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes and what stays, as counts: a list of a million batches helps nobody."""
+        sentences = [f"{workspace}: {deletion_of(workspace)}" for workspace in objs]
+        return sentences, {"workspaces": len(sentences)}, set(), []
+
     def delete_model(self, request: HttpRequest, obj: Workspace) -> None:
-        record_deletion(request, obj)
-        super().delete_model(request, obj)
+        number = obj.pk
+        done = delete_workspace(obj)
+        obj.pk = number
+        AuditEvent.record(
+            "workspace deleted",
+            actor=request.user,
+            workspace=obj,
+            address=client_address(request),
+            outcome=str(done),
+        )
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
-            record_deletion(request, workspace)
-        super().delete_queryset(request, queryset)
+            self.delete_model(request, workspace)
 
 
-def record_deletion(request: HttpRequest, workspace: Workspace) -> None:
-    AuditEvent.record(
-        "workspace deleted",
-        actor=request.user,
-        workspace=workspace,
-        address=client_address(request),
-        outcome=f"With {workspace.batches.count():,} mirrored batches.",
-    )
-
-
-class MembershipInline(admin.TabularInline[Any, Any]):
+class MembershipInline(Inline):
     model = Workspace.members.through
     extra = 0
     verbose_name = "workspace"
@@ -125,7 +154,7 @@ class MembershipInline(admin.TabularInline[Any, Any]):
     has_change_permission = has_delete_permission = has_view_permission
 
 
-class PersonAdmin(ByRole, UserAdmin[User]):
+class PersonAdmin(ByRole, UserModelAdmin):
     """People and their roles. A superuser is out of an admin's reach, or roles meant nothing."""
 
     list_display = ("username", "email", "role", "is_active", "last_login")
@@ -177,7 +206,7 @@ admin.site.register(User, PersonAdmin)
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
+class AuditEventAdmin(AuditModelAdmin):
     list_display = ("at", "actor", "action", "workspace", "batch_api_id", "outcome")
     search_fields = ("actor", "batch_api_id", "action")
 

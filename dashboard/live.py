@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from django.db import connection
 
-from batches.models import Workspace
+from batches.models import WorkerProcess, Workspace
 
 # The pace of polls: quick while something can change, slow where nothing does (ux.md 17).
 ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
@@ -16,27 +16,30 @@ ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a workspace's mirror is doing, in a word that pages and polls share.
+    """How up to date a workspace is, in a word that pages and polls share.
 
-    `fresh`, `waiting` (no round has ended yet), `stale`, `refused` (its key) or `off`.
+    `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
+    belongs to another Anthropic workspace) or `off`.
     """
 
     workspace: Workspace
     word: str
-
-    @property
-    def is_warning(self) -> bool:
-        return self.word in {"stale", "refused"}
+    is_worker_running: bool = True
 
 
 def health_of(workspace: Workspace, now: datetime) -> Health:
+    runs = workspace.is_worker_running(now)
+    return Health(workspace, _word(workspace, now, runs), runs)
+
+
+def _word(workspace: Workspace, now: datetime, is_worker_running: bool) -> str:  # noqa: FBT001
     if not workspace.is_enabled:
-        return Health(workspace, "off")
-    if workspace.is_key_refused:
-        return Health(workspace, "refused")
+        return "off"
+    if workspace.hold:
+        return str(workspace.hold)
     if workspace.last_synced_at is None:
-        return Health(workspace, "stale" if workspace.last_error else "waiting")
-    return Health(workspace, "stale" if workspace.is_stale(now) else "fresh")
+        return "stale" if workspace.error or not is_worker_running else "waiting"
+    return "stale" if workspace.is_stale(now) or not is_worker_running else "fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,12 @@ class Version:
     @classmethod
     def of(cls, workspaces: list[Workspace], now: datetime) -> "Version":
         revision = max((w.latest_revision for w in workspaces), default=0)
-        told = [(w.pk, health_of(w, now).word, w.last_error, w.notice) for w in workspaces]
-        digest = hashlib.blake2s(repr(told).encode(), digest_size=6).hexdigest()
+        healths = [health_of(workspace, now) for workspace in workspaces]
+        shown = [
+            (health.workspace.pk, health.word, health.is_worker_running, w.error, w.notice)
+            for health, w in zip(healths, workspaces, strict=True)
+        ]
+        digest = hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
         return cls(revision, digest)
 
     @classmethod
@@ -72,11 +79,17 @@ def watched_by(user: Any) -> list[Workspace]:
     take longer than the query.
     """
     sql = _watched_sql(everything=user.is_superuser)
-    return list(Workspace.objects.raw(sql, [] if user.is_superuser else [user.pk]))
+    workspaces = list(Workspace.objects.raw(sql, [] if user.is_superuser else [user.pk]))
+    for workspace in workspaces:
+        seen: Any = workspace.worker_seen_at
+        if isinstance(seen, str):
+            # SQLite keeps moments as text, which Django reads only for fields of the model.
+            workspace.worker_seen_at = datetime.fromisoformat(seen).replace(tzinfo=UTC)
+    return workspaces
 
 
 WATCHED = ("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision",
-           "last_error", "notice", "refused_key")  # fmt: skip
+           "error", "notice", "hold", "has_twins")  # fmt: skip
 
 
 @cache
@@ -87,8 +100,15 @@ def _watched_sql(*, everything: bool) -> str:
         quote(Workspace.members.through._meta.db_table),
     )
     columns = ", ".join(f"{table}.{quote(name)}" for name in WATCHED)
+    workers = quote(WorkerProcess._meta.db_table)
+    seen = (
+        f"(SELECT MAX(seen_at) FROM {workers} WHERE ended_at IS NULL"  # noqa: S608
+        f" AND kinds LIKE '%%,sync,%%') AS worker_seen_at"
+    )
     mine = f"JOIN {members} ON {members}.workspace_id = {table}.id AND {members}.user_id = %s"
-    return f"SELECT {columns} FROM {table} {'' if everything else mine} ORDER BY {table}.name"  # noqa: S608
+    return (
+        f"SELECT {columns}, {seen} FROM {table} {'' if everything else mine} ORDER BY {table}.name"  # noqa: S608
+    )
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:

@@ -33,6 +33,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The API, and how often it is asked.
 ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
+ANTHROPIC_AUTH_TOKEN = env.text("ANTHROPIC_AUTH_TOKEN")
+ANTHROPIC_CUSTOM_HEADERS: dict[str, str] = {}
+ANTHROPIC_WORKSPACE_ID = env.text("ANTHROPIC_WORKSPACE_ID")
 ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
 # Reads the organisation's cost report, and is used for nothing else.
 ANTHROPIC_ADMIN_KEY = env.text("ANTHROPIC_ADMIN_KEY")
@@ -69,7 +72,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "django_structlog",
-    "django_tasks_db",
     "axes",
     "lucide",
     "batches",
@@ -174,8 +176,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

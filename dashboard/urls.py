@@ -33,6 +33,7 @@ accounts = [
 urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
+    path("look-up/", batches.batch_look_up, name="batch-look-up"),
     path("batches.csv", audit.batches_csv, name="batches-csv"),
     path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
     path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),

@@ -9,12 +9,12 @@ import pytest
 import stamina
 from django.apps import apps
 from django.contrib.auth.models import Group, User
-from django.utils import timezone
 
 from batches import connect
 from batches.models import Batch, Workspace
 from batches.sandbox import SandboxApi
-from batches.sync import sync_workspace
+from batches.sync import Turn, sync_workspace
+from tests.working import claim
 
 ROLES = ("viewer", "operator", "lead", "admin")
 
@@ -48,13 +48,12 @@ def other_workspace(db: None, sandbox: SandboxApi) -> Workspace:
 
 @pytest.fixture
 def sync() -> Callable[..., bool]:
-    """One whole round of a workspace, as the mirror does it: whether it went well."""
+    """One whole round of a workspace, as a worker does it: whether it went well."""
 
-    def one_round(workspace: Workspace, **options) -> bool:
-        Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=None)
-        lease = Workspace.objects.claim(workspace, timezone.now())
-        workspace.refresh_from_db()
-        went_well = sync_workspace(workspace, lease, **options)
+    def one_round(workspace: Workspace, **turn) -> bool:
+        Workspace.objects.filter(pk=workspace.pk).update(next_attempt_at=None)
+        claimed = claim(workspace)
+        went_well = sync_workspace(claimed, Turn(**turn))
         workspace.refresh_from_db()
         return went_well
 

@@ -67,6 +67,7 @@ class RemoteBatch(Struct, frozen=True, kw_only=True):
     results_url: Url | None = None
     raw: dict[str, Any]
     request_id: str = ""
+    workspace_id: str = ""
 
 
 class UnreadableBatch(Struct, frozen=True):
@@ -91,6 +92,8 @@ class BatchPage(Struct, frozen=True, kw_only=True):
     request_id: str
     workspace_id: str = ""
     pause_seconds: float = 0.0
+    # Bytes of the answer.
+    size: int = 0
 
 
 class _Listed(Struct):
@@ -201,6 +204,7 @@ def read_page(
         request_id=request_id,
         workspace_id=workspace_id,
         pause_seconds=pause_seconds,
+        size=len(body),
     )
 
 

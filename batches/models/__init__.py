@@ -3,9 +3,11 @@
 from batches.models.audit import AuditEvent
 from batches.models.batch import Batch, BatchQuerySet, Observation
 from batches.models.cancellation import Cancellation
+from batches.models.claim import Claimable, ClaimLost
 from batches.models.report import CostReport, ReportedCost
 from batches.models.revision import Revision
 from batches.models.usage import BatchUsage, FailedRequest, Ingestion
+from batches.models.worker import Chore, WorkerProcess
 from batches.models.workspace import Workspace
 
 __all__ = [
@@ -14,11 +16,15 @@ __all__ = [
     "BatchQuerySet",
     "BatchUsage",
     "Cancellation",
+    "Chore",
+    "ClaimLost",
+    "Claimable",
     "CostReport",
     "FailedRequest",
     "Ingestion",
     "Observation",
     "ReportedCost",
     "Revision",
+    "WorkerProcess",
     "Workspace",
 ]

@@ -1,14 +1,17 @@
 from typing import Any, Never
 
 from django.db import models
-from django.utils import timezone
 
+from batches import clock
 from batches.models.batch import Batch
 from batches.models.workspace import Workspace
 
+# Who did what no person did.
+ANTHROPIC, BATCHBOARD = "Anthropic", "Batchboard"
+
 
 class AuditIsAppendOnly(TypeError):
-    """Somebody tried to change or delete what was recorded."""
+    """Recorded events can't be changed or deleted."""
 
 
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
@@ -23,7 +26,7 @@ class AuditQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """Who did what, from where, why, and what came of it. Append-only.
+    """Who did what, from where, why, and the outcome. Append-only.
 
     People, workspaces and batches are held by name and number, not by foreign key, so that
     deleting one of them neither deletes nor blanks what was recorded.
@@ -58,7 +61,11 @@ class AuditEvent(models.Model):
         workspace: Workspace | None = None,
         **details: Any,
     ) -> "AuditEvent":
-        """Write down one act. `actor` is a user, or None for what the software found itself."""
+        """Record one action.
+
+        `actor` is the person who took it. What no person did is recorded with `actor_name`
+        ANTHROPIC or BATCHBOARD, and without an address.
+        """
         workspace = batch.workspace if batch else workspace
         return cls.objects.create(
             action=action,
@@ -66,7 +73,7 @@ class AuditEvent(models.Model):
             workspace=workspace.name if workspace else "",
             workspace_id=workspace.pk if workspace else None,
             batch_api_id=batch.api_id if batch else "",
-            **{"at": timezone.now(), "actor_id": actor.pk if actor else None, **details},
+            **{"at": clock.now(), "actor_id": actor.pk if actor else None, **details},
         )
 
     def __str__(self) -> str:

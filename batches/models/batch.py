@@ -1,10 +1,12 @@
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from batches.models.revision import Revision
 from batches.models.workspace import Workspace
 from batches.outcome import outcome_of, outcome_sentence
 
@@ -37,6 +39,12 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Not ended and not gone: what can still change from one minute to the next."""
         return self.filter(is_active=True)
 
+    def without_twins(self, workspaces: Sequence[Workspace]) -> Self:
+        """Each batch once, of workspaces that may mirror some of the same ones."""
+        if len(workspaces) < 2 or not any(workspace.has_twins for workspace in workspaces):
+            return self
+        return self.exclude(twin_of__in=[workspace.pk for workspace in workspaces])
+
     def changed_since(self, revision: int) -> Self:
         return self.filter(revision__gt=revision)
 
@@ -58,7 +66,10 @@ class Batch(models.Model):
         LOST = "lost", "results lost"
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="batches")
-    api_id = models.CharField(max_length=200, unique=True)
+    api_id = models.CharField(max_length=200)
+    # The workspace that mirrors the same batch and was first, where both keys belong to one
+    # Anthropic workspace: whoever sees both is shown that one alone.
+    twin_of = models.BigIntegerField(null=True, editable=False)
     # No choices: the API may add a status before we do.
     processing_status = models.CharField(max_length=60)
     processing = models.PositiveBigIntegerField()
@@ -108,6 +119,10 @@ class Batch(models.Model):
             ("label_batch", "Can set label, owner and note"),
             ("view_spend", "Can see spend"),
             ("export_batches", "Can export lists"),
+        ]
+        constraints = [
+            # In this order the index also finds a batch by its ID alone.
+            models.UniqueConstraint(fields=["api_id", "workspace"], name="one_row_per_workspace")
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="batch_newest"),
@@ -165,6 +180,17 @@ class Batch(models.Model):
         )
         self.is_active = not self.has_ended and self.deleted_upstream_at is None
 
+    def touch(self, **beside: Any) -> None:
+        """Give the row the next revision, so that polls show what changed beside it.
+
+        `beside` are columns that are not the API's, to be written along. Needs an open
+        transaction.
+        """
+        revision = Revision.take(1)
+        Batch.objects.filter(pk=self.pk).update(revision=revision, **beside)
+        Workspace.objects.filter(pk=self.workspace_id).update(latest_revision=revision)
+        self.revision = revision
+
     @property
     def total(self) -> int:
         """Requests in the batch: the five counts always sum to it (api.md)."""
@@ -177,6 +203,11 @@ class Batch(models.Model):
     @property
     def is_canceling(self) -> bool:
         return self.processing_status == self.Status.CANCELING
+
+    @property
+    def shows_cancel(self) -> bool:
+        """The API says that the batch is being canceled, or that requests of it were."""
+        return self.is_canceling or self.cancel_initiated_at is not None or self.canceled > 0
 
     @property
     def is_canceled(self) -> bool:

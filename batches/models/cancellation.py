@@ -5,58 +5,48 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from batches.models.audit import AuditEvent
+from batches.models.audit import ANTHROPIC, BATCHBOARD, AuditEvent
 from batches.models.batch import Batch
+from batches.models.claim import Claimable, ClaimableQuerySet
+from batches.models.revision import Revision
 
-# Longer than the bound on one attempt, so that nobody takes over a call still under way.
-CLAIM = timedelta(seconds=30)
-# What changes with the state.
+# Columns that change with the state.
 REACHED = (
-    "state",
-    "accepted_at",
-    "settled_at",
-    "request_id",
-    "error",
-    "claimed_until",
-    "next_attempt_at",
+    *("state", "accepted_at", "settled_at", "request_id", "error"),
+    *("claim", "claimed_until", "next_attempt_at"),
 )
+# How far Anthropic's clock and ours may differ.
+CLOCKS_DIFFER = timedelta(minutes=5)
+NO_LONGER_THERE = "Anthropic no longer has this batch."
 
 
-class CancellationQuerySet(models.QuerySet["Cancellation"]):
+class CancellationQuerySet(ClaimableQuerySet["Cancellation"]):
     def open(self) -> Self:
-        """Asked for, and not known to be accepted, refused or overtaken."""
+        """Requested, and not known to be accepted, refused or overtaken."""
         return self.filter(state=Cancellation.State.REQUESTED)
 
     def unsettled(self) -> Self:
-        """Still waiting for the API's word, or for the batch to end."""
+        """Still waiting for the API's answer, or for the batch to end."""
         return self.filter(state__in=["requested", "accepted"], settled_at=None)
 
-    def due(self, now: datetime) -> Self:
-        """Open, not being tried by anybody, and past its back-off."""
-        return self.open().filter(
-            Q(claimed_until=None) | Q(claimed_until__lt=now),
-            Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
-        )
 
-    def claim(self, pk: int, now: datetime) -> bool:
-        """Whether this caller, and nobody else, may try the API now."""
-        return bool(
-            self.open()
-            .filter(Q(claimed_until=None) | Q(claimed_until__lt=now), pk=pk)
-            .update(claimed_until=now + CLAIM)
-        )
+class Cancellation(Claimable):
+    """A request to cancel a batch: saved before the API is called, and kept for good."""
 
-
-class Cancellation(models.Model):
-    """Somebody's wish to stop a batch: stored before the API is asked, kept for good."""
+    FIRST_WAIT = 2.0
 
     class State(models.TextChoices):
         REQUESTED = "requested", "cancel requested, not confirmed yet"
         ACCEPTED = "accepted", "accepted by the API"
         REFUSED = "refused", "refused by the API"
-        OVERTAKEN = "overtaken", "the batch ended by itself first"
+        OVERTAKEN = "overtaken", "the batch finished before the cancel took effect"
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="cancellations")
+    # Without a batch once its workspace has been deleted; the copies below say which it was.
+    batch = models.ForeignKey(
+        Batch, null=True, on_delete=models.SET_NULL, related_name="cancellations"
+    )
+    batch_api_id = models.CharField(max_length=200, blank=True)
+    workspace_name = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -75,18 +65,9 @@ class Cancellation(models.Model):
 
     accepted_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
-    request_id = models.CharField(max_length=200, blank=True)
-    error = models.TextField(blank=True)
-
-    attempts = models.PositiveIntegerField(default=0)
+    # 404s in a row.
     not_found_since = models.DateTimeField(null=True)
     not_found_count = models.PositiveIntegerField(default=0)
-    claimed_until = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(null=True)
-    queued_at = models.DateTimeField(null=True)
-
-    # Not a column: whoever made the row with a claim may try it without claiming again.
-    is_mine = False
 
     objects = CancellationQuerySet.as_manager()
 
@@ -101,60 +82,78 @@ class Cancellation(models.Model):
             )
         ]
         indexes = [
-            models.Index(
-                fields=["next_attempt_at"], name="cancellation_open", condition=Q(state="requested")
-            )
+            # Whole: SQLite takes no index with a condition for a query with parameters.
+            models.Index(fields=["state", "next_attempt_at"], name="cancellation_state"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.batch_id} {self.state}"
+        return f"{self.batch_api_id} {self.state}"
 
-    def accept(self, at: datetime) -> None:
-        """The API has taken it, at `at`. Nothing else may say so."""
-        self.state, self.accepted_at, self.error = self.State.ACCEPTED, at, ""
-        self.close_attempt("cancel accepted", outcome="The API accepted the cancellation.")
+    def settle(self, batch: Batch, now: datetime) -> bool:
+        """Bring the row in line with what the mirror shows of its batch; whether it changed.
 
-    def refuse(self, now: datetime, *, error: str, request_id: str = "") -> None:
-        """The API will not take it, for the reason it gave."""
+        Accepted only when the API says that the batch is being canceled, or was.
+        """
+        before = self.state, self.settled_at
+        if self._can_be_accepted(batch):
+            self.accept(batch, batch.cancel_initiated_at or now)
+        if batch.has_ended and self.settled_at is None:
+            self.settled_at = now
+            if self.is_open:
+                self.state, self.error = self.State.OVERTAKEN, ""
+                self._close("cancel overtaken", batch, outcome=self.get_state_display())
+            else:
+                self._close("batch ended", batch, outcome=batch.outcome_sentence)
+        return (self.state, self.settled_at) != before
+
+    def _can_be_accepted(self, batch: Batch) -> bool:
+        if self.is_open:
+            return batch.shows_cancel
+        # What was called refused was accepted after all. A later cancel is another person's.
+        initiated = batch.cancel_initiated_at
+        return bool(
+            self.state == self.State.REFUSED
+            and initiated
+            and self.settled_at
+            and self.requested_at - CLOCKS_DIFFER <= initiated <= self.settled_at + CLOCKS_DIFFER
+        )
+
+    def accept(self, batch: Batch, at: datetime) -> None:
+        """The API has taken it, at `at`."""
+        self.state, self.accepted_at, self.settled_at = self.State.ACCEPTED, at, None
+        self.error = ""
+        self._close("cancel accepted", batch, outcome="The API accepted the cancellation.")
+
+    def refuse(self, batch: Batch, now: datetime, *, error: str, request_id: str = "") -> None:
+        """The API won't cancel the batch, which still runs; `error` is its answer."""
         self.state, self.settled_at, self.error = self.State.REFUSED, now, error
         self.request_id = request_id or self.request_id
-        self.close_attempt("cancel refused", outcome=error)
+        self._close("cancel refused", batch, outcome=error)
 
-    def settle(self, batch: Batch, now: datetime) -> None:
-        """Bring the wish in line with what the mirror now shows of its batch."""
-        if self.is_open and batch.cancel_initiated_at:
-            self.accept(batch.cancel_initiated_at)
-        if not batch.has_ended:
-            return
+    def settle_without_batch(self, batch: Batch, now: datetime) -> None:
+        """The batch is gone upstream: nothing is left that could be canceled."""
         self.settled_at = now
         if self.is_open:
-            self.state, self.error = self.State.OVERTAKEN, ""
-            self.close_attempt("cancel overtaken", outcome="The batch ended by itself first.")
-        else:
-            self.close_attempt("batch ended", outcome=batch.outcome_sentence)
+            self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
+        self._close("batch gone", batch, by=BATCHBOARD, outcome=NO_LONGER_THERE)
 
-    def settle_without_batch(self, now: datetime) -> None:
-        """The batch is gone upstream: nothing is left that could be canceled."""
-        if self.is_open:
-            self.refuse(now, error="The API no longer has this batch.")
-        else:
-            self.settled_at = now
-            self.close_attempt("batch gone", outcome="The API no longer has this batch.")
-
-    def close_attempt(self, action: str, *, outcome: str) -> None:
-        """Save the state reached and write it into the audit."""
-        self.claimed_until = self.next_attempt_at = None
+    def _close(self, action: str, batch: Batch, *, by: str = ANTHROPIC, outcome: str) -> None:
+        """Save the state that was reached and record it in the audit."""
+        self.claim, self.claimed_until, self.next_attempt_at = "", None, None
         self.save(update_fields=REACHED)
         AuditEvent.record(
             action,
-            actor_name=self.requested_by_name,
-            actor_id=self.requested_by_id,
-            batch=self.batch,
-            address=self.requested_from,
+            actor_name=by,
+            batch=batch,
             reason=self.reason,
             outcome=outcome,
             request_id=self.request_id,
         )
+
+    def report_failure(self) -> None:
+        if self.batch:
+            with Revision.writing():
+                self.batch.touch()
 
     @property
     def is_open(self) -> bool:
@@ -162,5 +161,5 @@ class Cancellation(models.Model):
 
     @property
     def stands(self) -> bool:
-        """Asked for and not turned down: pressing again adds nothing."""
+        """Requested and not refused: pressing again adds nothing."""
         return self.state in {self.State.REQUESTED, self.State.ACCEPTED}

@@ -1,14 +1,9 @@
-from datetime import datetime, timedelta
-from typing import Self
-
 from django.db import models
-from django.db.models import Q
 
-# Longer than a fetch may take (report.FETCH_SECONDS), so that nobody takes over a live one.
-FETCHING_CLAIM = timedelta(minutes=5)
+from batches.models.claim import Claimable, ClaimableQuerySet
 
 
-class CostReportQuerySet(models.QuerySet["CostReport"]):
+class CostReportQuerySet(ClaimableQuerySet["CostReport"]):
     def the_one(self) -> "CostReport":
         """The only row, made when it is first asked for."""
         found = self.filter(pk=1).first()
@@ -17,37 +12,20 @@ class CostReportQuerySet(models.QuerySet["CostReport"]):
             found = self.get(pk=1)
         return found
 
-    def due(self, now: datetime) -> Self:
-        """The row, when it is time to fetch and nobody does."""
-        return self.filter(
-            Q(next_at=None) | Q(next_at__lte=now),
-            Q(claimed_until=None) | Q(claimed_until__lt=now),
-        )
 
-    def claim(self, now: datetime) -> datetime | None:
-        """The end of a claim that is this caller's alone, or None when it is not due."""
-        self.the_one()
-        until = now + FETCHING_CLAIM
-        return until if self.due(now).update(claimed_until=until, queued_at=None) else None
+class CostReport(Claimable):
+    """How the fetching of Anthropic's cost report goes: one row, as there is one Admin key."""
 
-
-class CostReport(models.Model):
-    """How the fetching of the vendor's cost report goes: one row, as there is one Admin key."""
+    FIRST_WAIT = 60.0
+    LONGEST_WAIT = 3600.0
 
     fetched_at = models.DateTimeField(null=True)
-    # When the vendor last brought its figures up to date, as it says itself.
+    # When Anthropic last updated its figures, as the report says.
     refreshed_at = models.DateTimeField(null=True)
     # From this day on every day's figures have been fetched, days without any cost too.
     covers_since = models.DateField(null=True)
-    # The organisation's workspaces, id to name; empty where the key may not list them.
+    # The organization's workspaces, id to name; empty where the key may not list them.
     workspace_names = models.JSONField(default=dict)
-    next_at = models.DateTimeField(null=True)
-    claimed_until = models.DateTimeField(null=True)
-    queued_at = models.DateTimeField(null=True)
-    failures = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
-    error_at = models.DateTimeField(null=True)
-    request_id = models.CharField(max_length=200, blank=True)
 
     objects = CostReportQuerySet.as_manager()
 
@@ -56,10 +34,10 @@ class CostReport(models.Model):
 
 
 class ReportedCost(models.Model):
-    """What the vendor's report says that one workspace's batches cost on one UTC day, in USD."""
+    """The cost of one workspace's batches on one UTC day, in USD, by Anthropic's cost report."""
 
     day = models.DateField()
-    # The vendor's id, wrkspc_…; empty for the organisation's default workspace.
+    # Anthropic's ID, wrkspc_…; empty for the organization's default workspace.
     api_workspace_id = models.CharField(max_length=100, blank=True)
     # Twelve places hold the cost of any single token; SQLite keeps fifteen digits of them all.
     amount = models.DecimalField(max_digits=26, decimal_places=12)

@@ -1,16 +1,13 @@
-import uuid
-from datetime import datetime, timedelta
-from typing import Self
+from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
 
 from batches.models.batch import Batch
+from batches.models.claim import Claimable, ClaimableQuerySet
+from batches.models.revision import Revision
 from batches.models.workspace import Workspace
 
-# Longer than a reader may be silent (results.OPENING_SECONDS, client's STALL_SECONDS), and short
-# enough for another to take over from one that was killed within a minute.
-READING_CLAIM = timedelta(seconds=45)
 LONGEST_NAME = 100
 # What a usage row counts, beside its requests; the billed ones have prices (see pricing).
 TOKEN_CLASSES = (
@@ -107,42 +104,21 @@ class FailedRequest(models.Model):
         return f"{self.custom_id} {self.outcome}"
 
 
-class IngestionQuerySet(models.QuerySet["Ingestion"]):
-    def free(self, now: datetime) -> Self:
-        """Nobody is reading, or whoever was has not said so for READING_CLAIM."""
-        return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now))
-
-    def claim(self, batch: Batch, now: datetime) -> str:
-        """A token with which this caller, and nobody else, may read; empty if somebody does."""
-        self.bulk_create([Ingestion(batch=batch)], ignore_conflicts=True)
-        token = uuid.uuid4().hex
-        claimed = (
-            self.free(now)
-            .filter(pk=batch.pk)
-            .update(claim=token, claimed_until=now + READING_CLAIM, queued_at=None)
-        )
-        return token if claimed else ""
-
-    def holding(self, batch: Batch, token: str) -> Self:
-        """The row for as long as it is this caller's."""
-        return self.filter(pk=batch.pk, claim=token)
+class IngestionQuerySet(ClaimableQuerySet["Ingestion"]):
+    def take(self, keys: Iterable[int], now: datetime, *, owner: str) -> tuple[str, list[int]]:
+        """As `ClaimableQuerySet.take`, for batches by primary key, which may have no row yet."""
+        self.bulk_create([Ingestion(batch_id=key) for key in keys], ignore_conflicts=True)
+        return super().take(keys, now, owner=owner)
 
 
-class Ingestion(models.Model):
+class Ingestion(Claimable):
     """How the reading of one batch's results file goes, and what it counted beside usage."""
 
     batch = models.OneToOneField(
         Batch, on_delete=models.CASCADE, primary_key=True, related_name="ingestion"
     )
-    # Tries whose file was short, cut or garbled; an API that can't be reached costs none.
-    attempts = models.PositiveIntegerField(default=0)
-    claim = models.CharField(max_length=32, blank=True)
-    claimed_until = models.DateTimeField(null=True)
-    queued_at = models.DateTimeField(null=True, db_index=True)
-    next_attempt_at = models.DateTimeField(null=True)
-    error = models.TextField(blank=True)
-    error_at = models.DateTimeField(null=True)
-    request_id = models.CharField(max_length=200, blank=True)
+    # Attempts whose file was short, cut or garbled; an API that can't be reached costs none.
+    unreadable_attempts = models.PositiveIntegerField(default=0)
 
     ingested_at = models.DateTimeField(null=True)
     lines = models.PositiveBigIntegerField(default=0)
@@ -157,3 +133,7 @@ class Ingestion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.error or self.ingested_at or 'not read'}"
+
+    def report_failure(self) -> None:
+        with Revision.writing():
+            self.batch.touch()

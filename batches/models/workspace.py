@@ -1,46 +1,66 @@
 import hashlib
-import random
-import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
-from batches.fields import EncryptedTextField
+from batches.clock import is_future
+from batches.fields import EncryptedTextField, is_undecryptable
+from batches.models.claim import Claimable, ClaimableQuerySet
+from batches.models.worker import WorkerProcess, is_running
 
-LEASE = timedelta(seconds=90)
-LONGEST_BACK_OFF_SECONDS = 300.0
 # How many poll intervals may pass before the page stops calling itself fresh (ux.md 5).
 STALE_AFTER_POLLS = 3
+# A refused key may be good again: the cause can be a gateway, an outage or an address list.
+REFUSED_SECONDS = 300.0
 
 
-class WorkspaceQuerySet(models.QuerySet["Workspace"]):
-    def due(self, now: datetime) -> Self:
-        """Those whose next round is due and that no mirror holds."""
-        return self.filter(
-            Q(next_sync_at=None) | Q(next_sync_at__lte=now),
-            Q(leased_until=None) | Q(leased_until__lt=now),
-            is_enabled=True,
-        )
-
+class WorkspaceQuerySet(ClaimableQuerySet["Workspace"]):
     def for_pages(self) -> Self:
-        """Without the key: pages have no use for it."""
-        return self.defer("api_key")
+        """Without the key, which pages have no use for; with the time a worker was last seen."""
+        return self.defer("api_key", "extra_headers").annotate(worker_seen_at=worker_seen_at())
 
-    def claim(self, workspace: "Workspace", now: datetime) -> str | None:
-        """A lease's token, or None when another mirror was quicker."""
-        token = uuid.uuid4().hex
-        claimed = (
-            self.due(now).filter(pk=workspace.pk).update(lease=token, leased_until=now + LEASE)
-        )
-        return token if claimed else None
+    def usable_here(self) -> Self:
+        """Enabled ones whose key this process can have.
+
+        A process without the environment's key must leave that workspace to those that have it.
+        """
+        enabled = self.filter(is_enabled=True)
+        return enabled if environment_key() else enabled.filter(from_environment=False)
+
+    def callable(self) -> Self:
+        """Those that anything but a round may call the API for."""
+        return self.usable_here().filter(hold="")
 
 
-class Workspace(models.Model):
-    """One API key's view of the API: the batches that this key lists."""
+def worker_seen_at() -> Subquery:
+    """When a worker that syncs was last seen, as a column of a query."""
+    seen = WorkerProcess.objects.doing("sync").filter(ended_at=None).order_by("-seen_at")
+    return Subquery(seen.values("seen_at")[:1])
+
+
+def environment_key() -> str:
+    """The environment's credential, which the official SDK reads in the same order."""
+    return str(settings.ANTHROPIC_API_KEY or settings.ANTHROPIC_AUTH_TOKEN)
+
+
+class Workspace(Claimable):
+    """One API key's view of the API: the batches that this key lists.
+
+    As `Claimable` it stands for its sync rounds.
+    """
+
+    FIRST_WAIT = 2.0
+
+    class Hold(models.TextChoices):
+        """Why nothing is asked but by a round, which looks whether that is over."""
+
+        REFUSED = "refused", "Anthropic refuses the key"
+        FOREIGN = "foreign", "the key belongs to another Anthropic workspace"
 
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(max_length=60, unique=True)
@@ -55,31 +75,45 @@ class Workspace(models.Model):
         choices=[("x-api-key", "x-api-key"), ("bearer", "Authorization: Bearer")],
         default="x-api-key",
     )
+    # More headers that a gateway asks for, one `Name: value` a line; as secret as the key.
+    extra_headers = EncryptedTextField(blank=True, editable=False)
     anthropic_workspace_id = models.CharField(
         max_length=100,
         blank=True,
         help_text="Only for a credential that spans workspaces: the wrkspc_… it should act in.",
     )
-    # What the API's answers call this key's workspace: the vendor's reports use the same word.
+    # The Anthropic workspace that the mirrored batches belong to, as answers have named it. An
+    # answer that names another one is an error (`batches.sync`).
     api_workspace_id = models.CharField(max_length=100, blank=True, editable=False)
+    # Until then a list that lacks most of our batches, or is of another workspace, is accepted.
+    list_accepted_until = models.DateTimeField(null=True, editable=False)
+    hold = models.CharField(max_length=10, choices=Hold, blank=True, editable=False)
+    # Some of its batches are mirrored by an older workspace, too, with a key of the same
+    # Anthropic workspace.
+    has_twins = models.BooleanField(default=False, editable=False)
     from_environment = models.BooleanField(default=False, editable=False)
     is_enabled = models.BooleanField(default=True)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, blank=True, related_name="workspaces"
     )
 
-    next_sync_at = models.DateTimeField(null=True, editable=False)
     # The pace that the last round chose: quick while something is active.
     interval_seconds = models.FloatField(default=10, editable=False)
-    lease = models.CharField(max_length=32, blank=True, editable=False)
-    leased_until = models.DateTimeField(null=True, editable=False)
+    # When a round last began that read the newest page.
     last_synced_at = models.DateTimeField(null=True, editable=False)
-    last_full_round_at = models.DateTimeField(null=True, editable=False)
-    # Every batch created before this moment has been listed at least once.
+    # Until here the list has been read back to whatever could still change.
     covered_until = models.DateTimeField(null=True, editable=False)
-    # Where the first round goes on after a crash; empty once it reached the end.
-    backfill_after_id = models.CharField(max_length=200, blank=True, editable=False)
+
+    # The complete listing, the first and then one a day, goes on beside the rounds: where it
+    # resumes, how far back it has come, and when it may go on after a failure.
+    listing_began_at = models.DateTimeField(null=True, editable=False)
+    listing_after_id = models.CharField(max_length=200, blank=True, editable=False)
+    listing_reached_at = models.DateTimeField(null=True, editable=False)
+    listing_bytes = models.BigIntegerField(default=0, editable=False)
+    listing_failures = models.PositiveIntegerField(default=0, editable=False)
+    listing_next_at = models.DateTimeField(null=True, editable=False)
     backfilled_at = models.DateTimeField(null=True, editable=False)
+    last_full_round_at = models.DateTimeField(null=True, editable=False)
 
     # The highest revision among its batches: what an unchanged poll compares, in one query.
     latest_revision = models.BigIntegerField(default=0, editable=False)
@@ -87,12 +121,10 @@ class Workspace(models.Model):
     # How long batches took here, by size: see `batches.history`.
     usual_durations = models.JSONField(default=dict, editable=False)
 
-    failures = models.PositiveIntegerField(default=0, editable=False)
-    last_error = models.TextField(blank=True, editable=False)
-    last_error_at = models.DateTimeField(null=True, editable=False)
-    last_error_request_id = models.CharField(max_length=200, blank=True, editable=False)
-    refused_key = models.CharField(max_length=64, blank=True, editable=False)
     notice = models.TextField(blank=True, editable=False)
+
+    # A column of the queries of `for_pages` alone.
+    worker_seen_at: datetime | None
 
     objects = WorkspaceQuerySet.as_manager()
 
@@ -112,28 +144,53 @@ class Workspace(models.Model):
     @property
     def key(self) -> str:
         """The API key: the stored one, or the process's own; empty when there is none."""
-        return settings.ANTHROPIC_API_KEY if self.from_environment else self.api_key
+        return environment_key() if self.from_environment else str(self.api_key)
 
     @property
-    def key_fingerprint(self) -> str:
-        """Tells keys and addresses apart without holding either."""
-        secret = "\0".join([self.key, self.base_url, self.auth, self.anthropic_workspace_id])
+    def sent_as(self) -> str:
+        """How the key is sent: "x-api-key" or "bearer"."""
+        if self.from_environment:
+            return "x-api-key" if settings.ANTHROPIC_API_KEY else "bearer"
+        return self.auth
+
+    @property
+    def acts_in(self) -> str:
+        """The Anthropic workspace to name in calls; empty for a key of one workspace."""
+        if self.from_environment and settings.ANTHROPIC_WORKSPACE_ID:
+            return str(settings.ANTHROPIC_WORKSPACE_ID)
+        return self.anthropic_workspace_id
+
+    @property
+    def environment_headers(self) -> Mapping[str, str]:
+        """ANTHROPIC_CUSTOM_HEADERS, for the environment's workspace alone."""
+        return settings.ANTHROPIC_CUSTOM_HEADERS if self.from_environment else {}
+
+    @property
+    def has_undecryptable_secret(self) -> bool:
+        """A stored secret was encrypted with a key that this process does not have."""
+        return any(map(is_undecryptable, (self.api_key, self.extra_headers)))
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys, headers and addresses apart without holding any."""
+        secret = "\0".join(
+            [
+                *(self.key, self.base_url, self.sent_as, self.acts_in, str(self.extra_headers)),
+                repr(sorted(self.environment_headers.items())),
+            ]
+        )
         return hashlib.sha256(secret.encode()).hexdigest()
 
-    @property
-    def is_key_refused(self) -> bool:
-        """The API refused the key that is set now; another key starts polling again."""
-        return bool(self.refused_key)
+    def is_worker_running(self, now: datetime) -> bool:
+        """Whether a worker that syncs was seen just now. Needs a row of `for_pages`."""
+        return is_running(self.worker_seen_at, now)
 
     def is_stale(self, now: datetime) -> bool:
-        """Not heard from for three poll intervals, or never, or told to stop asking."""
-        if self.last_synced_at is None or self.is_key_refused:
+        """What is shown may be out of date: no whole round for three intervals, or ever.
+
+        A time in the future says nothing: the clock that wrote it was wrong.
+        """
+        if self.last_synced_at is None or self.hold or is_future(self.last_synced_at, now):
             return True
         patience = STALE_AFTER_POLLS * timedelta(seconds=self.interval_seconds)
         return now - self.last_synced_at > patience
-
-    def back_off_seconds(self) -> float:
-        """Doubles with each failure to five minutes, with jitter so that mirrors spread out."""
-        doubled = float(settings.BATCHBOARD_POLL_SECONDS) * 2.0 ** min(self.failures, 10)
-        full = min(doubled, LONGEST_BACK_OFF_SECONDS)
-        return full * random.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""The vendor's cost report → rows, once an hour, where there is an ANTHROPIC_ADMIN_KEY."""
+"""Anthropic's cost report → rows, once an hour, where there is an ANTHROPIC_ADMIN_KEY."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -8,9 +8,8 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
-from batches import connect
+from batches import clock, connect
 from batches.client import (
     ApiError,
     ApiRefused,
@@ -22,48 +21,43 @@ from batches.client import (
 )
 from batches.client.types import LARGEST_COUNT
 from batches.models import CostReport, ReportedCost
+from batches.models.report import CostReportQuerySet
+from batches.models.workspace import REFUSED_SECONDS
 
 log = structlog.get_logger(__name__)
 
 # This month and the one before, whichever they are.
 FETCHED_DAYS = 62
 EVERY = timedelta(hours=1)
-# Together within models.report.FETCHING_CLAIM.
 FETCH_SECONDS, NAMES_SECONDS = 150.0, 30.0
-FIRST_WAIT_SECONDS = 60.0
-LONGEST_WAIT_SECONDS = 3600.0
-QUEUED_FOR = timedelta(minutes=1)
 # What the column can hold.
 LARGEST_SUM = Decimal(10) ** 14
 
 
 class Fetched(NamedTuple):
-    """A whole report: each day's and workspace's cost once, and what was told beside."""
+    """A whole report: each day's and workspace's cost once, and what came with it."""
 
     rows: list[ReportedCost]
     refreshed_at: datetime | None
     names: dict[str, str]
 
 
-def fetch_report(now: datetime) -> bool:
-    """Fetch the report, if an hour has passed, in place of what was there for the same days.
+def fetch_report(report: CostReport) -> bool:
+    """Fetch the report of a claimed row, in place of what was there for the same days.
 
     True when rows were written: all of them, or none. Never raises what the API or the network
-    did: the CostReport row tells. Does nothing without a key, or when somebody else is fetching.
+    did: the row tells. Raises ClaimLost.
     """
-    if not settings.ANTHROPIC_ADMIN_KEY:
-        return False
-    claim = CostReport.objects.claim(now)
-    if claim is None:
-        return False
+    now = clock.now()
     until = now.astimezone(UTC).date()
     since = until - timedelta(days=FETCHED_DAYS - 1)
     try:
         fetched = _fetch(connect.admin_client(), since, until)
-    except (ApiError, connect.NoKey) as error:
-        _put_off(claim, now, error)
+    except (ApiError, connect.CannotCall) as error:
+        _put_off(report, error)
         return False
-    return _write(claim, now, since, fetched)
+    _write(report, now, since, fetched)
+    return True
 
 
 def _fetch(client: ReportClient, since: date, until: date) -> Fetched:
@@ -78,18 +72,18 @@ def _fetch(client: ReportClient, since: date, until: date) -> Fetched:
 
 
 def _names(client: ReportClient) -> dict[str, str]:
-    """The organisation's workspaces; none where the key may read the report alone."""
+    """The organization's workspaces; none where the key may read the report alone."""
     try:
         return dict(client.workspaces(within=NAMES_SECONDS))
     except ApiRefused as error:
-        log.warning("workspaces not told", error=str(error), request_id=error.request_id)
+        log.warning("workspaces not listed", error=str(error), request_id=error.request_id)
         return {}
 
 
-def _summed(told: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
+def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
     """One row for each day and workspace, however many the report has. Raises NotTheApi."""
     sums: dict[tuple[date, str], ReportedCost] = {}
-    for each in told:
+    for each in days:
         row = sums.setdefault(
             (each.day, each.workspace_id),
             ReportedCost(
@@ -106,61 +100,40 @@ def _summed(told: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
     return iter(sums.values())
 
 
-def _write(claim: datetime, now: datetime, since: date, fetched: Fetched) -> bool:
+def _write(report: CostReport, now: datetime, since: date, fetched: Fetched) -> None:
+    """Raises ClaimLost."""
     with transaction.atomic():
-        mine = CostReport.objects.select_for_update().filter(pk=1, claimed_until=claim)
-        report = mine.first()
-        if report is None:
-            log.warning("report claim lost")
-            return False
         # Between an older report and this one there may be days that neither has.
         is_gapless = report.fetched_at and report.fetched_at.astimezone(UTC).date() >= since
         covered = report.covers_since if is_gapless else None
-        mine.update(
+        report.done(
+            now,
+            seconds=EVERY.total_seconds(),
             fetched_at=now,
             refreshed_at=fetched.refreshed_at,
             covers_since=min(covered or since, since),
             workspace_names=fetched.names,
-            next_at=now + EVERY,
-            claimed_until=None,
-            failures=0,
-            error="",
-            error_at=None,
-            request_id="",
         )
         ReportedCost.objects.filter(day__gte=since).delete()
         ReportedCost.objects.bulk_create(fetched.rows, batch_size=1000)
     log.info("report fetched", rows=len(fetched.rows))
-    return True
 
 
-def _put_off(claim: datetime, now: datetime, error: Exception) -> None:
+def _put_off(report: CostReport, error: Exception) -> None:
     """Keep the error and say when to try again; what was fetched before stands."""
-    failures = CostReport.objects.the_one().failures + 1
-    doubled = FIRST_WAIT_SECONDS * 2.0 ** min(failures - 1, 10)
-    if isinstance(error, (KeyRefused, connect.NoKey)):
-        # Only another key will do, and for that the process is started anew.
-        doubled = LONGEST_WAIT_SECONDS
-    asked = error.retry_after if isinstance(error, TryLater) else None
-    wait = min(max(asked or 0.0, doubled), LONGEST_WAIT_SECONDS)
-    CostReport.objects.filter(pk=1, claimed_until=claim).update(
-        claimed_until=None,
-        next_at=now + timedelta(seconds=wait),
-        failures=failures,
-        error=str(error)[:2000],
-        error_at=now,
-        request_id=getattr(error, "request_id", "")[:200],
-    )
+    at_least = 0.0
+    if isinstance(error, KeyRefused):
+        at_least = REFUSED_SECONDS
+    elif isinstance(error, TryLater):
+        at_least = error.retry_after or 0.0
+    named = error.request_id if isinstance(error, ApiError) else ""
+    wait = report.put_off(clock.now(), str(error), request_id=named, at_least=at_least)
     log.warning("report not fetched", error=str(error), wait=wait)
 
 
-def due_report(now: datetime) -> bool:
-    """Whether to hand the fetching to a worker now; at most once a minute."""
+def due_reports(now: datetime) -> CostReportQuerySet:
+    """The one row, when it is time to fetch and this process has the key for it."""
     if not settings.ANTHROPIC_ADMIN_KEY:
-        return False
+        return CostReport.objects.none()
     CostReport.objects.the_one()
-    due = CostReport.objects.due(now).filter(
-        Q(queued_at=None) | Q(queued_at__lt=now - QUEUED_FOR), pk=1
-    )
-    # Asked twice a second: without news nothing is written.
-    return due.exists() and bool(due.update(queued_at=now))
+    return CostReport.objects.due(now)

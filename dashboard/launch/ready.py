@@ -67,5 +67,5 @@ def all_mirrored_since(start: datetime) -> bool:
 
 def last_errors() -> str:
     """What the API last said to the workspaces whose round failed, for a person."""
-    failed = Workspace.objects.exclude(last_error="")
-    return " ".join(f"{each.name}: {each.last_error}" for each in failed)
+    failed = Workspace.objects.exclude(error="")
+    return " ".join(f"{each.name}: {each.error}" for each in failed)

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
+from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
 from batches.reports.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
@@ -68,7 +68,7 @@ def report_context(
 
 
 def _is_stale(state: CostReport) -> bool:
-    return bool(state.fetched_at and timezone.now() - state.fetched_at > STALE_AFTER)
+    return bool(state.fetched_at and clock.now() - state.fetched_at > STALE_AFTER)
 
 
 def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:

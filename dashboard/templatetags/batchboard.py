@@ -6,11 +6,11 @@ from typing import Any
 
 from django import template
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
+from batches import clock
 from dashboard import cards
 from dashboard.query_form import LONGEST_TEXT
 
@@ -31,14 +31,14 @@ def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
     """A past moment, relative, with the exact one in reach; the script keeps it true."""
     if moment is None:
         return unknown
-    words = f"{cards.duration((timezone.now() - moment).total_seconds())} ago"
+    words = f"{cards.duration((clock.now() - moment).total_seconds())} ago"
     return _time(moment, words, "ago")
 
 
 @register.simple_tag
 def until(moment: datetime) -> SafeString:
     """A moment to come: "in 3 h 05 min"; one that has passed: "overdue by …"."""
-    left = (moment - timezone.now()).total_seconds()
+    left = (moment - clock.now()).total_seconds()
     words = f"in {cards.duration(left)}" if left >= 0 else f"overdue by {cards.duration(-left)}"
     return _time(moment, words, "until")
 
@@ -46,7 +46,7 @@ def until(moment: datetime) -> SafeString:
 @register.simple_tag
 def since(moment: datetime) -> SafeString:
     """How long something has gone on, such as "41 s"."""
-    return _time(moment, cards.duration((timezone.now() - moment).total_seconds()), "since")
+    return _time(moment, cards.duration((clock.now() - moment).total_seconds()), "since")
 
 
 @register.simple_tag
@@ -69,7 +69,7 @@ def _time(moment: datetime, words: str, kind: str) -> SafeString:
 @register.filter
 def lasting(batch: Any) -> str:
     """From creation to end, of a batch that has ended."""
-    return cards.duration(batch.elapsed_seconds(timezone.now()))
+    return cards.duration(batch.elapsed_seconds(clock.now()))
 
 
 @register.filter

@@ -1,17 +1,18 @@
 """The list, its poll, and one batch."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
 
-from batches import connect, sync
-from batches.client import ApiError
+from batches import clock, lookup
 from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404, visible_workspaces
@@ -22,33 +23,55 @@ from dashboard.tallies import summary, tabs
 
 # A page that has grown to this many cards by polling says so instead of growing on.
 MOST_SHOWN = 2 * PAGE_SIZE
-# From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
-RESULTS_KEPT = timedelta(days=29)
 
 
 @allow("see")
 @require_safe
 def batch_list(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     batches, following = listing.page()
-    if not batches and not listing.cursor:
-        found, problem = look_up(listing)
-        if found:
-            return redirect(found)
-        listing.problems.extend(problem)
+    wanted = whole_id(listing)
+    if wanted and not listing.cursor and batches and batches[0].api_id == wanted:
+        return redirect(batches[0])
     context = page_context(listing, now) | {
         "cards": cards_of(batches, request, now),
         "following": following,
+        # A whole ID that is not mirrored yet can be looked up at Anthropic (ux.md 15).
+        "wanted": wanted if not batches else "",
     }
     return render(request, "batches/batch_list.html", context)
+
+
+@allow("see")
+@require_POST
+def batch_look_up(request: HttpRequest) -> HttpResponse:
+    """Asks Anthropic for a batch by its ID, because a person pressed a button for it."""
+    api_id = request.POST.get("id", "").strip()
+    back = redirect(f"{reverse('batch-list')}?{urlencode({'q': api_id[:200]})}")
+    if not is_whole_id(api_id):
+        messages.error(request, "That is not a whole batch ID, so Anthropic was not asked.")
+        return back
+    workspaces = visible_workspaces(request.user).filter(is_enabled=True)
+    try:
+        answer = lookup.look_up(list(workspaces), api_id)
+    except lookup.TooManyLookUps:
+        messages.warning(request, "Other batches are being looked up now. Try again in a moment.")
+        return back
+    for problem in answer.problems:
+        messages.warning(request, f"Anthropic could not be asked with the key of {problem}")
+    if answer.batch:
+        return redirect(answer.batch)
+    if not answer.problems:
+        messages.info(request, f"Anthropic has no batch {api_id} in your workspaces.")
+    return back
 
 
 @allow("see")
 @require_safe
 def batch_live(request: HttpRequest) -> HttpResponse:
     """What the list polls: 204 when nothing that this person can see has changed."""
-    now = timezone.now()
+    now = clock.now()
     watched = live.watched_by(request.user)
     seen = live.Version.parse(request.GET.get("v", ""))
     if seen == live.Version.of(watched, now):
@@ -78,7 +101,7 @@ def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
     """What one batch's page polls."""
     batch = visible_batch_or_404(request.user, api_id)
     seen = live.Version.parse(request.GET.get("v", ""))
-    if seen == detail_version(batch, timezone.now()):
+    if seen == detail_version(batch, clock.now()):
         return unchanged([batch.workspace])
     return render(request, "batches/batch_detail.html#live-answer", detail_context(request, batch))
 
@@ -101,7 +124,7 @@ def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
 
 
 def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
-    now = timezone.now()
+    now = clock.now()
     card = Card(batch, now, may(request.user, "cancel"))
     return {
         "batch": batch,
@@ -110,7 +133,7 @@ def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "health": live.health_of(batch.workspace, now),
         **results_context(card),
         "observations": batch.observations.all()[:500],
-        "results_expire_at": batch.created_at + RESULTS_KEPT,
+        "results_expire_at": batch.results_expire_at,
         "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
         "version": str(detail_version(batch, now)),
         "poll_seconds": live.ACTIVE_SECONDS if is_moving(batch, now) else live.IDLE_SECONDS,
@@ -172,21 +195,11 @@ def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list
     return top, len(found) - len(top)
 
 
-def look_up(listing: Listing) -> tuple[Batch | None, list[str]]:
-    """A whole id that is not mirrored yet is asked of the API (ux.md 15)."""
-    wanted = str(listing.chosen.get("q") or "").replace(" ", "")
-    if not wanted.startswith("msgbatch_") or not wanted.replace("_", "").isalnum():
-        return None, []
-    here = next((b for b in listing.everything().filter(api_id=wanted)), None)
-    if here:
-        return here, []
-    problems = []
-    for workspace in listing.workspaces:
-        try:
-            found = sync.fetch_one(workspace, wanted)
-        except (ApiError, connect.NoKey) as error:
-            problems.append(f"{workspace.name} could not be asked for {wanted}: {error}")
-        else:
-            if found:
-                return found, []
-    return None, problems
+def whole_id(listing: Listing) -> str:
+    """The batch ID that the search is for, spaces in it left out; empty for any other text."""
+    sought = str(listing.chosen.get("q") or "").replace(" ", "")
+    return sought if is_whole_id(sought) else ""
+
+
+def is_whole_id(text: str) -> bool:
+    return text.startswith("msgbatch_") and text.replace("_", "").isalnum() and text.isascii()

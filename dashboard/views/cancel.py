@@ -6,10 +6,9 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches import cancel
+from batches import cancel, clock
 from batches.models import Batch, Cancellation
 from dashboard.access import allow, client_address, visible_batch_or_404
 from dashboard.cards import Card
@@ -35,7 +34,7 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
     """GET asks without JavaScript, POST cancels: htmx gets the card, others a redirect."""
     batch = visible_batch_or_404(request.user, api_id)
     if request.method != "POST":
-        card = Card(batch, timezone.now(), may_cancel=True)
+        card = Card(batch, clock.now(), may_cancel=True)
         return render(request, "batches/batch_cancel.html", {"batch": batch, "card": card})
     form = ReasonForm(request.POST)
     if not form.is_valid():
@@ -60,7 +59,7 @@ def answer(
     fresh = Batch.objects.select_related("latest_cancellation").defer("raw").get(pk=batch.pk)
     fresh.workspace = batch.workspace
     if request.htmx:
-        card = Card(fresh, timezone.now(), may_cancel=True, problem=problem)
+        card = Card(fresh, clock.now(), may_cancel=True, problem=problem)
         return render(request, "batches/batch_list.html#card", {"card": card})
     if problem:
         messages.error(request, problem)

@@ -5,11 +5,10 @@ import hmac
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from batches import results
+from batches import clock, results
 from batches.models import Cancellation, Workspace
 from dashboard import live
 from dashboard.access import allow_anyone, may
@@ -26,7 +25,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Whether the database answers and every enabled workspace is fresh; names nothing."""
-    now = timezone.now()
+    now = clock.now()
     try:
         enabled = list(Workspace.objects.for_pages().filter(is_enabled=True))
     except DatabaseError:
@@ -42,7 +41,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """For a signed-in person, or a scraper with BATCHBOARD_METRICS_TOKEN as bearer token."""
     if not (has_token(request) or may(request.user, "see")):
         return HttpResponse("Sign in, or send the metrics token.\n", status=401)
-    now = timezone.now()
+    now = clock.now()
     registry = CollectorRegistry()
     batches = Gauge("batchboard_batches_active", "Batches that have not ended", registry=registry)
     requests = Gauge("batchboard_requests_processing", "Requests in them", registry=registry)
@@ -61,7 +60,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     for state in ("pending", "unreadable"):
         unread.labels(state).set(results.unread().filter(results_state=state).count())
     for workspace in workspaces:
-        failures.labels(workspace.slug).set(workspace.failures)
+        failures.labels(workspace.slug).set(workspace.attempts)
         if workspace.last_synced_at:
             heard = (now - workspace.last_synced_at).total_seconds()
             age.labels(workspace.slug).set(max(0.0, heard))

@@ -13,10 +13,9 @@ from django.core.validators import RegexValidator
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches import connect, download
+from batches import clock, connect, download
 from batches.client import ApiError, BatchNotFound, TryLater
 from batches.download import BrokenOff, Row
 from batches.models import Batch, Ingestion
@@ -121,7 +120,7 @@ def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> Ht
             first = next(blocks, b"")
         except BatchNotFound as error:
             return not_there(batch, error)
-        except (ApiError, connect.NoKey, BrokenOff) as error:
+        except (ApiError, connect.CannotCall, BrokenOff) as error:
             log.warning("results not passed on", batch=batch.api_id, error=str(error))
             return unreachable(error)
         wanted = chosen(batch, chain([first], blocks), outcome, kind)
@@ -228,7 +227,7 @@ def gone(batch: Batch) -> HttpResponse:
 
 
 def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
-    is_past = timezone.now() >= batch.results_expire_at
+    is_past = clock.now() >= batch.results_expire_at
     return page(
         404,
         "The API has no results of this batch",
@@ -242,7 +241,7 @@ def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
 
 def unreachable(error: Exception) -> HttpResponse:
     return page(
-        503 if isinstance(error, connect.NoKey | TryLater) else 502,
+        503 if isinstance(error, connect.CannotCall | TryLater) else 502,
         "The results cannot be fetched now",
         str(error),
         "No file was begun, and the batch was not touched.",

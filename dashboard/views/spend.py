@@ -5,9 +5,9 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from batches import clock
 from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
@@ -29,7 +29,7 @@ def spend(request: HttpRequest) -> HttpResponse:
     asked = read(request)
     tables = Tables(asked, spend_of(asked.question))
     groups, rest, folded_groups = folded(tables.groups, MOST_GROUPS)
-    now = timezone.now()
+    now = clock.now()
     context = {
         "asked": asked,
         "tables": tables,
@@ -75,7 +75,7 @@ def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def read(request: HttpRequest) -> Spending:
-    today = timezone.now().astimezone(UTC).date()
+    today = clock.now().astimezone(UTC).date()
     return read_spending(request.GET, list(visible_workspaces(request.user)), today)
 
 
@@ -89,7 +89,7 @@ def links(asked: Spending, name: str, titles: dict[str, str]) -> list[tuple[str,
 
 def lost_context(asked: Spending) -> dict[str, Any]:
     """The results that will be lost next in all of the person's workspaces, whatever the period."""
-    ahead = lost_next([workspace.pk for workspace in asked.workspaces], timezone.now())
+    ahead = lost_next([workspace.pk for workspace in asked.workspaces], clock.now())
     shown = list(ahead.select_related("workspace").defer("raw", "workspace__api_key")[:MOST_LOST])
     count = len(shown) if len(shown) < MOST_LOST else ahead.count()
     return {"lost_next": shown, "lost_count": count}

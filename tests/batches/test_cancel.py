@@ -84,7 +84,7 @@ def test_the_wish_is_committed_before_the_api_is_called(
 
     def unreachable(workspace):
         seen.append((connection.in_atomic_block, Cancellation.objects.get().state))
-        raise cancel.connect.NoKey("none")
+        raise cancel.connect.CannotCall("none")
 
     monkeypatch.setattr(cancel.connect, "client_for", unreachable)
 

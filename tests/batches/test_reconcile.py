@@ -10,7 +10,8 @@ from batches.models import Batch, BatchUsage, CostReport, Ingestion, ReportedCos
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Line, reconcile
-from batches.results import ingest, note_lost
+from batches.results import derive_lost
+from tests.working import ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
@@ -140,7 +141,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     sync(workspace)
     sandbox.archive(lost)
     sync(workspace)
-    note_lost()
+    derive_lost(timezone.now())
 
     line = only_line(compare(workspace))
 

@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from batches.models import AuditEvent, Batch, Ingestion, Revision
 from batches.reread import NothingToReread, read_again
-from batches.results import due_readings, ingest
+from batches.results import due_readings
+from tests.working import ingest
 
 
 @pytest.fixture

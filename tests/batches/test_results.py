@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from batches.costs import cost_of
 from batches.models import Batch, BatchUsage, FailedRequest, Ingestion, Revision, Workspace
-from batches.results import due_readings, ingest
+from batches.results import due_readings
 from tests.batches.files import SUCCEEDED, fresh
+from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 

@@ -10,8 +10,9 @@ from batches import results, tasks
 from batches.costs import cost_of
 from batches.labels import Labels, label_batch
 from batches.models import Batch, BatchUsage, Ingestion, Revision
-from batches.results import due_readings, ingest, note_lost
+from batches.results import derive_lost, due_readings
 from tests.batches.files import SUCCEEDED, fresh
+from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -24,7 +25,7 @@ def test_results_archived_before_they_were_read_are_lost_and_say_so(
     sync(workspace)
     before = Revision.current()
 
-    assert note_lost() == 1
+    assert derive_lost(timezone.now()) == 1
 
     assert cost_of(fresh(batch)).state == "lost"
     assert fresh(batch).revision > before
@@ -35,7 +36,7 @@ def test_results_of_a_batch_that_was_deleted_are_lost(ended):
     batch = ended()
     Batch.objects.update(deleted_upstream_at=timezone.now())
 
-    assert note_lost() == 1
+    assert derive_lost(timezone.now()) == 1
 
     assert cost_of(fresh(batch)).state == "lost"
     assert due_readings(timezone.now()) == []
@@ -47,7 +48,7 @@ def test_results_read_in_time_outlive_the_archiving(ended, sandbox, sync, worksp
     sandbox.archive(batch.api_id)
     sync(workspace)
 
-    assert note_lost() == 0
+    assert derive_lost(timezone.now()) == 0
 
     assert cost_of(fresh(batch)).state == "computed"
 

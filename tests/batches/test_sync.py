@@ -223,12 +223,12 @@ def test_a_failed_round_keeps_the_rows_says_why_and_backs_off(
     assert not sync(workspace)
 
     sandbox.faults.clear()
-    assert workspace.last_error
+    assert workspace.error
     assert workspace.last_synced_at == heard
-    assert workspace.next_sync_at > timezone.now()
+    assert workspace.next_attempt_at > timezone.now()
     assert Batch.objects.count() == 1
     assert sync(workspace)
-    assert workspace.last_error == ""
+    assert workspace.error == ""
 
 
 def test_the_shown_error_carries_the_request_id(mirrored, sandbox, sync, workspace):
@@ -237,7 +237,7 @@ def test_the_shown_error_carries_the_request_id(mirrored, sandbox, sync, workspa
 
     sync(workspace)
 
-    assert workspace.last_error_request_id.startswith("req_")
+    assert workspace.request_id.startswith("req_")
 
 
 def test_a_refused_key_is_not_tried_again_until_it_changes(sandbox, workspace, sync):

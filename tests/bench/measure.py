@@ -175,7 +175,7 @@ def steady_round(base_url: str) -> dict[str, float]:
     )
 
     def one_round() -> None:
-        Workspace.objects.update(next_sync_at=None)
+        Workspace.objects.update(next_attempt_at=None)
         lease = Workspace.objects.claim(workspace, timezone.now())
         workspace.refresh_from_db()
         assert sync_workspace(workspace, lease)

@@ -99,8 +99,8 @@ def ingest_file(base_url: str) -> dict[str, float]:
     from django.utils import timezone
 
     from batches.models import Batch, Workspace
-    from batches.results import ingest
     from tests.bench.measure import peak_mb
+    from tests.working import ingest
 
     workspace = Workspace.objects.create(
         name="Bench", slug="bench", base_url=base_url, api_key="bench"

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from batches.models import Batch
-from batches.results import ingest
+from tests.working import ingest
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from batches import cancel
 from batches.models import Cancellation
-from batches.results import ingest
+from tests.working import ingest
 
 PAGES = (
     "/",

@@ -74,7 +74,7 @@ def test_a_changed_key_is_tried_at_once_and_audited_without_it(client, admin, wo
 
     workspace.refresh_from_db()
     event = AuditEvent.objects.get(action="workspace changed")
-    assert workspace.next_sync_at is None
+    assert workspace.next_attempt_at is None
     assert "API key" in event.outcome
     assert "sk-new" not in event.outcome
 

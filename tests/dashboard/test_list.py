@@ -240,8 +240,8 @@ def test_the_page_warns_in_the_apis_words_when_the_mirror_is_stale(sign_in, row,
     row("old_news")
     Workspace.objects.filter(pk=workspace.pk).update(
         last_synced_at=timezone.now() - timedelta(hours=1),
-        last_error="Overloaded (request id req_1)",
-        last_error_at=timezone.now(),
+        error="Overloaded (request id req_1)",
+        error_at=timezone.now(),
     )
 
     response = sign_in("viewer").get(URL)
@@ -253,9 +253,7 @@ def test_the_page_warns_in_the_apis_words_when_the_mirror_is_stale(sign_in, row,
 
 
 def test_a_refused_key_is_said_with_what_to_do(sign_in, workspace):
-    Workspace.objects.filter(pk=workspace.pk).update(
-        refused_key="x", last_error="API key is invalid."
-    )
+    Workspace.objects.filter(pk=workspace.pk).update(refused_key="x", error="API key is invalid.")
 
     page = sign_in("admin").get(URL).text
 

@@ -10,8 +10,8 @@ from django.template.loader import render_to_string
 
 from batches.models import Batch, CostReport, Workspace
 from batches.reports.fetch import fetch_report
-from batches.results import ingest
 from dashboard.spend.report import report_context
+from tests.working import ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOON.date()

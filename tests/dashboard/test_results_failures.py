@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from batches import connect
 from batches.download import BrokenOff
-from batches.results import ingest
 from dashboard.views import results as views
+from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 

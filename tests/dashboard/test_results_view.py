@@ -7,7 +7,7 @@ import pytest
 
 from batches.download import BrokenOff
 from batches.models import Batch
-from batches.results import ingest
+from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
-from django.utils import timezone
 
+from batches import clock
 from batches.models import Workspace
 from dashboard.launch.labels import label_once
 from dashboard.launch.people import prepare_demo
@@ -82,7 +82,7 @@ class Command(BaseCommand):
 
     def run(self, ports: dict[str, int], passwords: dict[str, str]) -> None:
         """Raises StopAsked or ProcessEnded in the end, with every process gone."""
-        began = timezone.now()
+        began = clock.now()
         with Processes(settings.BASE_DIR / "Procfile", self.environment(ports), sys.stdout) as crew:
             self.say("Starting the processes …")
             if "SANDBOX_PORT" in ports:

@@ -2,11 +2,11 @@ import io
 import threading
 
 import pytest
+from batches.management.commands.mirror import Command, one_round, tidy
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from batches.management.commands.mirror import Command, one_round, tidy
 from batches.models import Batch, Workspace
 from batches.workspaces import adopt_environment
 
@@ -28,7 +28,7 @@ def once():
 
 def test_once_mirrors_every_enabled_workspace_now(sandbox, workspace, other_workspace, once):
     mine, theirs = sandbox.add_batch(), sandbox.add_batch(key=sandbox.other_key)
-    Workspace.objects.update(next_sync_at=timezone.now() + timezone.timedelta(hours=1))
+    Workspace.objects.update(next_attempt_at=timezone.now() + timezone.timedelta(hours=1))
 
     once()
 

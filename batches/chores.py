@@ -1,0 +1,45 @@
+"""Recurring work that belongs to no workspace. A chore is a name, an interval and a function."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core.management import call_command
+
+from batches import clock, results
+from batches.models import Chore, WorkerProcess
+from batches.models.claim import ClaimableQuerySet
+
+# A worker that has not been seen for this long is forgotten.
+KEPT = timedelta(days=7)
+
+
+def delete_old() -> None:
+    """Delete expired sessions, and workers that ended long ago."""
+    call_command("clearsessions")
+    WorkerProcess.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
+
+
+def derive_lost() -> None:
+    results.derive_lost(clock.now())
+
+
+# Seconds between two runs.
+CHORES: dict[str, tuple[float, Callable[[], None]]] = {
+    "derive-lost": (10.0, derive_lost),
+    "delete-old": (3600.0, delete_old),
+}
+
+
+def due_chores(now: datetime) -> ClaimableQuerySet[Chore]:
+    """Chores whose time has come; their rows are made when there are none."""
+    known = Chore.objects.filter(name__in=CHORES)
+    if known.count() < len(CHORES):
+        Chore.objects.bulk_create([Chore(name=name) for name in CHORES], ignore_conflicts=True)
+    return known.due(now).order_by("next_attempt_at", "id")
+
+
+def run(chore: Chore) -> None:
+    """Do a claimed chore. Raises ClaimLost, and whatever the chore raises."""
+    seconds, do = CHORES[chore.name]
+    do()
+    chore.done(clock.now(), seconds=seconds)

@@ -1,0 +1,120 @@
+"""Every kind of work that rows stand for. A kind is a query and a function.
+
+Add one here, with a `Claimable` model for its rows, and the worker runs it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from batches import chores, results, sync
+from batches.cancel import attempt
+from batches.models import (
+    Cancellation,
+    Chore,
+    Claimable,
+    CostReport,
+    Ingestion,
+    Workspace,
+)
+from batches.models.claim import ClaimableQuerySet
+from batches.reports import fetch
+from batches.sync import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of work. `due` gives rows whose primary keys are those of `model`."""
+
+    name: str
+    model: type[Claimable]
+    due: Callable[[datetime], QuerySet[Any]]
+    run: Callable[[Any, Turn], object]
+    # The path from a row of `due` to its workspace; empty for work that belongs to none.
+    owner: str = ""
+    # Loaded with the row, by one query.
+    related: tuple[str, ...] = ()
+    # Rows that may have begun within SLOW_SECONDS, and rows altogether.
+    slots: int = 1
+    most: int = 1
+    # Seconds after which a row counts as stuck, and its claim is no longer renewed.
+    longest: float = 24 * 3600.0
+
+    @property
+    def rows(self) -> ClaimableQuerySet[Any]:
+        """All rows of the kind's table."""
+        rows: ClaimableQuerySet[Any] = self.model._default_manager.all()  # type: ignore[assignment]
+        return rows
+
+
+def run_round(workspace: Workspace, turn: Turn) -> bool:
+    return sync.sync_workspace(workspace, turn)
+
+
+def run_attempt(cancellation: Cancellation, turn: Turn) -> None:
+    turn.let_go()
+    attempt(cancellation)
+
+
+def run_reading(ingestion: Ingestion, turn: Turn) -> None:
+    results.read_results(ingestion, is_stopping=turn.is_stopping)
+
+
+def run_report(report: CostReport, turn: Turn) -> None:
+    turn.let_go()
+    fetch.fetch_report(report)
+
+
+def run_chore(chore: Chore, _turn: Turn) -> None:
+    chores.run(chore)
+
+
+# Cancellations come first.
+KINDS = (
+    Kind(
+        "cancel",
+        Cancellation,
+        lambda now: Cancellation.objects.open().due(now).order_by("next_attempt_at", "id"),
+        run_attempt,
+        owner="batch__workspace",
+        related=("batch__workspace",),
+        slots=16,
+        most=100,
+        longest=120.0,
+    ),
+    Kind(
+        "sync",
+        Workspace,
+        lambda now: Workspace.objects.due(now).order_by("next_attempt_at", "id"),
+        run_round,
+        owner="pk",
+        slots=8,
+        most=100,
+    ),
+    Kind(
+        "results",
+        Ingestion,
+        results.due_readings,
+        run_reading,
+        owner="workspace",
+        related=("batch__workspace",),
+        slots=4,
+        most=32,
+        longest=2 * results.LONGEST_READING_SECONDS,
+    ),
+    Kind("report", CostReport, fetch.due_reports, run_report, longest=600.0),
+    Kind("tidy", Chore, chores.due_chores, run_chore),
+)
+NAMES = tuple(kind.name for kind in KINDS)
+
+
+def chosen(names: Iterable[str]) -> list[Kind]:
+    """The kinds of these names; all of them for none. Raises KeyError for an unknown name."""
+    by_name = {kind.name: kind for kind in KINDS}
+    wanted = set(names) or set(by_name)
+    if unknown := wanted - set(by_name):
+        raise KeyError(min(unknown))
+    return [kind for kind in KINDS if kind.name in wanted]

@@ -1,0 +1,25 @@
+"""Rows as a worker has them: claimed, with what their work needs loaded."""
+
+from django.utils import timezone
+
+from batches.models import Batch, Claimable, Ingestion
+from batches.results import read_results
+
+
+def claim[T: Claimable](row: T, *related: str) -> T:
+    """The row as a worker has it that has just claimed it."""
+    token, keys = type(row).objects.take([row.pk], timezone.now(), owner="tests")
+    assert keys == [row.pk], "the row is not due"
+    return type(row).objects.select_related(*related).get(claim=token)
+
+
+def ingest(batch: Batch) -> bool:
+    """Read a batch's results whether they are due or not; False without figures.
+
+    Does nothing when another process holds the row.
+    """
+    Ingestion.objects.filter(pk=batch.pk).update(next_attempt_at=None)
+    token, keys = Ingestion.objects.take([batch.pk], timezone.now(), owner="tests")
+    if not keys:
+        return False
+    return read_results(Ingestion.objects.select_related("batch__workspace").get(claim=token))
