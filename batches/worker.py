@@ -247,8 +247,8 @@ class Worker:
             self.wake.set()
 
     def _do(self, job: Job) -> None:
-        rows = job.kind.rows.select_related(*job.kind.related)
-        row = rows.filter(pk=job.key, claim=job.claim).first()
+        rows = job.kind.rows.filter(pk=job.key, claim=job.claim)
+        row = (rows.select_related(*job.kind.related) if job.kind.related else rows).first()
         if row is None:
             raise ClaimLost
         attempts = row.attempts

@@ -88,7 +88,7 @@ def _rows(
     # A batch lives for a day (api.md), so none that ended in the span is older than that.
     begin, end = start_of(min(days) - 2 * DAY), end_of(max(days))
     created, ended = (TruncDate(name, tzinfo=UTC) for name in ("created_at", "ended_at"))
-    batches = Batch.objects.filter(workspace__in=list(named))
+    batches = Batch.objects.filter(workspace__in=list(named)).exclude(twin_of__in=list(named))
     days_lived = (
         batches.filter(created_at__gte=begin, created_at__lt=end)
         .annotate(created=created, ended=ended)
@@ -104,6 +104,7 @@ def count_unpriced(
     rows = (
         BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
         .filter(day__range=(min(days), max(days)))
+        .exclude(batch__twin_of__in=list(named))
         .values_list("workspace_id", "day")
         .annotate(batches=Count("batch", distinct=True), sent=Sum("requests"))
     )

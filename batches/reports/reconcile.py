@@ -254,6 +254,9 @@ def _ours(
     """What read batches cost, and the models among them that have no price."""
     named = _named(pairs)
     usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
+    if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
+        # Two keys of one Anthropic workspace list the same batches.
+        usage = usage.exclude(batch__twin_of__in=list(named))
     amounts: dict[At, Decimal] = defaultdict(Decimal)
     unpriced: dict[At, set[str]] = defaultdict(set)
     groups = usage.values_list("workspace_id", "day", *PRICED_BY)
