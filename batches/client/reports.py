@@ -1,4 +1,4 @@
-"""The organisation's cost report and its workspaces, which only an Admin key may read."""
+"""The organization's cost report and its workspaces, which only an Admin key may read."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from batches.client.answers import Answer
 from batches.client.caller import ApiClient, read_answer
-from batches.client.errors import ApiRefused, BatchNotFound, printable
+from batches.client.errors import printable
 from batches.client.exchange import not_the_api
 from batches.client.retries import Deadline
 from batches.client.types import Count, decode, moment
@@ -38,7 +38,7 @@ Cursor = Annotated[str, Meta(max_length=4000)]
 class ReportedDay(Struct, frozen=True, kw_only=True):
     """What one workspace's batches cost on one UTC day, in US dollars; credits are negative.
 
-    `workspace_id` is empty for the organisation's default workspace. `requests` is None where
+    `workspace_id` is empty for the organization's default workspace. `requests` is None where
     the report doesn't say.
     """
 
@@ -57,7 +57,7 @@ class CostPage(Struct, frozen=True, kw_only=True):
 
 
 class ReportClient(ApiClient):
-    """Speaks to the organisation's reports; one client serves any number of threads.
+    """Speaks to the organization's reports; one client serves any number of threads.
 
         with ReportClient("https://api.anthropic.com", admin_key) as client:
             for page in client.iter_costs(date(2026, 11, 1), date(2026, 11, 30)): ...
@@ -136,13 +136,7 @@ class ReportClient(ApiClient):
     def _read_only(self, path: str, asked: dict[str, Any], deadline: Deadline) -> Answer:
         deadline.check()
         headers = {"anthropic-beta": COST_BETA} if path == COST else {}
-        try:
-            return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
-        except BatchNotFound as error:
-            # What is missing here is the endpoint: no batch was asked about.
-            raise ApiRefused(
-                error.message, status=error.status, type=error.type, request_id=error.request_id
-            ) from None
+        return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
 
 
 class _Group(Struct):

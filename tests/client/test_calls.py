@@ -187,7 +187,7 @@ def test_every_operation_raises_the_api_s_refusal():
 
     with calls(upstream.client()) as operations:
         for call in operations.values():
-            with pytest.raises(ApiError, match=r"Not like this\. \(request id req_1\)"):
+            with pytest.raises(ApiError, match=r"Not like this\. \(request ID req_1\)"):
                 call()
 
     assert len(upstream.requests) == 6

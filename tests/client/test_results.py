@@ -71,7 +71,7 @@ def test_a_cut_stream_names_the_answer_that_was_cut():
         list(chunks)
 
     assert caught.value.request_id == "req_cut"
-    assert "(request id req_cut)" in str(caught.value)
+    assert "(request ID req_cut)" in str(caught.value)
 
 
 def test_the_caller_s_own_error_passes_through_and_the_answer_is_closed():
