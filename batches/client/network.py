@@ -8,8 +8,10 @@ import logging
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -39,7 +41,10 @@ class NetworkTransport(httpx.BaseTransport):
     """
 
     def __init__(self, url: httpx.URL, environment: Mapping[str, str] | None = None) -> None:
-        self._pool = _pool_for(url, os.environ if environment is None else environment)
+        self._backend = BoundedBackend()
+        self._pool = _pool_for(
+            url, os.environ if environment is None else environment, self._backend
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises httpcore's exceptions."""
@@ -57,15 +62,19 @@ class NetworkTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions | {"timeout": timeouts | {"pool": pool}},
         )
+        with self._backend.closing_on_failure():
+            answer = self._answered(sent)
+        # Without the reason phrase, which httpx logs: it may echo a key.
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+
+    def _answered(self, request: httpcore.Request) -> httpcore.Response:
         try:
-            answer = self._pool.handle_request(sent)
+            return self._pool.handle_request(request)
         except (SOCKSError, AssertionError, ValueError, OverflowError) as error:
             # httpcore lets these pass when a SOCKS proxy answers with something else.
             if not isinstance(self._pool, httpcore.SOCKSProxy):
                 raise
-            raise httpcore.ProxyError("It does not speak SOCKS5.") from error
-        # Without the reason phrase, which httpx logs: it may echo a key.
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+            raise httpcore.ProxyError("it does not speak SOCKS5.") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -86,11 +95,13 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-def _pool_for(url: httpx.URL, environment: Mapping[str, str]) -> httpcore.ConnectionPool:
+def _pool_for(
+    url: httpx.URL, environment: Mapping[str, str], backend: httpcore.NetworkBackend
+) -> httpcore.ConnectionPool:
     proxy = proxy_for(url, environment)
     limits: dict[str, Any] = {
         "ssl_context": tls_context(environment) if url.scheme == "https" else None,
-        "network_backend": BoundedBackend(),
+        "network_backend": backend,
         "max_connections": MOST_CONNECTIONS,
         "max_keepalive_connections": MOST_KEPT_ALIVE,
         "keepalive_expiry": KEEP_ALIVE_SECONDS,
@@ -120,6 +131,23 @@ class BoundedBackend(httpcore.NetworkBackend):
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
+        self._opened = threading.local()
+
+    @contextmanager
+    def closing_on_failure(self) -> Iterator[None]:
+        """Closes what this thread has connected within the block, if the block raises.
+
+        httpcore forgets a connection whose proxy refuses, without closing it.
+        """
+        self._opened.stream = None
+        try:
+            yield
+        except BaseException:
+            if self._opened.stream is not None:
+                self._opened.stream.close()
+            raise
+        finally:
+            self._opened.stream = None
 
     def connect_tcp(
         self,
@@ -147,6 +175,7 @@ class BoundedBackend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
+                self._opened.stream = stream
                 return BoundedStream(stream)
         raise failure
 
