@@ -5,6 +5,7 @@ accidents: a server that means to give a key away can write it in a way that nob
 """
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
@@ -50,12 +51,11 @@ class Redactor:
 
     def redact(self, body: bytes) -> bytes:
         """The body, with each secret replaced; the same object where there is none."""
-        redacted = self._replaced(body)
-        if b"\\" not in redacted or len(redacted) > LONGEST_UNESCAPED_BYTES:
-            return redacted
-        plain = ESCAPE.sub(_unescaped, redacted)
-        without = self._replaced(plain)
-        return redacted if without is plain else without
+        plain = body
+        if b"\\" in body and len(body) <= LONGEST_UNESCAPED_BYTES:
+            plain = ESCAPE.sub(_unescaped, body)
+        redacted = self._replaced(plain)
+        return body if redacted is plain else redacted
 
     def holds_secret(self, text: str) -> bool:
         """Whether a secret is in the text."""
@@ -76,7 +76,7 @@ def _secrets(key: str, header_values: Iterable[str]) -> Iterator[tuple[bytes, by
     yield from _if_secret(key, KEY)
     for value in header_values:
         # "Bearer …" may be echoed without its first word.
-        for part in {value, *value.split()}:
+        for part in sorted({value, *value.split()}, key=len, reverse=True):
             if part.lower() not in VOCABULARY:
                 yield from _if_secret(part, HEADER)
 
@@ -95,7 +95,8 @@ def _pattern(secret: bytes) -> re.Pattern[bytes]:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    forms = {secret, quote(secret, safe="").encode()}
+    in_json = json.dumps(secret.decode())[1:-1].encode()
+    forms = {secret, in_json, quote(secret, safe="").encode()}
     for skipped in range(3):
         # Base64 of a longer text holds the secret in one of three ways, by where it begins. Its
         # first and last characters also depend on what stands before and after.
