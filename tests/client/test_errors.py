@@ -158,6 +158,14 @@ def test_a_redirect_is_never_followed(status):
     assert len(upstream.requests) == 6
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "https://a:b", "//", "\\"])
+def test_where_a_redirect_leads_is_not_even_parsed(location):
+    error = error_of(reply(302, headers={"location": location}))
+
+    assert error.__class__ is NotTheApi
+    assert "a redirect is never followed" in str(error)
+
+
 @pytest.mark.parametrize(
     "error",
     [httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError],
@@ -189,6 +197,51 @@ def test_the_request_id_is_taken_from_the_body_where_no_header_tells_it():
     body = {"error": {"type": "api_error", "message": "Oops."}, "request_id": "req_body"}
 
     assert error_of(reply(500, json=body)).request_id == "req_body"
+
+
+def test_an_answer_from_the_edge_is_identified_by_its_ray():
+    body = {"error": {"type": "forbidden", "message": "Request not allowed"}}
+
+    error = error_of(reply(403, json=body, headers={"cf-ray": "8e-FRA"}))
+
+    assert error.__class__ is KeyRefused
+    assert error.request_id == "cf-ray 8e-FRA"
+    assert str(error) == (
+        "Anthropic refused the key (403 forbidden): Request not allowed (cf-ray 8e-FRA)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "named"),
+    [
+        ({"request-id": "req_1", "cf-ray": "8e-FRA"}, {}, "(request ID req_1)"),
+        ({"cf-ray": "8e-FRA"}, {"error": {}, "request_id": "req_2"}, "(request ID req_2)"),
+        ({"cf-ray": "8e FRA"}, {}, "."),
+    ],
+)
+def test_the_ray_is_named_only_where_there_is_no_request_id(headers, body, named):
+    assert str(error_of(reply(500, json=body, headers=headers))).endswith(named)
+
+
+def test_the_ray_is_named_where_a_good_answer_cannot_be_read():
+    error = error_of(reply(text="<html>", headers={"cf-ray": "8e-FRA"}))
+
+    assert isinstance(error, NotTheApi)
+    assert str(error).endswith("(cf-ray 8e-FRA)")
+
+
+@pytest.mark.parametrize("status", [300, 302, 400, 401, 402, 403, 404, 405, 409, 413, 429, 500])
+@pytest.mark.parametrize(
+    ("said", "is_transient"), [("true", True), ("false", False), (" True ", True)]
+)
+def test_the_api_says_on_any_status_whether_to_try_again(status, said, is_transient):
+    error = error_of(reply(status, json={}, headers={"x-should-retry": said}))
+
+    assert error.is_transient is is_transient
+
+
+def test_a_method_that_is_not_allowed_for_one_batch_is_a_refusal():
+    assert error_of(refusal(405)).__class__ is ApiRefused
 
 
 @pytest.mark.parametrize("named", ["req 1", "<script>", "x" * 101, "réq"])

@@ -166,6 +166,17 @@ def test_the_key_is_in_no_log_of_any_library(loopback, caplog):
     assert KEY not in caplog.text
 
 
+def test_a_key_echoed_in_the_head_is_in_no_log_of_any_library(loopback, caplog):
+    caplog.set_level(logging.DEBUG)
+    echo = head(f"x-you-sent: {KEY}", "content-length: 2", status=f"404 No {KEY}") + b"{}"
+
+    with BatchClient(loopback(in_turn(echo)), KEY) as client, pytest.raises(BatchNotFound):
+        client.retrieve("msgbatch_1")
+
+    assert "404" in caplog.text
+    assert KEY not in caplog.text
+
+
 def test_a_name_that_nobody_has_is_an_api_error():
     # Longer than any name in the DNS, so no resolver is asked.
     address = f"http://{'.'.join(['a' * 60] * 5)}.test"
