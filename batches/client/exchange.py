@@ -64,7 +64,8 @@ def chunks_of(response: httpx.Response, *, stall_seconds: float) -> Iterator[byt
                     chunk = next(chunks, None)
                 if chunk is None:
                     return
-                yield chunk
+                if chunk:
+                    yield chunk
     except Unreachable as error:
         error.request_id = trace_id(response.headers)
         raise

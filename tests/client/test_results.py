@@ -23,6 +23,14 @@ def test_results_are_streamed_raw_as_they_come():
     assert received == pieces
 
 
+@pytest.mark.parametrize("content", [b"", iter([]), iter([b"", b""])])
+def test_an_empty_file_has_no_pieces(content):
+    upstream = Upstream(reply(content=content, headers=JSONL))
+
+    with upstream.client().stream_results("msgbatch_1") as chunks:
+        assert list(chunks) == []
+
+
 def test_only_what_is_asked_for_is_read():
     taken = []
 
