@@ -26,8 +26,7 @@ def spoiling(sandbox, monkeypatch) -> Callable[..., None]:
         inner = sandbox.transport()
 
         def answer(request: httpx.Request) -> httpx.Response:
-            response = inner.handle_request(request)
-            response.read()
+            response = whole(inner.handle_request(request))
             if request.url.path != "/v1/messages/batches":
                 return response
             return change(request.url.params.get("after_id"), response) or response
@@ -36,6 +35,11 @@ def spoiling(sandbox, monkeypatch) -> Callable[..., None]:
         monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
 
     return spoiling
+
+
+def whole(response: httpx.Response) -> httpx.Response:
+    """The same answer, whose body has not begun to be read."""
+    return httpx.Response(response.status_code, headers=response.headers, content=response.read())
 
 
 def old_batches(sandbox, count: int) -> list[str]:
@@ -59,7 +63,8 @@ def repeating_the_first_page(sandbox):
         if cursor is None:
             return None
         url = "http://sandbox/v1/messages/batches?limit=10"
-        return inner.handle_request(httpx.Request("GET", url, headers={"x-api-key": sandbox.key}))
+        request = httpx.Request("GET", url, headers={"x-api-key": sandbox.key})
+        return whole(inner.handle_request(request))
 
     return repeat
 
