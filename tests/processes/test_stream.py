@@ -47,7 +47,7 @@ from django.core.management import call_command
 call_command("migrate")
 call_command("collectstatic", interactive=False)
 call_command("createsuperuser", interactive=False, username="ada", email="a@b.example")
-call_command("mirror", once=True)
+call_command("worker", once=True, only="sync")
 """
 
 
