@@ -12,9 +12,10 @@ workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8
 # Longer than a page's slowest poll (30 s), so that a poll never pays for a new connection.
 keepalive = 75
-# A cancel may wait 10 s for the API; a results file streams for longer, but from a thread.
+# A cancel may wait 10 s for the API. A results file streams for longer, but from a thread.
 timeout = 60
-graceful_timeout = 6
+# At most so long after SIGTERM until it has ended; less than dashboard.launch grants it.
+graceful_timeout = 15
 # Workers tell that they live by touching a file, which on a disk may block for seconds.
 memory = Path("/dev") / "shm"
 worker_tmp_dir = str(memory) if memory.is_dir() else tempfile.gettempdir()
