@@ -2,10 +2,15 @@
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-bind = f"{os.environ.get('BATCHBOARD_BIND') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+host = os.environ.get("BATCHBOARD_BIND") or "127.0.0.1"
+if ":" in host and not host.startswith("["):
+    # An IPv6 address, which needs brackets before a port.
+    host = f"[{host}]"
+bind = f"{host}:{os.environ.get('PORT') or '8000'}"
 worker_class = "gthread"
 # WEB_CONCURRENCY is gunicorn's own name for it.
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
@@ -16,9 +21,15 @@ keepalive = 75
 timeout = 60
 # At most so long after SIGTERM until it has ended; less than dashboard.launch grants it.
 graceful_timeout = 15
-# Workers tell that they live by touching a file, which on a disk may block for seconds.
+# Workers show that they are alive by touching a file, which on a disk may block for seconds.
 memory = Path("/dev") / "shm"
-worker_tmp_dir = str(memory) if memory.is_dir() else tempfile.gettempdir()
+if memory.is_dir() and os.access(memory, os.W_OK):
+    worker_tmp_dir = str(memory)
+else:
+    try:
+        worker_tmp_dir = tempfile.gettempdir()
+    except FileNotFoundError:
+        sys.exit("There is no folder for temporary files: set TMPDIR to one that can be written.")
 # No preloading: a database connection must not be shared by forked workers.
 preload_app = False
 loglevel = (os.environ.get("BATCHBOARD_LOG_LEVEL") or "info").lower()

@@ -51,7 +51,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--demo", action="store_true", help="Also run the sandbox, and create people and workspaces."
+            "--demo",
+            action="store_true",
+            help="Also run the sandbox, and create people and workspaces.",
         )
 
     def handle(self, *, demo: bool, **options: Any) -> None:
