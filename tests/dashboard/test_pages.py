@@ -2,10 +2,11 @@ import csv
 import io
 
 import pytest
-from django.utils import timezone
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from batches.models import AuditEvent, BatchUsage, Workspace
-from dashboard.views import errors
+from dashboard.views import errors, health
 
 
 def rows(response) -> list[list[str]]:
@@ -177,14 +178,73 @@ def test_liveness_asks_nobody(client):
     assert response.text == "ok\n"
 
 
-def test_readiness_follows_the_mirror_and_names_nothing(client, workspace):
-    before = client.get("/readyz")
-    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=timezone.now())
-    after = client.get("/readyz")
+@pytest.fixture
+def unchecked(monkeypatch) -> None:
+    """This process has not looked at the migrations yet."""
+    monkeypatch.setattr(health, "fitting", set())
 
-    assert before.status_code == 503
-    assert "Research" not in before.text
-    assert after.status_code == 200
+
+def test_readiness_does_not_depend_on_the_api_or_the_worker(client, workspace, unchecked):
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=None, failures=9)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.text == "ready\n"
+
+
+def test_a_migration_that_is_not_applied_is_named(client, db, unchecked):
+    recorder = MigrationRecorder(connection)
+    name = max(name for app, name in recorder.applied_migrations() if app == "batches")
+    recorder.record_unapplied("batches", name)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.text == f"not ready: migration {name} is not applied\n"
+
+
+def test_a_database_of_a_newer_version_is_not_ready(client, db, unchecked):
+    MigrationRecorder(connection).record_applied("batches", "9999_of_tomorrow")
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "not ready: the database is of a newer version" in response.text
+
+
+def test_what_other_packages_have_squashed_or_left_behind_is_no_newer_version(
+    client, db, unchecked
+):
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("axes", "0001_squashed_long_ago")
+    recorder.record_applied("no_longer_installed", "0001_initial")
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_migrations_that_fit_are_looked_at_once(client, db, unchecked, django_assert_num_queries):
+    client.get("/readyz")
+
+    with django_assert_num_queries(1):
+        client.get("/readyz")
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
+def test_a_probe_may_call_a_process_by_any_address(client, db, settings, address):
+    settings.BATCHBOARD_METRICS_TOKEN = "token"
+    settings.SECURE_SSL_REDIRECT = True
+
+    response = client.get(
+        address, headers={"Host": "10.1.2.3:8000", "Authorization": "Bearer token"}
+    )
+
+    assert response.status_code == 200
+
+
+def test_anything_else_is_served_under_its_own_names_alone(client, db):
+    assert client.get("/accounts/login/", headers={"Host": "10.1.2.3:8000"}).status_code == 400
+    assert client.get("/metrics", headers={"Host": "10.1.2.3:8000"}).status_code == 400
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer wrong", "Bearer "])
