@@ -156,7 +156,7 @@ def test_a_form_from_elsewhere_is_turned_down_with_a_sentence(person, workspace,
     response = browser.post("/batches/msgbatch_1/cancel/")
 
     assert response.status_code == 403
-    assert "This form is out of date" in response.text
+    assert "This page expired" in response.text
     assert not Cancellation.objects.exists()
 
 
