@@ -6,6 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 host = os.environ.get("BATCHBOARD_BIND") or "127.0.0.1"
 if ":" in host and not host.startswith("["):
     # An IPv6 address, which needs brackets before a port.
@@ -34,6 +37,17 @@ else:
 preload_app = False
 loglevel = (os.environ.get("BATCHBOARD_LOG_LEVEL") or "info").lower()
 control_socket_disable = True
+
+
+def on_starting(_server: object) -> None:
+    """Ends here, in a sentence, when the settings cannot work: workers would print it each."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    try:
+        # Any setting: the first one loads them all.
+        _ = settings.SECRET_KEY
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
 
 
 def post_worker_init(_worker: object) -> None:

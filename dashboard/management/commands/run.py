@@ -48,6 +48,8 @@ MAY = {
 
 class Command(BaseCommand):
     help = "Prepare the database, then run web and worker until told to stop."
+    # They open the database, which may be in a state that only `prepare` can explain.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
