@@ -8,7 +8,7 @@ from django.db.migrations.loader import MigrationLoader
 def schema_problem() -> str:
     """Why the database does not fit this version, for a person; empty when it does.
 
-    Raises DatabaseError when the database does not answer.
+    Raises django.db.Error when the database does not answer.
     """
     loader = MigrationLoader(connection)
     if unknown := unknown_migrations(loader):

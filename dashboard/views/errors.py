@@ -2,7 +2,7 @@
 
 import sys
 
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
+from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -56,6 +56,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form belongs to another session, or comes from another site."""
+    if reason.startswith("Origin checking failed"):
+        return page(
+            403,
+            "This form was sent from another address",
+            "Nothing was changed.",
+            f"It came from {request.headers.get('Origin', '')[:200]}, but this site is at "
+            f"{request.get_host()}. An admin can have the proxy pass the Host header on, or set "
+            "CSRF_TRUSTED_ORIGINS.",
+        )
     return page(
         403,
         "This page expired",
@@ -66,7 +75,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
-    if isinstance(error, DatabaseError | InterfaceError) and is_outage(error):
+    if isinstance(error, Error) and is_outage(error):
         return database_unavailable(request)
     return page(
         500,

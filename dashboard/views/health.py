@@ -4,7 +4,7 @@ import hmac
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -37,7 +37,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     """
     try:
         problem = readiness_problem()
-    except DatabaseError as error:
+    except Error as error:
         log.warning("database does not answer", error=str(error))
         problem = "the database does not answer"
     if problem:
@@ -46,7 +46,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def readiness_problem() -> str:
-    """Raises DatabaseError when the database does not answer."""
+    """Raises django.db.Error when the database does not answer."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     if connection.alias in fitting:

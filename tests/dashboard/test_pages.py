@@ -4,6 +4,7 @@ import io
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from batches.models import AuditEvent, BatchUsage, Workspace
 from dashboard.views import errors, health
@@ -170,6 +171,20 @@ def test_a_broken_database_still_gets_its_page(rf):
 
     assert response.status_code == 500
     assert "Something broke on our side" in response.text
+
+
+def test_a_proxy_that_changes_the_host_is_told_from_a_page_that_expired(db):
+    browser = Client(enforce_csrf_checks=True)
+
+    other_site = browser.post(
+        "/accounts/login/", headers={"Origin": "https://batchboard.example:8443"}
+    )
+    expired = browser.post("/accounts/login/")
+
+    assert other_site.status_code == expired.status_code == 403
+    assert "It came from https://batchboard.example:8443" in other_site.text
+    assert "CSRF_TRUSTED_ORIGINS" in other_site.text
+    assert "This page expired" in expired.text
 
 
 def test_liveness_asks_nobody(client):
