@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.launch.ready import web_host
 from tests.processes.crew import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,32 @@ def test_an_ipv6_address_needs_no_brackets(host, expected):
     show = "import dashboard.gunicorn as g; print(g.bind)"
 
     assert run([sys.executable, "-c", show], BATCHBOARD_BIND=host).stdout.strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("bind", "expected"),
+    [("", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("web", "web")],
+)
+def test_the_printed_address_can_be_opened(monkeypatch, bind, expected):
+    monkeypatch.setenv("BATCHBOARD_BIND", bind)
+
+    assert web_host() == expected
+
+
+def test_a_full_or_broken_folder_is_named(tmp_path):
+    # A folder stands where the note about the static files belongs.
+    (tmp_path / "static-sources").mkdir()
+
+    ended = run(
+        [*MANAGE, "run"],
+        BATCHBOARD_VAR=str(tmp_path),
+        ANTHROPIC_API_KEY="x",
+        PORT=str(free_port()),
+    )
+
+    assert ended.returncode == 2
+    assert f"Batchboard writes to {tmp_path}" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_database_of_a_newer_version_is_not_started(tmp_path):

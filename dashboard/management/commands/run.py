@@ -72,9 +72,15 @@ class Command(BaseCommand):
             self.say("Stopped. No process is left.")
         except (PortRefused, ProcessEnded) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"{error}. Batchboard writes to {settings.VAR_DIR}, and static files to "
+                f"{settings.STATIC_ROOT}: make room there, or set BATCHBOARD_VAR.",
+                returncode=2,
+            ) from error
 
     def prepare(self) -> None:
-        """Raises CommandError with exit code 2 when the processes would have nothing to do."""
+        """Raises CommandError with exit code 2 when the processes could not work."""
         self.say("Preparing the database …")
         try:
             self.prepare_database()
@@ -85,14 +91,7 @@ class Command(BaseCommand):
                 returncode=2,
             ) from error
         self.say("Collecting the static files …")
-        try:
-            collect_static(settings.VAR_DIR / "static-sources")
-        except OSError as error:
-            raise CommandError(
-                f"The static files cannot be collected: {error}. "
-                "Set BATCHBOARD_VAR to a folder that can be written.",
-                returncode=2,
-            ) from error
+        collect_static(settings.VAR_DIR / "static-sources")
 
     def prepare_database(self) -> None:
         """Raises CommandError with exit code 2, DatabaseError."""
