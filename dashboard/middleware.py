@@ -1,4 +1,4 @@
-"""Probes before everything else, and sessions that ran out for htmx."""
+"""Probes, whatever their Host header; and htmx requests whose session ran out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from dashboard.views import health
 
 
 class ProbeMiddleware:
-    """Answers probes before any other middleware, which might refuse them or need the database.
+    """Answers probes before the middleware that might refuse them or need the database.
 
     Probes call a process by its own address, which ALLOWED_HOSTS does not name. They get nothing
     that depends on the Host header, and /metrics still takes the token.
