@@ -14,27 +14,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from batches.client import checked_base_url, parse_headers
+
 # Secrets that tutorials use, which attackers try first.
 PLACEHOLDERS = ("django-insecure-", "change", "secret", "example", "placeholder", "default")
 
 
 # What a credential may consist of: no spaces, line breaks, quotes or characters outside ASCII.
 CREDENTIAL = re.compile(r"[!#-&(-~]+")
-# RFC 9110's "token".
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADER_VALUE = re.compile(r"[ -~\t]*")
-# Headers that the client sets itself, or on which the connection depends.
-RESERVED_HEADERS = {
-    "accept-encoding",
-    "anthropic-version",
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-    "x-api-key",
-}
 # How long SQLite waits for a lock: longer than our writes take, shorter than a person waits.
 BUSY_SECONDS = 5
 # A server that does not answer must not hold a page for minutes.
@@ -130,18 +117,9 @@ def base_url(name: str, value: str) -> str:
     may contain a password.
     """
     try:
-        parts = urlsplit(value)
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        # Raises ValueError for a port that cannot exist.
-        is_usable = is_usable and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable or "@" in value or "?" in value or "#" in value:
-        raise ImproperlyConfigured(
-            f"{name} must be an address such as https://api.anthropic.com, "
-            "without a password, a query or a fragment."
-        )
-    return re.sub(r"(/v1(/messages(/batches)?)?)?/*$", "", value)
+        return str(checked_base_url(value)).rstrip("/")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}") from None
 
 
 def headers(name: str, value: str) -> dict[str, str]:
@@ -150,21 +128,10 @@ def headers(name: str, value: str) -> dict[str, str]:
     Raises ImproperlyConfigured, without repeating a value, for what is no header and for one that
     Batchboard must set itself.
     """
-    found: dict[str, str] = {}
-    for number, line in enumerate(value.split("\n"), start=1):
-        header, colon, content = (part.strip() for part in line.partition(":"))
-        if not colon:
-            continue
-        if not HEADER_NAME.fullmatch(header) or not HEADER_VALUE.fullmatch(content):
-            raise ImproperlyConfigured(
-                f"{name}, line {number}: give a header as `Name: value`, in ASCII."
-            )
-        if header.lower() in RESERVED_HEADERS:
-            raise ImproperlyConfigured(
-                f"{name}, line {number}: the header {header.lower()} cannot be set here."
-            )
-        found[header] = content
-    return found
+    try:
+        return parse_headers("\n".join(line for line in value.split("\n") if ":" in line))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}") from None
 
 
 def kept_secret(

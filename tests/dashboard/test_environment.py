@@ -117,7 +117,7 @@ def test_headers_are_read_as_the_official_sdk_reads_them(monkeypatch):
     ],
 )  # fmt: skip
 def test_a_header_that_would_break_a_call_is_refused_without_its_value(name):
-    with pytest.raises(ImproperlyConfigured, match="HEADERS, line 2") as caught:
+    with pytest.raises(ImproperlyConfigured, match="HEADERS cannot be used") as caught:
         headers("HEADERS", f"x-tenant: a\n{name}: geheim")
 
     assert "geheim" not in str(caught.value)
