@@ -4,9 +4,11 @@ Each kind (see `batches.kinds`) has threads of its own, so that none waits for a
 its rows from the workspaces in turn, so that one that hangs or fails costs the others nothing.
 """
 
+import random
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +47,10 @@ SLOW_SECONDS = 2.0
 TROUBLE_WAIT_SECONDS = 1.0
 # How long a kind of work rests whose query is broken.
 BROKEN_SECONDS = 30.0
+# Python's own is five times as long.
+SWITCH_SECONDS = 0.001
+# Of so many times the rows that it has room for, a worker takes some.
+LOOKED_AT = 4
 # The owner of rows that belong to no workspace.
 NOBODY = 0
 
@@ -102,6 +108,8 @@ class Worker:
 
     def run(self) -> None:
         """Work until asked to stop. A database that fails is waited for."""
+        # Readers keep the interpreter busy; a cancellation must not wait long for its turn.
+        sys.setswitchinterval(SWITCH_SECONDS)
         while not self.stop.is_set():
             self.wake.clear()
             try:
@@ -154,7 +162,7 @@ class Worker:
     def _note(self, job: Job) -> None:
         self.failures += job.has_failed
         place = job.kind.name, job.owner
-        if job.has_failed or job.is_slow:
+        if job.has_failed:
             self.failing.add(place)
         else:
             self.failing.discard(place)
@@ -202,15 +210,13 @@ class Worker:
         due = kind.due(now)
         busy = {job.key for job in running} | {key for name, key in self.had if name == kind.name}
         if not kind.owner:
-            keys = list(due.values_list("pk", flat=True)[: free + len(busy)])
-            return dict.fromkeys([key for key in keys if key not in busy][:free], NOBODY)
+            return dict.fromkeys(some_of(due, free, busy), NOBODY)
         queues = []
         for owner in self._owners(kind, due):
             room = min(free, self._room(kind, running, owner))
             if room > 0:
-                mine = due.filter(**{kind.owner: owner}).values_list("pk", flat=True)
-                keys = [key for key in mine[: room + len(busy)] if key not in busy]
-                queues.append([(key, owner) for key in keys[:room]])
+                mine = some_of(due.filter(**{kind.owner: owner}), room, busy)
+                queues.append([(key, owner) for key in mine])
         by_turns = chain.from_iterable(zip_longest(*queues))
         return dict([pair for pair in by_turns if pair][:free])
 
@@ -223,16 +229,19 @@ class Worker:
         return sorted(owners, key=lambda pk: (self.served.get((kind.name, pk), 0.0), pk))
 
     def _room(self, kind: Kind, running: list[Job], owner: int) -> int:
-        """How many more rows of the workspace may run. Some places are kept for those that
-        answer: the others get one row each, and not all places even together.
+        """How many more rows of the workspace may run.
+
+        Some places are kept for workspaces that answer quickly. The others share the rest, and
+        one whose last row failed gets a single one.
         """
-        troubled = {job.owner for job in running if job.is_slow}
-        troubled |= {pk for name, pk in self.failing if name == kind.name}
+        failing = {pk for name, pk in self.failing if name == kind.name}
+        troubled = failing | {job.owner for job in running if job.is_slow}
         if owner not in troubled:
             return kind.slots
         has = sum(job.owner == owner for job in running)
-        others = sum(job.owner in troubled for job in running)
-        return min(1 - has, kind.most - kind.slots - others)
+        taken = sum(job.owner in troubled for job in running)
+        allowed = 1 if owner in failing else kind.slots
+        return min(allowed - has, kind.most - kind.slots - taken)
 
     def _start(self, job: Job) -> None:
         self.served[job.kind.name, job.owner] = time.monotonic()
@@ -303,6 +312,16 @@ class Worker:
         with suppress(Error):
             self.presence.end()
         let_go()
+
+
+def some_of(due: QuerySet[Any], count: int, busy: Collection[int] = ()) -> list[int]:
+    """Some rows of those that have waited longest, by primary key.
+
+    Not just the first ones: several workers that look at once would all want the same.
+    """
+    keys = due.values_list("pk", flat=True)[: LOOKED_AT * count + len(busy)]
+    waiting = [key for key in keys if key not in busy]
+    return random.sample(waiting, min(count, len(waiting)))
 
 
 def let_go() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench import reading
 from tests.bench.listing import served
 from tests.bench.spend import GROUPINGS
+from tests.bench.work import api_served
 
 MANY, FEW = 100_000, 100
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +104,7 @@ def lines() -> list[Line]:
         ),
         Line("steady round over 1,000, writes", steady["row_writes"], 0, "rows", ""),
         Line("steady round over 1,000, CPU", steady["cpu_median"], 0.1, "s", "median of 10"),
-        Line("mirror, peak memory", ours["peak_mb"], 150, "MB", f"first sync of {MANY:,}"),
+        Line("worker, peak memory", ours["peak_mb"], 150, "MB", f"first sync of {MANY:,}"),
         Line("web, peak memory", many["peak_mb"], 150, "MB", f"list and poll at {MANY:,}"),
     ]
 
@@ -164,9 +165,36 @@ def spend_lines() -> list[Line]:
     ]
 
 
+def work_lines() -> list[Line]:
+    """The worker: cancels beside readers, and claims on PostgreSQL where there is one."""
+    with api_served() as base_url:
+        latency = measure("cancel_latency", base_url)
+    claims = measure("claims_a_second", under=("tests.postgres",))
+    found = [
+        Line(
+            "a due cancellation, until its call",
+            latency["p95"],
+            2,
+            "s",
+            f"p95 beside four readers; median {latency['median']:.2f} s",
+        )
+    ]
+    if claims:
+        found.append(
+            Line(
+                "claims by 8 workers on PostgreSQL",
+                1000 / claims["claims"],
+                10,
+                "ms",
+                f"each: {claims['claims']:,.0f} a second",
+            )
+        )
+    return found
+
+
 def main() -> int:
     """Exit code 1 when a promise was not kept."""
-    results = lines() + reading_lines() + spend_lines()
+    results = lines() + work_lines() + reading_lines() + spend_lines()
     for line in results:
         mark = "ok " if line.is_kept else "NOT"
         bound = "" if line.at_most == float("inf") else f"≤ {line.at_most:g}"

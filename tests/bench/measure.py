@@ -12,12 +12,17 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
-from tests.bench import reading
+from tests.bench import reading, work
 from tests.bench.spend import spend_pages
 
 
-def ready() -> None:
+def ready(name: str) -> None:
     django.setup()
+    if name == "claim_until_none":
+        # On the database that another measurement has made.
+        connection.creation.set_as_test_mirror(connection.settings_dict)
+        connection.settings_dict["NAME"] = connection.creation._get_test_db_name()
+        return
     if connection.vendor == "postgresql":
         # A server of one's own has no database yet.
         connection.creation.create_test_db(verbosity=0)
@@ -105,13 +110,13 @@ def version_in(page: str) -> str:
 def cancels(times: str) -> dict[str, float]:
     """The cancel view over an API that answers at once: its own time, the call's taken off."""
     import httpx
-    from django.utils import timezone
 
     from batches import connect
     from batches.models import Workspace
     from batches.sandbox import SandboxApi
-    from batches.sync import sync_workspace
+    from batches.sync import Turn, sync_workspace
     from tests.bench.rows import signed_in
+    from tests.working import claim
 
     spent: list[float] = []
 
@@ -132,7 +137,7 @@ def cancels(times: str) -> dict[str, float]:
     workspace = Workspace.objects.create(
         name="Bench", slug="bench", base_url="http://sandbox", api_key=sandbox.key
     )
-    sync_workspace(workspace, Workspace.objects.claim(workspace, timezone.now()))
+    sync_workspace(claim(workspace), Turn())
     client = signed_in(workspace)
     own = []
     for api_id in ids:
@@ -147,17 +152,18 @@ def cancels(times: str) -> dict[str, float]:
 
 def first_sync(base_url: str, batches: str) -> dict[str, float]:
     """From an empty mirror to every batch of the list, in seconds."""
-    from django.utils import timezone
-
     from batches.models import Batch, Workspace
-    from batches.sync import sync_workspace
+    from batches.sync import Turn, sync_workspace
+    from tests.working import claim
 
     workspace = Workspace.objects.create(
         name="Bench", slug="bench", base_url=base_url, api_key="bench"
     )
-    lease = Workspace.objects.claim(workspace, timezone.now())
     start = time.perf_counter()
-    assert sync_workspace(workspace, lease)
+    # A long listing takes several rounds.
+    while workspace.backfilled_at is None:
+        workspace = claim(workspace)
+        assert sync_workspace(workspace, Turn())
     seconds = time.perf_counter() - start
     assert Batch.objects.count() == int(batches)
     return {"seconds": seconds, "peak_mb": peak_mb()}
@@ -165,10 +171,9 @@ def first_sync(base_url: str, batches: str) -> dict[str, float]:
 
 def steady_round(base_url: str) -> dict[str, float]:
     """A round in which nothing has changed: CPU seconds, and rows of batches written."""
-    from django.utils import timezone
-
     from batches.models import Workspace
-    from batches.sync import sync_workspace
+    from batches.sync import Turn, sync_workspace
+    from tests.working import claim
 
     workspace = Workspace.objects.create(
         name="Bench", slug="bench", base_url=base_url, api_key="bench"
@@ -176,9 +181,7 @@ def steady_round(base_url: str) -> dict[str, float]:
 
     def one_round() -> None:
         Workspace.objects.update(next_attempt_at=None)
-        lease = Workspace.objects.claim(workspace, timezone.now())
-        workspace.refresh_from_db()
-        assert sync_workspace(workspace, lease)
+        assert sync_workspace(claim(workspace), Turn())
 
     one_round()
     one_round()
@@ -193,6 +196,12 @@ def steady_round(base_url: str) -> dict[str, float]:
         if not sql.startswith(("SELECT", 'UPDATE "batches_workspace"'))
     ]
     return {"cpu_median": statistics.median(cpu), "row_writes": len(writes)}
+
+
+def cancel_latency(base_url: str) -> dict[str, float]:
+    """From a cancellation being due to its call, while four readers work."""
+    seconds = work.cancel_latencies(base_url)["seconds"]
+    return {"p95": p95(seconds), "median": statistics.median(seconds)}
 
 
 def sdk(base_url: str, batches: str) -> dict[str, float]:
@@ -216,11 +225,14 @@ MEASURES = {
     "cancels": cancels,
     "first_sync": first_sync,
     "steady_round": steady_round,
+    "cancel_latency": cancel_latency,
+    "claims_a_second": work.claims_a_second,
+    "claim_until_none": work.claim_until_none,
     "sdk": sdk,
 }
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
     if name not in {"sdk", "sdk_results", "bare_results"}:
-        ready()
+        ready(name)
     print(json.dumps(MEASURES[name](*arguments)))

@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, BatchUsage, Revision, Workspace
+from batches import models
+from batches.models import Batch, BatchUsage, Revision, WorkerProcess, Workspace
 
 OUTCOMES = ("all_succeeded", "some_failed", "canceled", "expired", "all_failed")
 ACTIVE = 40
@@ -31,7 +32,8 @@ def make_mirror(batches: int) -> Workspace:
         slug="bench",
         base_url="http://127.0.0.1:9",
         api_key="bench",
-        last_synced_at=now + timedelta(hours=1),
+        last_synced_at=now,
+        interval_seconds=3600,
         backfilled_at=now,
         latest_revision=batches,
     )
@@ -39,7 +41,17 @@ def make_mirror(batches: int) -> Workspace:
         numbers = range(first, min(first + 500, batches))
         Batch.objects.bulk_create([row(workspace, number, now, chance) for number in numbers])
     Revision.objects.filter(pk=1).update(value=batches)
+    with_a_worker()
     return workspace
+
+
+def with_a_worker() -> None:
+    """As if a worker had just been seen, for as long as the measurement takes."""
+    models.worker.SEEN_FOR = timedelta(hours=1)
+    WorkerProcess.objects.create(
+        name="bench", place="here", pid=1, kinds=",sync,", started_at=timezone.now(),
+        seen_at=timezone.now(),
+    )  # fmt: skip
 
 
 def row(workspace: Workspace, number: int, now, chance: Random) -> Batch:
