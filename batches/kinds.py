@@ -22,7 +22,7 @@ from batches.models import (
 )
 from batches.models.claim import ClaimableQuerySet
 from batches.reports import fetch
-from batches.sync import Turn
+from batches.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)

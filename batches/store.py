@@ -86,13 +86,15 @@ def store(
     remote_batches: Iterable[RemoteBatch],
     *,
     now: datetime,
+    asked_at: datetime | None = None,
     is_steady: bool = False,
 ) -> Stored:
     """Insert what is new, update what differs, leave the rest untouched; safe to repeat.
 
     Batches are given newest first, as the API lists them. Takes effect whole or not at all. A
     batch never goes back: an answer that was already on its way when a cancel was accepted
-    does not make it `in_progress` again. `is_steady` says that nothing may have changed, as in
+    does not make it `in_progress` again; nor does an answer to a question of `asked_at` overwrite
+    what a later question has changed since. `is_steady` says that nothing may have changed, as in
     most rounds: then one read is enough, and nothing is locked. Raises OtherWorkspace.
     """
     remotes = {remote.id: remote for remote in remote_batches}
@@ -118,7 +120,7 @@ def store(
             row = rows.get(remote.id)
             if row is None:
                 new.append(remote)
-            elif _is_news(row, remote):
+            elif _is_news(row, remote) and not _is_older(row, asked_at, now):
                 changed.append((row, remote))
             else:
                 stored.unchanged += 1
@@ -269,6 +271,11 @@ def _is_news(row: Batch, remote: RemoteBatch) -> bool:
     if before is not None and after is not None and after < before:
         return False
     return row.raw != remote.raw or row.missing_rounds > 0
+
+
+def _is_older(row: Batch, asked_at: datetime | None, now: datetime) -> bool:
+    """Whether the row was changed by an answer to a later question."""
+    return asked_at is not None and asked_at < row.changed_at <= now
 
 
 def _is_worth_noting(row: Batch, remote: RemoteBatch, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """API → rows: one round of one workspace."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
@@ -26,6 +26,7 @@ from batches.models import Cancellation, Ingestion, Workspace
 from batches.models.claim import back_off
 from batches.models.workspace import REFUSED_SECONDS
 from batches.store import OtherWorkspace, Stored, note_missing, refuse_other_workspace, store
+from batches.turn import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -49,17 +50,6 @@ MOST_ABSENT = 0.5
 
 class Stopped(Exception):
     """The process was told to end; the round is left after a whole page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a worker lends to the code that does a row's work."""
-
-    is_stopping: Callable[[], bool] = lambda: False
-    # Waits so many seconds, or until the worker is told to end.
-    wait: Callable[[float], object] = lambda _: None
-    # Closes the thread's database connection, before a call that may hang for a minute.
-    let_go: Callable[[], None] = lambda: None
 
 
 class Place(NamedTuple):
@@ -247,6 +237,7 @@ class Round:
     def _page(self, cursor: str | None, edge: datetime | None) -> BatchPage:
         """Read and store one page: the newest, or the one behind the cursor."""
         self.turn.let_go()
+        asked_at = clock.now()
         page = self.client.list_page(limit=PAGE_SIZE, after_id=cursor)
         self.pages += 1
         self.pause = page.pause_seconds
@@ -254,7 +245,9 @@ class Round:
             refuse_other_workspace(self.workspace, page.workspace_id)
         absent = self._absent(page, edge) if edge or cursor is None else []
         self._check_claim(page)
-        self.stored += store(self.workspace, page.batches, now=clock.now(), is_steady=True)
+        self.stored += store(
+            self.workspace, page.batches, now=clock.now(), asked_at=asked_at, is_steady=True
+        )
         if self.workspace.backfilled_at:
             note_missing(self.workspace, absent, now=clock.now())
         for odd in page.unreadable:

@@ -30,7 +30,7 @@ from batches import clock
 from batches.kinds import Kind
 from batches.models import ClaimLost, Workspace
 from batches.presence import Presence
-from batches.sync import Turn
+from batches.turn import Turn
 from batches.workspaces import adopt_environment
 
 log = structlog.get_logger(__name__)

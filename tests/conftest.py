@@ -13,7 +13,8 @@ from django.contrib.auth.models import Group, User
 from batches import connect
 from batches.models import Batch, Workspace
 from batches.sandbox import SandboxApi
-from batches.sync import Turn, sync_workspace
+from batches.sync import sync_workspace
+from batches.turn import Turn
 from tests.working import claim
 
 ROLES = ("viewer", "operator", "lead", "admin")

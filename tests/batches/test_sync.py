@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 from django.utils import timezone
 
@@ -177,6 +178,28 @@ def test_canceling_never_goes_back_to_in_progress(mirrored, sandbox, workspace):
     batch.refresh_from_db()
     assert batch.processing_status == "canceling"
     assert batch.cancel_initiated_at
+
+
+def test_a_slow_answer_does_not_overwrite_a_newer_one_of_the_same_status(
+    mirrored, sandbox, workspace
+):
+    batch = mirrored(requests=5, moving_counts=True)
+    client = cancel.connect.client_for(workspace)
+    asked_at = timezone.now()
+    [slow] = client.list_page().batches
+    counts = slow.request_counts
+    newer = msgspec.structs.replace(
+        slow,
+        raw=slow.raw | {"newer": True},
+        request_counts=msgspec.structs.replace(counts, processing=1, succeeded=4),
+    )
+    store(workspace, [newer], now=timezone.now())
+
+    older = msgspec.structs.replace(slow, raw=slow.raw | {"older": True})
+    store(workspace, [older], now=timezone.now(), asked_at=asked_at)
+
+    batch.refresh_from_db()
+    assert (batch.processing, batch.succeeded) == (1, 4)
 
 
 def test_a_batch_is_gone_only_after_three_rounds_five_minutes_apart(

@@ -1,10 +1,14 @@
 import io
+import threading
 
+import httpx
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
+from batches import connect
 from batches.chores import delete_old
 from batches.models import Batch, Workspace
 from batches.workspaces import adopt_environment
@@ -71,6 +75,54 @@ def test_a_taken_name_does_not_keep_the_environments_workspace_out(db, settings)
     Workspace.objects.create(name="Default", slug="mine", api_key="k")
 
     assert adopt_environment().slug == "default-2"
+
+
+def test_two_processes_that_adopt_it_at_once_make_one_workspace(committed, settings):
+    settings.ANTHROPIC_API_KEY = "sk-from-outside"
+    start = threading.Barrier(8)
+    made = []
+
+    def adopt() -> None:
+        start.wait()
+        try:
+            made.append(adopt_environment())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=adopt) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(made) == 8
+    assert set(made) == {Workspace.objects.get()}
+
+
+def test_a_token_alone_makes_the_workspace_and_is_sent_as_bearer(db, settings):
+    settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_AUTH_TOKEN = "", "tok-abc"
+
+    workspace = adopt_environment()
+
+    assert (workspace.key, workspace.sent_as) == ("tok-abc", "bearer")
+
+
+def test_the_environments_headers_and_workspace_go_with_every_call(db, settings, monkeypatch):
+    settings.ANTHROPIC_API_KEY = "sk-from-outside"
+    settings.ANTHROPIC_CUSTOM_HEADERS = {"x-tenant": "team-7"}
+    settings.ANTHROPIC_WORKSPACE_ID = "wrkspc_9"
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers)
+        return httpx.Response(200, json={"data": [], "has_more": False})
+
+    monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
+    connect.client_for(adopt_environment()).list_page()
+    connect.forget_clients()
+
+    assert sent[0]["x-tenant"] == "team-7"
+    assert sent[0]["anthropic-workspace-id"] == "wrkspc_9"
 
 
 def test_without_a_key_nothing_is_made(db, settings):

@@ -114,7 +114,8 @@ def cancels(times: str) -> dict[str, float]:
     from batches import connect
     from batches.models import Workspace
     from batches.sandbox import SandboxApi
-    from batches.sync import Turn, sync_workspace
+    from batches.sync import sync_workspace
+from batches.turn import Turn
     from tests.bench.rows import signed_in
     from tests.working import claim
 
@@ -153,7 +154,8 @@ def cancels(times: str) -> dict[str, float]:
 def first_sync(base_url: str, batches: str) -> dict[str, float]:
     """From an empty mirror to every batch of the list, in seconds."""
     from batches.models import Batch, Workspace
-    from batches.sync import Turn, sync_workspace
+    from batches.sync import sync_workspace
+from batches.turn import Turn
     from tests.working import claim
 
     workspace = Workspace.objects.create(
@@ -172,7 +174,8 @@ def first_sync(base_url: str, batches: str) -> dict[str, float]:
 def steady_round(base_url: str) -> dict[str, float]:
     """A round in which nothing has changed: CPU seconds, and rows of batches written."""
     from batches.models import Workspace
-    from batches.sync import Turn, sync_workspace
+    from batches.sync import sync_workspace
+from batches.turn import Turn
     from tests.working import claim
 
     workspace = Workspace.objects.create(
