@@ -115,7 +115,7 @@ def cancels(times: str) -> dict[str, float]:
     from batches.models import Workspace
     from batches.sandbox import SandboxApi
     from batches.sync import sync_workspace
-from batches.turn import Turn
+    from batches.turn import Turn
     from tests.bench.rows import signed_in
     from tests.working import claim
 
@@ -155,7 +155,7 @@ def first_sync(base_url: str, batches: str) -> dict[str, float]:
     """From an empty mirror to every batch of the list, in seconds."""
     from batches.models import Batch, Workspace
     from batches.sync import sync_workspace
-from batches.turn import Turn
+    from batches.turn import Turn
     from tests.working import claim
 
     workspace = Workspace.objects.create(
@@ -175,7 +175,7 @@ def steady_round(base_url: str) -> dict[str, float]:
     """A round in which nothing has changed: CPU seconds, and rows of batches written."""
     from batches.models import Workspace
     from batches.sync import sync_workspace
-from batches.turn import Turn
+    from batches.turn import Turn
     from tests.working import claim
 
     workspace = Workspace.objects.create(
