@@ -247,7 +247,9 @@ class Worker:
             self.wake.set()
 
     def _do(self, job: Job) -> None:
-        rows = job.kind.rows.select_related(*job.kind.related)
+        # Called without a name, it would load every related row.
+        related = job.kind.related or (None,)
+        rows = job.kind.rows.select_related(*related)
         row = rows.filter(pk=job.key, claim=job.claim).first()
         if row is None:
             raise ClaimLost

@@ -10,7 +10,8 @@ def claim[T: Claimable](row: T, *related: str) -> T:
     """The row as a worker has it that has just claimed it."""
     token, keys = type(row).objects.take([row.pk], timezone.now(), owner="tests")
     assert keys == [row.pk], "the row is not due"
-    return type(row).objects.select_related(*related).get(claim=token)
+    rows = type(row).objects.filter(claim=token)
+    return rows.select_related(*related).get() if related else rows.get()
 
 
 def ingest(batch: Batch) -> bool:

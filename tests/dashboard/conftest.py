@@ -10,12 +10,37 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, Revision, Workspace
+from batches import kinds
+from batches.models import Batch, Revision, WorkerProcess, Workspace
 from dashboard import tallies
 from dashboard.views import results
 from tests.spend_world import PRICES, spent, used
 
 HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def running_worker(db: None) -> WorkerProcess:
+    """A worker of every kind of work, seen just now."""
+    now = timezone.now()
+    return WorkerProcess.objects.create(
+        name="tests",
+        place="tests",
+        pid=1,
+        kinds=f",{','.join(kinds.NAMES)},",
+        started_at=now,
+        seen_at=now,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _a_worker_runs(request) -> None:
+    """Pages are tested as they are with a worker; a test may let it end.
+
+    Only where there is a database, as asking for one would take it from tests without.
+    """
+    if {"db", "transactional_db"} & set(request.fixturenames):
+        request.getfixturevalue("running_worker")
 
 
 @pytest.fixture(autouse=True)

@@ -113,7 +113,7 @@ def test_one_deleted_upstream_says_so(sign_in, row):
 
     response = sign_in("operator").post("/batches/msgbatch_1/cancel/", headers=HTMX)
 
-    assert "The API no longer has this batch." in response.text
+    assert "Anthropic no longer has this batch." in response.text
 
 
 def test_a_viewer_sees_no_button_and_a_forged_press_does_nothing(sign_in, mirrored, sandbox):
