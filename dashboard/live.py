@@ -1,4 +1,4 @@
-"""What a poll compares, and when a workspace counts as fresh."""
+"""What a poll compares: the version of what a page shows."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,38 +8,12 @@ from typing import Any
 
 from django.db import connection
 
+from batches import clock
 from batches.models import WorkerProcess, Workspace
+from dashboard.health import health_of
 
 # The pace of polls: quick while something can change, slow where nothing does (ux.md 17).
 ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How up to date a workspace is, in a word that pages and polls share.
-
-    `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
-    belongs to another Anthropic workspace) or `off`.
-    """
-
-    workspace: Workspace
-    word: str
-    is_worker_running: bool = True
-
-
-def health_of(workspace: Workspace, now: datetime) -> Health:
-    runs = workspace.is_worker_running(now)
-    return Health(workspace, _word(workspace, now, runs), runs)
-
-
-def _word(workspace: Workspace, now: datetime, is_worker_running: bool) -> str:  # noqa: FBT001
-    if not workspace.is_enabled:
-        return "off"
-    if workspace.hold:
-        return str(workspace.hold)
-    if workspace.last_synced_at is None:
-        return "stale" if workspace.error or not is_worker_running else "waiting"
-    return "stale" if workspace.is_stale(now) or not is_worker_running else "fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +29,7 @@ class Version:
     @classmethod
     def of(cls, workspaces: list[Workspace], now: datetime) -> "Version":
         revision = max((w.latest_revision for w in workspaces), default=0)
-        healths = [health_of(workspace, now) for workspace in workspaces]
-        shown = [
-            (health.workspace.pk, health.word, health.is_worker_running, w.error, w.notice)
-            for health, w in zip(healths, workspaces, strict=True)
-        ]
+        shown = [health_of(workspace, now).digest() for workspace in workspaces]
         digest = hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
         return cls(revision, digest)
 
@@ -88,8 +58,11 @@ def watched_by(user: Any) -> list[Workspace]:
     return workspaces
 
 
-WATCHED = ("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision",
-           "error", "notice", "hold", "has_twins")  # fmt: skip
+# All that `Health` is told from.
+WATCHED = (
+    *("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision", "hold"),
+    *("error", "error_at", "request_id", "notice", "backfilled_at", "listing_reached_at"),
+)
 
 
 @cache
@@ -112,5 +85,12 @@ def _watched_sql(*, everything: bool) -> str:
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:
-    """When each workspace was last heard from, by primary key: what an unchanged poll brings."""
-    return {str(w.pk): w.last_synced_at.isoformat() if w.last_synced_at else "" for w in workspaces}
+    """When each workspace last synced, by primary key: what an unchanged poll brings.
+
+    Empty for never, and for a time that can't be right.
+    """
+    now = clock.now()
+    moments = [(str(w.pk), w.last_synced_at) for w in workspaces]
+    return {
+        pk: at.isoformat() if at and not clock.is_future(at, now) else "" for pk, at in moments
+    }

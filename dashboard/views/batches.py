@@ -18,6 +18,7 @@ from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404, visible_workspaces
 from dashboard.cards import Card
 from dashboard.detail import is_moving, results_context
+from dashboard.health import health_of, notices
 from dashboard.listing import PAGE_SIZE, Listing, read_listing
 from dashboard.tallies import summary, tabs
 
@@ -84,6 +85,8 @@ def batch_live(request: HttpRequest) -> HttpResponse:
         "changed": cards_of(changed, request, now),
         "new": cards_of(new, request, now),
         "unshown": unshown,
+        # Swapped only when it changes, as screen readers read out what is swapped there.
+        "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
     return render(request, "batches/batch_list.html#live-answer", context)
 
@@ -101,36 +104,41 @@ def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
     """What one batch's page polls."""
     batch = visible_batch_or_404(request.user, api_id)
     seen = live.Version.parse(request.GET.get("v", ""))
-    if seen == detail_version(batch, clock.now()):
+    current = detail_version(batch, clock.now())
+    if seen == current:
         return unchanged([batch.workspace])
-    return render(request, "batches/batch_detail.html#live-answer", detail_context(request, batch))
+    context = detail_context(request, batch) | {"has_health_news": seen.health != current.health}
+    return render(request, "batches/batch_detail.html#live-answer", context)
 
 
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
     """What list and poll share: tabs, summary, freshness, version and pace."""
     strip = summary(listing.workspaces, now)
-    healths = [live.health_of(workspace, now) for workspace in listing.workspaces]
-    # During the first round, too, somebody waits for the page to fill.
-    is_moving = strip.active or any(health.word == "waiting" for health in healths)
+    healths = [health_of(workspace, now) for workspace in listing.workspaces]
+    # During the first sync, too, someone waits for the page to fill.
+    is_filling = any(health.word == "waiting" or health.is_listing for health in healths)
     return {
         "listing": listing,
         "now": now,
         "tabs": tabs(listing, now),
         "summary": strip,
         "healths": healths,
+        "notices": notices(healths),
         "version": str(live.Version.of(listing.workspaces, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if is_moving else live.IDLE_SECONDS,
+        "poll_seconds": live.ACTIVE_SECONDS if strip.active or is_filling else live.IDLE_SECONDS,
     }
 
 
 def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     now = clock.now()
     card = Card(batch, now, may(request.user, "cancel"))
+    health = health_of(batch.workspace, now)
     return {
         "batch": batch,
         "now": now,
         "card": card,
-        "health": live.health_of(batch.workspace, now),
+        "health": health,
+        "notices": notices([health]),
         **results_context(card),
         "observations": batch.observations.all()[:500],
         "results_expire_at": batch.results_expire_at,

@@ -10,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from batches import clock, results
 from batches.models import Cancellation, Workspace
-from dashboard import live
 from dashboard.access import allow_anyone, may
+from dashboard.health import health_of
 from dashboard.tallies import summary
 
 
@@ -30,7 +30,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         enabled = list(Workspace.objects.for_pages().filter(is_enabled=True))
     except DatabaseError:
         return HttpResponse("not ready: the database\n", status=503, content_type="text/plain")
-    if any(live.health_of(workspace, now).word != "fresh" for workspace in enabled):
+    if any(health_of(workspace, now).word != "fresh" for workspace in enabled):
         return HttpResponse("not ready: the mirror\n", status=503, content_type="text/plain")
     return HttpResponse("ready\n", content_type="text/plain")
 
