@@ -16,6 +16,7 @@ from dashboard.query_form import QueryForm, choice_field, day_field, stored_text
 
 PAGE_SIZE = 50
 ID_PREFIX = "msgbatch_"
+LONGEST_ID = 200
 
 TABS: dict[str, tuple[str, Q]] = {
     "all": ("All", Q()),
@@ -83,6 +84,12 @@ class Listing:
     @property
     def sort(self) -> str:
         return str(self.chosen.get("sort", "active"))
+
+    @property
+    def whole_id(self) -> str:
+        """The batch ID that the search is for, spaces in it left out; empty for other texts."""
+        sought = str(self.chosen.get("q", "")).replace(" ", "")
+        return sought if is_whole_id(sought) else ""
 
     @property
     def is_narrowed(self) -> bool:
@@ -167,6 +174,13 @@ def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
         except BadCursor:
             listing.problems.append("That page does not exist. This is the first one.")
     return listing
+
+
+def is_whole_id(text: str) -> bool:
+    """Whether the text may be the ID of a batch, and not a part of one or something else."""
+    rest = text.removeprefix(ID_PREFIX)
+    has_form = rest != text and rest.replace("_", "").isalnum() and text.isascii()
+    return has_form and len(text) <= LONGEST_ID
 
 
 def used(model: str) -> Exists:

@@ -4,18 +4,15 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from batches import clock, lookup
+from batches import clock
 from batches.models import Batch
 from dashboard import live
-from dashboard.access import allow, may, visible_batch_or_404, visible_workspaces
+from dashboard.access import allow, may, visible_batch_or_404, visible_batches, visible_workspaces
 from dashboard.cards import Card
 from dashboard.detail import is_moving, results_context
 from dashboard.health import health_of, notices
@@ -32,40 +29,18 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     batches, following = listing.page()
-    wanted = whole_id(listing)
+    wanted = listing.whole_id
     if wanted and not listing.cursor and batches and batches[0].api_id == wanted:
         return redirect(batches[0])
     context = page_context(listing, now) | {
         "cards": cards_of(batches, request, now),
         "following": following,
-        # A whole ID that is not mirrored yet can be looked up at Anthropic (ux.md 15).
-        "wanted": wanted if not batches else "",
     }
+    if wanted and not batches:
+        # One that is not mirrored yet can be looked up at Anthropic (ux.md 15).
+        context["wanted"] = wanted
+        context["left_out"] = visible_batches(request.user).filter(api_id=wanted).exists()
     return render(request, "batches/batch_list.html", context)
-
-
-@allow("see")
-@require_POST
-def batch_look_up(request: HttpRequest) -> HttpResponse:
-    """Asks Anthropic for a batch by its ID, because a person pressed a button for it."""
-    api_id = request.POST.get("id", "").strip()
-    back = redirect(f"{reverse('batch-list')}?{urlencode({'q': api_id[:200]})}")
-    if not is_whole_id(api_id):
-        messages.error(request, "That is not a whole batch ID, so Anthropic was not asked.")
-        return back
-    workspaces = visible_workspaces(request.user).filter(is_enabled=True)
-    try:
-        answer = lookup.look_up(list(workspaces), api_id)
-    except lookup.TooManyLookUps:
-        messages.warning(request, "Other batches are being looked up now. Try again in a moment.")
-        return back
-    for problem in answer.problems:
-        messages.warning(request, f"Anthropic could not be asked with the key of {problem}")
-    if answer.batch:
-        return redirect(answer.batch)
-    if not answer.problems:
-        messages.info(request, f"Anthropic has no batch {api_id} in your workspaces.")
-    return back
 
 
 @allow("see")
@@ -201,13 +176,3 @@ def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list
     if len(shown) + len(top) > MOST_SHOWN:
         top = []
     return top, len(found) - len(top)
-
-
-def whole_id(listing: Listing) -> str:
-    """The batch ID that the search is for, spaces in it left out; empty for any other text."""
-    sought = str(listing.chosen.get("q") or "").replace(" ", "")
-    return sought if is_whole_id(sought) else ""
-
-
-def is_whole_id(text: str) -> bool:
-    return text.startswith("msgbatch_") and text.replace("_", "").isalnum() and text.isascii()

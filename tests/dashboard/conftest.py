@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from batches import kinds
+from batches import kinds, lookup
 from batches.models import Batch, Revision, WorkerProcess, Workspace
 from dashboard import tallies
 from dashboard.views import results
@@ -47,6 +47,12 @@ def _a_worker_runs(request) -> None:
 def _no_counts_kept() -> None:
     """Counts are kept by row number and revision, which begin anew with each test's database."""
     tallies._memo.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_looked_up() -> None:
+    """What is remembered of look-ups goes by row number, too."""
+    lookup._not_found.clear()
 
 
 @pytest.fixture(autouse=True)

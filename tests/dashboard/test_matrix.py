@@ -10,9 +10,12 @@ from dashboard.roles import ROLES
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 # What each view answers to beside its rule; everything else is 405.
-POSTS = {"batch-cancel", "batch-label", "batch-reread", "password-change", "login", "logout"}
+POSTS = {
+    "batch-cancel", "batch-label", "batch-look-up", "batch-reread", "password-change", "login",
+    "logout",
+}  # fmt: skip
 # A verb with no page of its own.
-ONLY_POSTS = {"batch-reread"}
+ONLY_POSTS = {"batch-look-up", "batch-reread"}
 ANYONE = {"login", "logout", "healthz", "readyz", "metrics"}
 # What only a batch that has ended has.
 OF_ENDED = {"batch-results"}
