@@ -38,7 +38,9 @@ def results_context(card: Card) -> dict[str, Any]:
     kinds, more_kinds = failure_kinds(batch) if is_read else ([], 0)
     cancellations = receipts(batch, card.cost)
     return {
-        "cancellations": [receipt.wish for receipt in cancellations if receipt.wish],
+        "cancellations": [
+            receipt.cancellation for receipt in cancellations if receipt.cancellation
+        ],
         "receipts": cancellations,
         "cost": card.cost,
         "usage": usage_table(card.cost),

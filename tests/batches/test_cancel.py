@@ -283,7 +283,7 @@ def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
     assert {event.reason for event in events} == {"too dear"}
     assert {event.address for event in events} == {"192.0.2.7"}
     assert events[1].request_id.startswith("req_")
-    assert events[2].outcome == "canceled, 2 of 2"
+    assert events[2].outcome == "canceled: 2 of 2"
 
 
 def test_ten_people_pressing_at_once_make_one_cancellation(
