@@ -46,6 +46,11 @@ class Card:
     problem: str = ""
 
     @property
+    def key(self) -> str:
+        """Unique on a page, to make IDs of elements from."""
+        return self.batch.address.replace("@", "--")
+
+    @property
     def cancellation(self) -> Cancellation | None:
         return self.batch.latest_cancellation
 

@@ -119,16 +119,18 @@ class Listing:
         return Batch.objects.filter(workspace__in=[workspace.pk for workspace in self.workspaces])
 
     @property
-    def wanted(self) -> list[int]:
-        """The workspaces that the filters let through, by primary key."""
+    def wanted(self) -> list[Workspace]:
+        """The workspaces that the filters let through."""
         slug = self.chosen.get("workspace")
-        return [w.pk for w in self.workspaces if not slug or w.slug == slug]
+        return [w for w in self.workspaces if not slug or w.slug == slug]
 
     def filtered(self) -> BatchQuerySet:
         """What every filter but the tab lets through."""
-        return self._narrowed(Batch.objects.filter(workspace__in=self.wanted))
+        wanted = [workspace.pk for workspace in self.wanted]
+        return self._narrowed(Batch.objects.filter(workspace__in=wanted))
 
     def _narrowed(self, batches: BatchQuerySet) -> BatchQuerySet:
+        batches = batches.without_twins(self.wanted)
         for name in ("label", "owner"):
             if name in self.chosen:
                 batches = batches.filter(**{name: stored_text(self.chosen[name])})
@@ -148,11 +150,16 @@ class Listing:
         """What the filters and the tab let through, in no order."""
         return self.filtered().filter(STATUSES[self.status][1])
 
+    def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
+        """With all that their cards show."""
+        return batches.for_cards().told_apart(self.workspaces)
+
     def page(self) -> tuple[list[Batch], str]:
         """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
-        walked = self._narrowed(Batch.objects.walking_in_order(self.wanted))
+        wanted = [workspace.pk for workspace in self.wanted]
+        walked = self._narrowed(Batch.objects.walking_in_order(wanted))
         batches = walked.filter(STATUSES[self.status][1])
-        batches = batches.for_cards().order_by(*ORDERS[self.sort])
+        batches = self.with_cards(batches).order_by(*ORDERS[self.sort])
         if self.cursor:
             batches = batches.filter(self.cursor.beyond())
         found = list(batches[: PAGE_SIZE + 1])

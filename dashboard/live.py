@@ -91,6 +91,4 @@ def as_of(workspaces: list[Workspace]) -> dict[str, Any]:
     """
     now = clock.now()
     moments = [(str(w.pk), w.last_synced_at) for w in workspaces]
-    return {
-        pk: at.isoformat() if at and not clock.is_future(at, now) else "" for pk, at in moments
-    }
+    return {pk: at.isoformat() if at and not clock.is_future(at, now) else "" for pk, at in moments}

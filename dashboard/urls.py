@@ -20,9 +20,12 @@ from dashboard.views import (
 
 
 class BatchId:
-    """What can be a batch's id, wider than today's form, which may change (api.md)."""
+    """A batch's ID, in a form wider than today's, which may change (api.md).
 
-    regex = "[A-Za-z0-9_-]{1,200}"
+    "@" and a workspace's slug follow where a batch of another workspace has the same ID.
+    """
+
+    regex = "[A-Za-z0-9_-]{1,200}(?:@[A-Za-z0-9_-]{1,60})?"
 
     def to_python(self, value: str) -> str:
         return value

@@ -1,6 +1,6 @@
 """What the mirror knows of the batches behind a gap between the vendor's report and ours."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -89,6 +89,8 @@ def _rows(
     begin, end = start_of(min(days) - 2 * DAY), end_of(max(days))
     created, ended = (TruncDate(name, tzinfo=UTC) for name in ("created_at", "ended_at"))
     batches = Batch.objects.filter(workspace__in=list(named))
+    if shared := sharing(named):
+        batches = batches.exclude(twin_of__in=shared)
     days_lived = (
         batches.filter(created_at__gte=begin, created_at__lt=end)
         .annotate(created=created, ended=ended)
@@ -101,9 +103,11 @@ def count_unpriced(
     named: Mapping[int, str], days: Sequence[date], models: Collection[str]
 ) -> dict[At, Seen]:
     """Batches that used any of the models, by day of creation and what `named` calls theirs."""
+    usage = BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
+    if shared := sharing(named):
+        usage = usage.exclude(batch__twin_of__in=shared)
     rows = (
-        BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
-        .filter(day__range=(min(days), max(days)))
+        usage.filter(day__range=(min(days), max(days)))
         .values_list("workspace_id", "day")
         .annotate(batches=Count("batch", distinct=True), sent=Sum("requests"))
     )
@@ -112,3 +116,9 @@ def count_unpriced(
         before = counted.get((day, named[pk]), Seen(0, 0))
         counted[day, named[pk]] = Seen(before.batches + batches, before.requests + requests)
     return counted
+
+
+def sharing(named: Mapping[int, str]) -> list[int]:
+    """Those of the workspaces that are one to Anthropic, so that both may mirror one batch."""
+    counts = Counter(named.values())
+    return [pk for pk, name in named.items() if counts[name] > 1]

@@ -157,7 +157,7 @@ def changed_batches(listing: Listing, revision: int, shown: list[int] | None) ->
         changed = listing.matching().changed_since(revision)
     else:
         changed = listing.everything().filter(pk__in=shown).changed_since(revision)
-    return list(changed.for_cards().order_by("-created_at", "-id")[:MOST_SHOWN])
+    return list(listing.with_cards(changed).order_by("-created_at", "-id")[:MOST_SHOWN])
 
 
 def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list[Batch], int]:
@@ -171,7 +171,7 @@ def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list
     on_page = listing.everything().filter(pk__in=shown)
     newest = on_page.aggregate(newest=Max("created_at"))["newest"]
     new = listing.matching().filter(first_revision__gt=revision).exclude(pk__in=shown)
-    found = list(new.for_cards().order_by("-created_at", "-id")[: PAGE_SIZE + 1])
+    found = list(listing.with_cards(new).order_by("-created_at", "-id")[: PAGE_SIZE + 1])
     top = [batch for batch in found if newest is None or batch.created_at > newest]
     if len(shown) + len(top) > MOST_SHOWN:
         top = []

@@ -59,7 +59,7 @@ def answer(
 ) -> HttpResponse:
     """The batch as it is now: as a card for htmx, as its page for everyone else."""
     fresh = Batch.objects.select_related("latest_cancellation").defer("raw").get(pk=batch.pk)
-    fresh.workspace = batch.workspace
+    fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     if request.htmx:
         card = Card(fresh, clock.now(), may_cancel=True, problem=problem)
         return render(request, "batches/batch_list.html#card", {"card": card})

@@ -89,7 +89,7 @@ def links(asked: Spending, name: str, titles: dict[str, str]) -> list[tuple[str,
 
 def lost_context(asked: Spending) -> dict[str, Any]:
     """The results that will be lost next in all of the person's workspaces, whatever the period."""
-    ahead = lost_next([workspace.pk for workspace in asked.workspaces], clock.now())
-    shown = list(ahead.select_related("workspace").defer("raw", "workspace__api_key")[:MOST_LOST])
+    ahead = lost_next(asked.workspaces, clock.now())
+    shown = list(ahead.with_workspace().defer("raw")[:MOST_LOST])
     count = len(shown) if len(shown) < MOST_LOST else ahead.count()
     return {"lost_next": shown, "lost_count": count}

@@ -105,9 +105,7 @@ def test_a_batch_of_another_teams_workspace_is_not_found(sign_in, sandbox, row, 
     assert Batch.objects.get().workspace == other_workspace
 
 
-def test_a_batch_that_was_not_found_is_not_looked_up_again_for_a_while(
-    sign_in, workspace, calls
-):
+def test_a_batch_that_was_not_found_is_not_looked_up_again_for_a_while(sign_in, workspace, calls):
     browser = sign_in("viewer")
 
     first, second = press(browser), press(browser)
