@@ -1,6 +1,7 @@
 """What a poll compares: the version of what a page shows."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,28 +19,34 @@ ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a page shows, in one value: the newest change in it, and how its workspaces are."""
+    """What a page shows, in one value: the newest change in it, how its workspaces are, and what
+    else changes without a revision.
+    """
 
     revision: int
     health: str
+    rest: str = ""
 
     def __str__(self) -> str:
-        return f"{self.revision}.{self.health}"
+        return f"{self.revision}.{self.health}.{self.rest}"
 
     @classmethod
-    def of(cls, workspaces: list[Workspace], now: datetime) -> "Version":
+    def of(cls, workspaces: Sequence[Workspace], now: datetime) -> "Version":
         revision = max((w.latest_revision for w in workspaces), default=0)
-        shown = [health_of(workspace, now).digest() for workspace in workspaces]
-        digest = hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
-        return cls(revision, digest)
+        return cls(revision, digest([health_of(each, now).digest() for each in workspaces]))
 
     @classmethod
     def parse(cls, text: str) -> "Version":
         """Nothing seen yet, for anything that isn't a version."""
-        revision, _, health = text.partition(".")
+        revision, _, others = text.partition(".")
+        health, _, rest = others.partition(".")
         if revision.isascii() and revision.isdigit() and len(revision) < 19:
-            return cls(int(revision), health[:20])
+            return cls(int(revision), health[:20], rest[:20])
         return cls(0, "")
+
+
+def digest(shown: object) -> str:
+    return hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
 
 
 def watched_by(user: Any) -> list[Workspace]:

@@ -10,11 +10,17 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.models import Batch
+from batches.models import Batch, Ingestion
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404, visible_batches, visible_workspaces
 from dashboard.cards import Card
-from dashboard.detail import is_moving, results_context
+from dashboard.detail import (
+    is_awaited,
+    is_being_read,
+    is_gone,
+    is_moving,
+    results_context,
+)
 from dashboard.health import health_of, notices
 from dashboard.listing import PAGE_SIZE, Listing, read_listing
 from dashboard.tallies import summary, tabs
@@ -124,7 +130,15 @@ def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
 
 
 def detail_version(batch: Batch, now: datetime) -> live.Version:
-    return live.Version(batch.revision, live.Version.of([batch.workspace], now).health)
+    """With what changes with the clock, and with the attempts to read the results."""
+    card = Card(batch, now, may_cancel=False)
+    rest: tuple[object, ...] = (card.is_late_canceling, card.expires_soon, is_gone(batch, now))
+    if is_awaited(batch):
+        reading = Ingestion.objects.filter(pk=batch.pk).first()
+        attempt = (reading.attempts, reading.next_attempt_at) if reading else ()
+        rest += (attempt, is_being_read(reading, now))
+    health = live.Version.of([batch.workspace], now).health
+    return live.Version(batch.revision, health, live.digest(rest))
 
 
 def unchanged(workspaces: list[Any]) -> HttpResponse:

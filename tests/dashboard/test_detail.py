@@ -228,6 +228,6 @@ def test_results_that_are_lost_offer_no_file_that_the_api_no_longer_has(sign_in,
 
     page = sign_in("viewer").get("/batches/one/").text
 
-    assert "Cost lost." in page
+    assert "Cost unknown." in page
     assert "The API no longer has the results file." in page
     assert "/batches/one/results/" not in page
