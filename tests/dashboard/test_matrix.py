@@ -43,7 +43,7 @@ def expected(pattern: URLPattern, role: str, method: str) -> set[int]:
     """The statuses that this role may get for this method, told from the rule alone."""
     rule = pattern.callback.access_rule
     if rule == "anyone":
-        return {200, 302, 401, 405, 503}
+        return {200, 302, 401, 403, 405, 503}
     if not role:
         return {302}
     if ROLES.index(role) < ROLES.index(NEEDED[rule]):

@@ -187,39 +187,6 @@ def test_readiness_follows_the_mirror_and_names_nothing(client, workspace):
     assert after.status_code == 200
 
 
-@pytest.mark.parametrize("sent", ["", "Bearer wrong", "Bearer "])
-def test_metrics_are_not_for_strangers(client, db, settings, sent):
-    settings.BATCHBOARD_METRICS_TOKEN = "token"
-
-    response = client.get("/metrics", headers={"Authorization": sent} if sent else {})
-
-    assert response.status_code == 401
-
-
-def test_metrics_count_what_is_active(client, row, settings):
-    settings.BATCHBOARD_METRICS_TOKEN = "token"
-    row("one", processing=7)
-    row("two", processing_status="ended")
-
-    response = client.get("/metrics", headers={"Authorization": "Bearer token"})
-
-    assert "batchboard_batches_active 1.0" in response.text
-    assert "batchboard_requests_processing 7.0" in response.text
-
-
-def test_metrics_count_results_that_wait_to_be_read(client, row, settings):
-    settings.BATCHBOARD_METRICS_TOKEN = "token"
-    row("running")
-    row("waiting", processing_status="ended")
-    row("broken", processing_status="ended", results_state="unreadable")
-    row("read", processing_status="ended", results_state="read")
-
-    response = client.get("/metrics", headers={"Authorization": "Bearer token"})
-
-    assert 'batchboard_results_unread{state="pending"} 1.0' in response.text
-    assert 'batchboard_results_unread{state="unreadable"} 1.0' in response.text
-
-
 def test_a_person_can_change_their_own_password(client, person, workspace):
     user = person("viewer", workspace, name="ada")
     client.force_login(user)
