@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from batches.connect import usable
+from batches.fields import is_undecryptable
 from batches.models import AuditEvent, Workspace
 from batches.workspaces import accept_list, delete_workspace, deletion_of
 from dashboard.access import client_address, may
@@ -50,7 +51,7 @@ class WorkspaceForm(WorkspaceModelForm):
         label="API key",
         required=False,
         max_length=1000,
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
         help_text="Stored encrypted, and never shown again. Leave empty to keep the one there is.",
     )
 
@@ -62,9 +63,15 @@ class WorkspaceForm(WorkspaceModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         key = cleaned.get("new_key", "")
-        if not key and not self.instance.key:
+        stored = self.instance.key
+        if self.instance.from_environment and not (key or stored):
+            # Another process has it.
+            return cleaned
+        if not key and is_undecryptable(self.instance.api_key):
+            self.add_error("new_key", "The stored key can’t be decrypted: enter it again.")
+        elif not key and not stored:
             self.add_error("new_key", "A workspace needs the API key whose batches it shows.")
-        elif problem := usable(cleaned.get("base_url", ""), key or self.instance.key):
+        elif problem := usable(cleaned.get("base_url", ""), key or stored):
             self.add_error("new_key" if key else "base_url", problem)
         return cleaned
 
@@ -84,6 +91,10 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     filter_horizontal = ("members",)
     prepopulated_fields = {"slug": ["name"]}
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        """Without the secrets: one that can't be decrypted must not keep a new one out."""
+        return super().get_queryset(request).defer("api_key", "extra_headers")
+
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)
 
@@ -94,7 +105,14 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
         form: Any,
         change: bool,  # noqa: FBT001
     ) -> None:
-        super().save_model(request, obj, form, change)
+        if change:
+            # The rest of the row is the worker's, which may have written it meanwhile.
+            columns = {column.name for column in Workspace._meta.concrete_fields}
+            written = [name for name in form.cleaned_data if name in columns]
+            written += ["api_key"] if form.cleaned_data["new_key"] else []
+            obj.save(update_fields=[*written, "next_attempt_at"])
+        else:
+            super().save_model(request, obj, form, change)
         changed = ", ".join("API key" if name == "new_key" else name for name in form.changed_data)
         AuditEvent.record(
             "workspace changed" if change else "workspace added",
@@ -107,7 +125,7 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     @admin.action(description="Accept what the API lists now, though it differs from before")
     def accept_list(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         """The admin says that the key is right: batches that are no longer listed are gone."""
-        for workspace in queryset.defer("api_key"):
+        for workspace in queryset:
             accept_list(workspace)
             AuditEvent.record(
                 "workspace list accepted",
@@ -152,6 +170,11 @@ class MembershipInline(Inline):
         return may(request.user, "manage")
 
     has_change_permission = has_delete_permission = has_view_permission
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "workspace":
+            options["queryset"] = Workspace.objects.for_pages()
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
 
 class PersonAdmin(ByRole, UserModelAdmin):

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -166,3 +166,10 @@ def spendings(november, workspace, other_workspace) -> None:
 def lead(sign_in, workspace, other_workspace) -> Client:
     """The browser of a lead who is a member of both workspaces."""
     return sign_in("lead", workspace, other_workspace)
+
+
+def undecryptable(workspace: Workspace) -> None:
+    """Leaves a key stored that was encrypted with a key which nobody has any more."""
+    table = connection.ops.quote_name(Workspace._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET api_key = 'gAAAAA' WHERE id = %s", [workspace.pk])

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
 from django.utils import timezone
 
 from batches.models import Workspace
 from tests.dashboard.batch_page import words
-from tests.dashboard.conftest import HTMX
+from tests.dashboard.conftest import HTMX, undecryptable
 from tests.dashboard.test_live import version
 
 LONG_AGO = timedelta(hours=1)
@@ -233,13 +232,6 @@ def test_a_key_that_cannot_be_decrypted_is_said_at_once(workspace, opened, sync)
     assert kinds(shown) == ["undecryptable"]
     assert "Research’s stored API key can’t be decrypted." in words(shown)
     assert "Ask an admin to set the API key again." in words(shown)
-
-
-def undecryptable(workspace: Workspace) -> None:
-    """What was stored was encrypted with a key that nobody has any more."""
-    table = Workspace._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET api_key = 'gAAAAAnonsense' WHERE id = {workspace.pk}")
 
 
 def test_a_workspace_that_is_switched_off_is_said_to_be(have, opened):
