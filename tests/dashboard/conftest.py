@@ -10,27 +10,19 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from batches import kinds, lookup
+from batches import lookup
 from batches.models import Batch, Revision, WorkerProcess, Workspace
 from dashboard import tallies
 from dashboard.views import results
 from tests.spend_world import PRICES, spent, used
+from tests.working import seen_worker
 
 HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def running_worker(db: None) -> WorkerProcess:
-    """A worker of every kind of work, seen just now."""
-    now = timezone.now()
-    return WorkerProcess.objects.create(
-        name="tests",
-        place="tests",
-        pid=1,
-        kinds=f",{','.join(kinds.NAMES)},",
-        started_at=now,
-        seen_at=now,
-    )
+    return seen_worker()
 
 
 @pytest.fixture(autouse=True)
