@@ -53,18 +53,18 @@ class Health:
         return self.word == "fresh" and self.workspace.backfilled_at is None
 
     @property
-    def refusal(self) -> str:
-        """What Anthropic said of the key, to follow "Anthropic refused the key"; may be empty."""
-        error = self.workspace.error
-        return error.removeprefix(KeyRefused.lead) if error.startswith(KeyRefused.lead) else ""
+    def error(self) -> str:
+        """The last error, with what names the answer to Anthropic's support."""
+        error, named = self.workspace.error, self.workspace.request_id
+        if not error or not named or named in error:
+            return error
+        return f"{error} ({named if named.startswith('cf-ray ') else f'request ID {named}'})"
 
     @property
-    def request_id(self) -> str:
-        """What names the last answer to Anthropic's support, where the error doesn't say it."""
-        named = self.workspace.request_id
-        if not named or named in self.workspace.error:
-            return ""
-        return named if named.startswith("cf-ray ") else f"request ID {named}"
+    def refusal(self) -> str:
+        """What Anthropic said of the key, to follow "Anthropic refused the key"; may be empty."""
+        said = self.error
+        return said.removeprefix(KeyRefused.lead) if said.startswith(KeyRefused.lead) else ""
 
     def digest(self) -> tuple[object, ...]:
         """All that a page shows of it beside the time of the last sync."""
@@ -120,11 +120,13 @@ class Notice:
         return min(known) if len(known) == len(moments) else None
 
     @property
-    def latest_error(self) -> Workspace:
-        """The workspace whose error is the newest."""
+    def latest(self) -> Health:
+        """The one with the newest error."""
         return max(
-            (health.workspace for health in self.healths),
-            key=lambda workspace: workspace.error_at.timestamp() if workspace.error_at else 0.0,
+            self.healths,
+            key=lambda each: (
+                each.workspace.error_at.timestamp() if each.workspace.error_at else 0.0
+            ),
         )
 
 
