@@ -95,8 +95,8 @@ class Notice:
         return KINDS[self.kind][1]
 
     @property
-    def is_one(self) -> bool:
-        return len(self.healths) == 1
+    def has_not(self) -> str:
+        return "hasn’t" if len(self.healths) == 1 else "haven’t"
 
     @property
     def names(self) -> str:
