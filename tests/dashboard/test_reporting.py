@@ -119,6 +119,22 @@ def test_several_workspaces_stand_apart_below_the_day(
     assert [words(row) for row in rows] == ["23 Nov 2026", "Production"]
 
 
+def test_a_batch_that_two_workspaces_mirror_counts_once(
+    sandbox, sync, ended, fetched, person, workspace
+):
+    twin = Workspace.objects.create(
+        name="Twin", slug="twin", base_url="http://sandbox", api_key=sandbox.key
+    )
+    assert sync(twin)
+    ended(models=["claude-opus-5-5"])
+    fetched()
+
+    text = words(shown(person("lead", workspace, twin), workspace, twin))
+
+    assert Batch.objects.filter(twin_of=workspace.pk).count() == 1
+    assert "Difference none" in text
+
+
 def test_another_teams_workspace_never_shows(
     sandbox, ended, fetched, lead, workspace, other_workspace
 ):

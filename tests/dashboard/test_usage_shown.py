@@ -245,9 +245,7 @@ def test_failures_are_grouped_and_lead_to_their_requests(sign_in, workspace, nov
     page = page_of(sign_in("viewer"), batch)
 
     failures = page.partition('id="failures-title"')[2].partition("</section>")[0]
-    assert words(failures).endswith(
-        "2 errored: api_error Oops <b> 1 withheld no message given"
-    )
+    assert words(failures).endswith("2 errored: api_error Oops <b> 1 withheld no message given")
     assert [href for _, href in links(failures)] == [
         f"/batches/{batch.api_id}/requests/?outcome=errored&type=api_error",
         f"/batches/{batch.api_id}/requests/?outcome=withheld",
