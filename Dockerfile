@@ -11,16 +11,19 @@ COPY batches batches
 COPY dashboard dashboard
 COPY templates templates
 COPY static static
-# The secrets that settings make for themselves must not become part of an image that is shared.
-RUN python manage.py collectstatic --noinput --verbosity 0 \
-    && rm -f var/secret_key var/encryption_key \
-    && useradd --system --no-create-home batchboard \
-    && mkdir /data \
-    && chown -R batchboard var /data
+
+# The static files belong to the image, so that web needs no folder of its own for them.
+ENV BATCHBOARD_STATIC_ROOT=/app/collected
+# The secrets that settings generate must not become part of an image that is shared.
+RUN BATCHBOARD_VAR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
+    && rm -r /tmp/build \
+    && useradd --uid 1000 --no-create-home batchboard \
+    && install -d -o batchboard /data
 
 USER batchboard
-ENV BATCHBOARD_BIND=0.0.0.0 PORT=8000
+# SQLite's database, and the secrets that are not given, survive in a volume here.
+VOLUME /data
+ENV BATCHBOARD_VAR=/data BATCHBOARD_BIND=0.0.0.0 PORT=8000
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import os, http.client as h; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz', headers={'Host': os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0].strip().lstrip('.')}); raise SystemExit(c.getresponse().status != 200)"]
+# No HEALTHCHECK: the worker, which is the same image with `python manage.py worker`, has no port.
 CMD ["gunicorn", "-c", "dashboard/gunicorn.py", "dashboard.wsgi"]

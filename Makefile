@@ -8,12 +8,12 @@ DEVELOPMENT := requirements-dev.txt
 .PHONY: help setup setup-dev demo run test check sdk-tests bench lock screenshots clean
 
 help:
-	@echo "make demo     try it: pages, mirror, worker and an imitation of the API"
+	@echo "make demo     try it: pages, worker and an imitation of the API"
 	@echo "make run      the same for a real key in ANTHROPIC_API_KEY"
 	@echo "make test     every test"
 	@echo "make check    lint, format, types, layers, migrations, deployment checks"
 	@echo "make bench    the benchmarks"
-	@echo "make setup    only the set-up that the others begin with"
+	@echo "make setup    only the setup that the others begin with"
 
 setup:
 	@.make/setup $(RUNTIME)

@@ -5,7 +5,7 @@ import threading
 import httpx
 from django.conf import settings
 
-from batches.client import BatchClient, ReportClient
+from batches.client import BatchClient, ReportClient, parse_headers
 from batches.models import Workspace
 
 # By this a page knows that error of a workspace, whose key it does not load.
@@ -72,6 +72,7 @@ def _made(workspace: Workspace) -> BatchClient:
             workspace.key,
             auth="bearer" if workspace.sent_as == "bearer" else "x-api-key",
             workspace_id=workspace.acts_in,
+            headers={**workspace.environment_headers, **parse_headers(workspace.extra_headers)},
             transport=transport(),
         )
     except ValueError as error:
@@ -84,12 +85,15 @@ def admin_client() -> ReportClient:
     Raises CannotCall when there is none, or one that cannot be sent.
     """
     where = (settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_ADMIN_KEY)
+    headers = settings.ANTHROPIC_CUSTOM_HEADERS
     if not settings.ANTHROPIC_ADMIN_KEY:
         raise CannotCall("ANTHROPIC_ADMIN_KEY is not set for this process.")
     with _lock:
         if where not in _report_clients:
             try:
-                _report_clients[where] = ReportClient(*where, transport=transport())
+                _report_clients[where] = ReportClient(
+                    *where, headers=headers, transport=transport()
+                )
             except ValueError as error:
                 raise CannotCall(f"ANTHROPIC_ADMIN_KEY cannot be used: {error}") from error
         return _report_clients[where]

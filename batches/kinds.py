@@ -91,7 +91,7 @@ KINDS = (
         lambda now: Workspace.objects.due(now).order_by("next_attempt_at", "id"),
         run_round,
         owner="pk",
-        slots=8,
+        slots=16,
         most=100,
     ),
     Kind(

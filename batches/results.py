@@ -35,6 +35,7 @@ LONGEST_READING_SECONDS = 3600.0
 SLOWEST_BYTES_A_SECOND = 1000.0
 SLOW_AFTER_SECONDS = 60.0
 MOST_ATTEMPTS = 5
+FIRST_WAIT_SECONDS = 10.0
 # One that stayed unreadable is still looked at, until its results expire.
 UNREADABLE_WAIT = 6 * 3600.0
 # More than this share of lines that can't be understood makes a file garbled. One line never does.
@@ -212,7 +213,10 @@ def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> N
     """One more attempt that left nothing; after MOST_ATTEMPTS the batch says so."""
     attempts = ingestion.unreadable_attempts + 1
     if attempts < MOST_ATTEMPTS:
-        _put_off(ingestion, problem, request_id=request_id, unreadable_attempts=attempts)
+        # Longer each time: right after the end of a batch its results may only be late.
+        seconds = FIRST_WAIT_SECONDS * 3 ** (attempts - 1)
+        details = {"request_id": request_id, "unreadable_attempts": attempts}
+        _put_off(ingestion, problem, seconds=seconds, **details)
         return
     with Revision.writing():
         ingestion.put_off(

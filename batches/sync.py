@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple, Self
 
 import structlog
 from django.conf import settings
@@ -61,6 +62,23 @@ class Turn:
     let_go: Callable[[], None] = lambda: None
 
 
+class Place(NamedTuple):
+    """A place in the list: the batch to go on behind, and the oldest moment up to there.
+
+    Without a cursor it is the end. `edge` is None where it is not known.
+    """
+
+    cursor: str | None
+    edge: datetime | None
+
+    @classmethod
+    def behind(cls, page: BatchPage, edge: datetime | None) -> Self:
+        """The place at the end of a page that begins at `edge`. Raises NotTheApi."""
+        if page.has_more and not page.last_id:
+            raise NotTheApi("its list of batches doesn't say how it goes on.")
+        return cls(page.last_id if page.has_more else None, _oldest(page) or edge)
+
+
 @dataclass(slots=True)
 class Round:
     """One pass over a workspace's list: the newest page, then all that can still change, then a
@@ -86,34 +104,33 @@ class Round:
         """Raises ApiError, OtherWorkspace, ClaimLost or Stopped; earlier pages are kept."""
         newest = self._page(None, None)
         # Now it is known that the key is good, and whose list this is.
-        self._newest_is_read(newest)
-        edge = _oldest(newest)
-        try:
-            edge = self._list_recent(newest, edge)
-        except ApiError as error:
-            self._say_not_listed(edge, error)
-        self._list_all(newest)
+        self._newest_is_read()
+        place = Place.behind(newest, None)
+        if self.workspace.backfilled_at or self.workspace.listing_after_id:
+            try:
+                place = self._list_recent(place)
+            except ApiError as error:
+                self._say_not_listed(place.edge, error)
+        self._list_all(place)
 
-    def _newest_is_read(self, page: BatchPage) -> None:
+    def _newest_is_read(self) -> None:
         workspace = self.workspace
         columns: dict[str, object] = {"last_synced_at": self.started_at}
-        if page.workspace_id and page.workspace_id != workspace.api_workspace_id:
-            columns["api_workspace_id"] = page.workspace_id
         if workspace.hold or workspace.attempts:
             columns["hold"] = ""
             _retry_now(workspace)
         workspace.keep(**columns)
 
-    def _list_recent(self, newest: BatchPage, edge: datetime | None) -> datetime | None:
-        """Go back until a page is older than all that can still change; the moment reached."""
+    def _list_recent(self, place: Place) -> Place:
+        """Go back until a page is older than all that can still change; the place reached."""
         horizon = self._horizon()
-        if edge is None or edge >= horizon:
-            for _, reached in self._behind(_cursor(newest), edge):
-                edge = reached
-                if edge and edge < horizon:
+        if place.edge is None or place.edge >= horizon:
+            for _, reached in self._behind(place):
+                place = reached
+                if place.edge and place.edge < horizon:
                     break
         self.workspace.keep(covered_until=self.started_at)
-        return edge
+        return place
 
     def _horizon(self) -> datetime:
         moments = [
@@ -124,8 +141,11 @@ class Round:
         oldest = self.workspace.batches.active().aggregate(oldest=Min("created_at"))["oldest"]
         return min([*moments, oldest] if oldest else moments)
 
-    def _list_all(self, newest: BatchPage) -> None:
-        """Go on with the complete listing, if it is due, for as long as one poll interval."""
+    def _list_all(self, place: Place) -> None:
+        """Go on with the complete listing, if it is due, for as long as one poll interval.
+
+        It begins at `place`, as all that is newer has just been listed.
+        """
         workspace = self.workspace
         if workspace.listing_began_at is None:
             if not self._is_listing_due():
@@ -141,7 +161,7 @@ class Round:
             self.notices += [line for line in workspace.notice.split("\n") if NOT_LISTED in line]
             return
         try:
-            self._go_on(newest)
+            self._go_on(place)
         except ApiError as error:
             self._put_listing_off(error)
 
@@ -156,26 +176,25 @@ class Round:
         longest = timedelta(seconds=LONGEST_LISTING_WAIT)
         return bool(at and self.started_at < at <= self.started_at + longest)
 
-    def _go_on(self, newest: BatchPage) -> None:
+    def _go_on(self, place: Place) -> None:
         """Raises ApiError. Every page that was read is remembered as the place to go on from."""
         workspace = self.workspace
-        cursor, edge = _cursor(newest), _oldest(newest)
-        if cursor and workspace.listing_after_id:
-            cursor = workspace.listing_after_id
-            place = workspace.batches.filter(api_id=cursor)
-            edge = place.values_list("created_at", flat=True).first()
-        for page, reached in self._behind(cursor, edge):
-            cursor = _cursor(page)
+        if place.cursor and workspace.listing_after_id:
+            last = workspace.batches.filter(api_id=workspace.listing_after_id)
+            edge = last.values_list("created_at", flat=True).first()
+            place = Place(workspace.listing_after_id, edge)
+        for page, reached in self._behind(place):
             workspace.keep(
-                listing_after_id=cursor or "",
-                listing_reached_at=reached,
+                listing_after_id=reached.cursor or "",
+                listing_reached_at=reached.edge,
                 listing_bytes=workspace.listing_bytes + page.size,
                 listing_failures=0,
                 listing_next_at=None,
             )
             if workspace.listing_bytes > MOST_BYTES:
                 raise NotTheApi(f"its list of batches is larger than {MOST_BYTES:,} bytes.")
-            if cursor and time.monotonic() - self.began > settings.BATCHBOARD_POLL_SECONDS:
+            is_long = time.monotonic() - self.began > settings.BATCHBOARD_POLL_SECONDS
+            if reached.cursor and is_long:
                 self.is_unfinished = True
                 return
         workspace.keep(
@@ -207,26 +226,23 @@ class Round:
         line = f"Batches{since} {NOT_LISTED}: {error}"
         self.notices = [*self.notices, line][:1]
 
-    def _behind(
-        self, cursor: str | None, edge: datetime | None
-    ) -> Iterator[tuple[BatchPage, datetime | None]]:
-        """Read and store the pages behind a cursor, to the end of the list.
+    def _behind(self, place: Place) -> Iterator[tuple[BatchPage, Place]]:
+        """Read and store the pages behind a place, to the end of the list, each with its place.
 
-        With each comes the moment of the oldest batch so far; `edge` is that of the cursor.
         Raises NotTheApi for a list that doesn't go from newer to older.
         """
         seen: set[str] = set()
-        while cursor:
-            if cursor in seen or self.pages >= MOST_PAGES:
+        while place.cursor:
+            if place.cursor in seen or self.pages >= MOST_PAGES:
                 raise NotTheApi("its list of batches repeats itself or never ends.")
-            seen.add(cursor)
+            seen.add(place.cursor)
             self._rest()
-            page = self._page(cursor, edge)
+            page = self._page(place.cursor, place.edge)
             oldest = _oldest(page)
-            if edge and oldest and oldest > edge:
+            if place.edge and oldest and oldest > place.edge:
                 raise NotTheApi("its list of batches doesn't go from newer to older.")
-            cursor, edge = _cursor(page), oldest or edge
-            yield page, edge
+            place = Place.behind(page, place.edge)
+            yield page, place
 
     def _page(self, cursor: str | None, edge: datetime | None) -> BatchPage:
         """Read and store one page: the newest, or the one behind the cursor."""
@@ -237,7 +253,7 @@ class Round:
         if not self._accepts_any_list:
             refuse_other_workspace(self.workspace, page.workspace_id)
         absent = self._absent(page, edge) if edge or cursor is None else []
-        self._check_claim()
+        self._check_claim(page)
         self.stored += store(self.workspace, page.batches, now=clock.now(), is_steady=True)
         if self.workspace.backfilled_at:
             note_missing(self.workspace, absent, now=clock.now())
@@ -245,13 +261,18 @@ class Round:
             self.unreadable.append(f"{odd.id or 'a batch without an ID'}: {odd.problem}")
         return page
 
-    def _check_claim(self) -> None:
-        """Raises Stopped when the workspace is another worker's now, or disabled, or gone."""
-        mine = Workspace.objects.filter(
-            pk=self.workspace.pk, claim=self.workspace.claim, is_enabled=True
-        )
-        if not mine.update(stamped_at=clock.now()):
+    def _check_claim(self, page: BatchPage) -> None:
+        """Keep whose list this is. Raises Stopped when the workspace is another worker's now, or
+        disabled, or gone.
+        """
+        workspace = self.workspace
+        named = page.workspace_id or workspace.api_workspace_id
+        is_new = named != workspace.api_workspace_id
+        mine = Workspace.objects.filter(pk=workspace.pk, claim=workspace.claim, is_enabled=True)
+        columns = {"api_workspace_id": named} if is_new else {}
+        if not mine.update(stamped_at=clock.now(), **columns):
             raise Stopped
+        workspace.api_workspace_id = named
 
     def _absent(self, page: BatchPage, edge: datetime | None) -> list[int]:
         """Rows that this page's stretch of the list should have held, and did not.
@@ -298,13 +319,6 @@ class Round:
 
 def _oldest(page: BatchPage) -> datetime | None:
     return min((batch.created_at for batch in page.batches), default=None)
-
-
-def _cursor(page: BatchPage) -> str | None:
-    """Where the list goes on behind the page; None at its end. Raises NotTheApi."""
-    if page.has_more and not page.last_id:
-        raise NotTheApi("its list of batches doesn't say how it goes on.")
-    return page.last_id if page.has_more else None
 
 
 def _retry_now(workspace: Workspace) -> None:

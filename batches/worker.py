@@ -41,8 +41,10 @@ BEAT_SECONDS = 5.0
 GRACE_SECONDS = 15.0
 # Work that takes longer than this may be hanging, and no longer counts against a kind's slots.
 SLOW_SECONDS = 2.0
-# How long to wait after the database failed, or code that no row is to blame for.
+# How long to wait after the database, or the loop itself, failed.
 TROUBLE_WAIT_SECONDS = 1.0
+# How long a kind of work rests whose query is broken.
+BROKEN_SECONDS = 30.0
 # The owner of rows that belong to no workspace.
 NOBODY = 0
 
@@ -86,6 +88,8 @@ class Worker:
         # By kind and workspace: when it last got a turn, and whether its last job went badly.
         self.served: dict[tuple[str, int], float] = {}
         self.failing: set[tuple[str, int]] = set()
+        # Kinds whose query is broken, and until when they rest.
+        self.broken_until: dict[str, float] = {}
         # With `run_once`: rows that had their attempt.
         self.is_once = False
         self.had: set[tuple[str, int]] = set()
@@ -138,7 +142,7 @@ class Worker:
         while self.unsaid:
             self._put_off(*self.unsaid[0])
             self.unsaid.pop(0)
-        return sum(self._fill(kind) for kind in self.kinds)
+        return sum(map(self._fill_safely, self.kinds))
 
     def _begin(self) -> None:
         self.presence.begin()
@@ -164,6 +168,20 @@ class Worker:
                 keys, claims = [job.key for job in held], {job.claim for job in held}
                 kind.rows.renew(keys, claims, now)
         self.beat_at = time.monotonic()
+
+    def _fill_safely(self, kind: Kind) -> int:
+        """A kind whose query is broken must not end the work of the others."""
+        if self.broken_until.get(kind.name, 0.0) > time.monotonic():
+            return 0
+        try:
+            return self._fill(kind)
+        except Error:
+            raise
+        except Exception:
+            log.exception("kind of work failed", kind=kind.name)
+            self.broken_until[kind.name] = time.monotonic() + BROKEN_SECONDS
+            self.failures += 1
+            return 0
 
     def _fill(self, kind: Kind) -> int:
         running = [job for job in self.jobs if job.kind is kind]
@@ -247,10 +265,8 @@ class Worker:
             self.wake.set()
 
     def _do(self, job: Job) -> None:
-        # Called without a name, it would load every related row.
-        related = job.kind.related or (None,)
-        rows = job.kind.rows.select_related(*related)
-        row = rows.filter(pk=job.key, claim=job.claim).first()
+        rows = job.kind.rows.filter(pk=job.key, claim=job.claim)
+        row = (rows.select_related(*job.kind.related) if job.kind.related else rows).first()
         if row is None:
             raise ClaimLost
         attempts = row.attempts

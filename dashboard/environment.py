@@ -1,9 +1,12 @@
 """The process's environment, read once by settings. Knows no Django but its errors."""
 
+import contextlib
+import errno
 import ipaddress
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-# Secrets that stand in tutorials, and so in attackers' lists.
+from batches.client import checked_base_url, parse_headers
+
+# Secrets that tutorials use, which attackers try first.
 PLACEHOLDERS = ("django-insecure-", "change", "secret", "example", "placeholder", "default")
+
+
+# What a credential may consist of: no spaces, line breaks, quotes or characters outside ASCII.
+CREDENTIAL = re.compile(r"[!#-&(-~]+")
+# How long SQLite waits for a lock: longer than our writes take, shorter than a person waits.
+BUSY_SECONDS = 5
+# A server that does not answer must not hold a page for minutes.
+CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -22,9 +35,10 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def text(self, name: str, default: str = "") -> str:
-        """The variable's value without surrounding blanks.
+        """The variable's value, without blanks or a pair of quotes around it.
 
-        Raises ImproperlyConfigured when both forms are given or the file cannot be read.
+        Docker's --env-file and others keep quotes that a shell would remove. Raises
+        ImproperlyConfigured when both forms are given or the file cannot be read.
         """
         value, path = self.variables.get(name), self.variables.get(f"{name}_FILE")
         if value and path:
@@ -34,10 +48,10 @@ class Environment:
                 value = Path(path).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
-        return (value or "").strip() or default
+        return unquoted((value or "").strip()) or default
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
-        """A comma-separated value, blanks and empty parts dropped."""
+        """The parts of a comma-separated value, without blanks and empty parts."""
         return [word.strip() for word in self.text(name).split(",") if word.strip()] or list(
             default
         )
@@ -67,24 +81,87 @@ class Environment:
         return number
 
 
-def kept_secret(path: Path, *, make: Any = lambda: secrets.token_urlsafe(50)) -> str:
+def unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1].strip()
+    return value
+
+
+def credential(name: str, value: str) -> str:
+    """The value of a variable that holds a key or token; empty when there is none.
+
+    Raises ImproperlyConfigured, without repeating the value, for what cannot be one.
+    """
+    if value and not CREDENTIAL.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} holds a space, a line break, a quote or a character outside ASCII. "
+            "Give the key alone."
+        )
+    if name == "ANTHROPIC_API_KEY" and value.startswith("sk-ant-admin"):
+        raise ImproperlyConfigured(
+            "ANTHROPIC_API_KEY holds an Admin key, which cannot see batches. Give an API key "
+            "there, and the Admin key in ANTHROPIC_ADMIN_KEY."
+        )
+    if name == "ANTHROPIC_ADMIN_KEY" and value.startswith("sk-ant-api"):
+        raise ImproperlyConfigured(
+            "ANTHROPIC_ADMIN_KEY holds an API key, which cannot read the cost report. Give an "
+            "Admin key (sk-ant-admin…) there, and the API key in ANTHROPIC_API_KEY."
+        )
+    return value
+
+
+def base_url(name: str, value: str) -> str:
+    """The API's address without `/v1` or `/v1/messages` at its end, as the official SDK takes it.
+
+    Raises ImproperlyConfigured for what is not an HTTP address; the message never holds it, as it
+    may contain a password.
+    """
+    try:
+        return str(checked_base_url(value)).rstrip("/")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}") from None
+
+
+def headers(name: str, value: str) -> dict[str, str]:
+    """The headers in `Name: value` lines; lines without a colon are skipped, as by the SDK.
+
+    Raises ImproperlyConfigured, without repeating a value, for what is no header and for one that
+    Batchboard must set itself.
+    """
+    try:
+        return parse_headers("\n".join(line for line in value.split("\n") if ":" in line))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}") from None
+
+
+def kept_secret(
+    path: Path, *, name: str = "", make: Callable[[], str] = lambda: secrets.token_urlsafe(50)
+) -> str:
     """The secret in `path`, made on first use, readable by its owner alone.
 
-    Two processes that start at once agree: the first to create the file wins.
+    Two processes that start at once agree: the first to create the file wins. Raises
+    ImproperlyConfigured when the file can be neither read nor made; `name` is the variable that
+    would make it unnecessary.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             draft.touch(mode=0o600)
             draft.write_text(make(), encoding="ascii")
             # A hard link appears whole or not at all, and never over an existing file.
-            path.hardlink_to(draft)
-    except FileExistsError:
-        pass
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The folder {path.parent} cannot be used for the file {path.name} "
+            f"({error.strerror}): set BATCHBOARD_VAR to a folder that can be written, or {name}."
+        ) from error
     finally:
-        draft.unlink(missing_ok=True)
-    return path.read_text(encoding="ascii").strip()
+        # On a read-only file system there is none, and looking for it may fail.
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def refuse_insecurity(*, debug: bool, secret_key: str, allowed_hosts: list[str]) -> None:
@@ -126,7 +203,7 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ImproperlyConfigured("DATABASE_URL is not an address that can be read.") from error
+        raise ImproperlyConfigured("DATABASE_URL is not a valid address.") from error
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path[1:])))
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
@@ -142,24 +219,42 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         "PORT": port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": {"connect_timeout": CONNECT_SECONDS} | dict(parse_qsl(parts.query)),
     }
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    """SQLite for several processes at once: readers never wait, writers queue."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """SQLite for several processes at once: readers never wait, writers queue.
+
+    Raises ImproperlyConfigured when the file, or its folder, cannot be written.
+    """
+    refuse_unwritable(path)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             # Without IMMEDIATE a transaction that reads before it writes fails at once
-            # when another has written in between, whatever the time-out.
+            # when another has written in between, whatever the timeout.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
+            "timeout": BUSY_SECONDS,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
             ),
         },
     }
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Makes the folder of SQLite's file. Raises ImproperlyConfigured where SQLite cannot write."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite keeps its journal beside the file.
+        for place in (path.parent, path):
+            if place.exists() and not os.access(place, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The database {path} cannot be written ({error.strerror}): make it and its folder "
+            "writable, or set BATCHBOARD_VAR or DATABASE_URL to another place."
+        ) from error

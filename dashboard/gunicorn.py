@@ -2,26 +2,52 @@
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-bind = f"{os.environ.get('BATCHBOARD_BIND') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+host = os.environ.get("BATCHBOARD_BIND") or "127.0.0.1"
+if ":" in host and not host.startswith("["):
+    # An IPv6 address, which needs brackets before a port.
+    host = f"[{host}]"
+bind = f"{host}:{os.environ.get('PORT') or '8000'}"
 worker_class = "gthread"
 # WEB_CONCURRENCY is gunicorn's own name for it.
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8
 # Longer than a page's slowest poll (30 s), so that a poll never pays for a new connection.
 keepalive = 75
-# A cancel may wait 10 s for the API; a results file streams for longer, but from a thread.
+# A cancel may wait 10 s for the API. A results file streams for longer, but from a thread.
 timeout = 60
-graceful_timeout = 6
-# Workers tell that they live by touching a file, which on a disk may block for seconds.
+# At most so long after SIGTERM until it has ended; less than dashboard.launch grants it.
+graceful_timeout = 15
+# Workers show that they are alive by touching a file, which on a disk may block for seconds.
 memory = Path("/dev") / "shm"
-worker_tmp_dir = str(memory) if memory.is_dir() else tempfile.gettempdir()
+if memory.is_dir() and os.access(memory, os.W_OK):
+    worker_tmp_dir = str(memory)
+else:
+    try:
+        worker_tmp_dir = tempfile.gettempdir()
+    except FileNotFoundError:
+        sys.exit("There is no folder for temporary files: set TMPDIR to one that can be written.")
 # No preloading: a database connection must not be shared by forked workers.
 preload_app = False
 loglevel = (os.environ.get("BATCHBOARD_LOG_LEVEL") or "info").lower()
 control_socket_disable = True
+
+
+def on_starting(_server: object) -> None:
+    """Ends here, in a sentence, when the settings cannot work: workers would print it each."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    try:
+        # Any setting: the first one loads them all.
+        _ = settings.SECRET_KEY
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
 
 
 def post_worker_init(_worker: object) -> None:

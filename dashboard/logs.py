@@ -1,8 +1,9 @@
-"""What the processes write: one line an event, with the request's id and person."""
+"""What the processes log: a line for each event, with the request's ID and the person."""
 
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -10,33 +11,31 @@ SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    # For records of logging, too: Django's are what a 500 leaves behind.
+    structlog.processors.format_exc_info,
 ]
+in_pairs = structlog.processors.KeyValueRenderer(
+    key_order=["timestamp", "level", "event"], drop_missing=True
+)
 
 
 def configuration(*, level: str, style: str) -> dict[str, Any]:
-    """Django's LOGGING for `style` "text" or "json"; sets structlog up to go through it.
+    """Django's LOGGING for `style` "text" or "json"; also sets structlog up to use it.
 
-    A line break or an escape sequence in foreign text comes out escaped, so that nothing from
-    outside can forge a line or paint a terminal.
+    Line breaks and escape sequences in a value are escaped, so that text from outside cannot forge
+    a line or color a terminal.
     """
     structlog.configure(
         processors=[
-            # First: what will not be written should cost nothing.
+            # First, so that what is not logged costs nothing.
             structlog.stdlib.filter_by_level,
             *SHARED,
-            structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.processors.KeyValueRenderer(
-            key_order=["timestamp", "level", "event"], drop_missing=True
-        )
-    )
+    renderer: Any = structlog.processors.JSONRenderer() if style == "json" else as_text
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -51,19 +50,31 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
             }
         },
         "handlers": {
-            # The worker sets its own logger to INFO; what is written is decided here.
+            # Some packages set a level of their own; this one decides.
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": level}
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # httpx logs one line for each call; the rounds say what matters.
+            # httpx logs a line for each call, the worker one for each round.
             "httpx": {"level": "WARNING"},
-            # Two lines for each poll of each viewer would bury everything else; a request that
-            # fails is still written, and every other line carries its request's id and person.
+            # Two lines for each poll of each viewer would bury everything else. A request that
+            # fails is still logged, and every other line carries its request's ID and person.
             "django_structlog.middlewares.request": {"level": "WARNING"},
             "django_tasks": {"level": "WARNING"},
             "django.tasks": {"level": "WARNING"},
         },
     }
+
+
+def as_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    """One line of `key=value` pairs, and below it the traceback, indented as no other line is."""
+    traceback = str(event.pop("exception", "")).splitlines()
+    return "\n".join(
+        [in_pairs(logger, name, event), *(f"    {printable(line)}" for line in traceback)]
+    )
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

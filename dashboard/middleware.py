@@ -1,4 +1,4 @@
-"""What htmx needs to know of a session that ran out."""
+"""Probes, whatever their Host header; and htmx requests whose session ran out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,15 +7,39 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
+from dashboard.views import health
+
+
+class ProbeMiddleware:
+    """Answers probes before the middleware that might refuse them or need the database.
+
+    Probes call a process by its own address, which ALLOWED_HOSTS does not name. They get nothing
+    that depends on the Host header, and /metrics still takes the token.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info
+        if path == "/healthz":
+            return health.healthz(request)
+        if path == "/readyz":
+            return health.readyz(request)
+        if path == "/metrics" and health.has_token(request):
+            return health.metrics(request)
+        return self.get_response(request)
+
 
 class HtmxLoginMiddleware:
-    """Sends a poll or a press without a session to the login page.
+    """Sends an htmx request without a session to the login page.
 
-    A plain redirect would put a login form into a card (ux.md 26).
+    A plain redirect would put the login form into a card (ux.md 26).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -35,7 +59,7 @@ class HtmxLoginMiddleware:
 
 
 def page_of(request: Any) -> str:
-    """The page that an htmx request came from, as a path of this site; else the list."""
+    """The path of the page that an htmx request came from; the list's for another site's page."""
     current = request.htmx.current_url or ""
     if not url_has_allowed_host_and_scheme(current, allowed_hosts={request.get_host()}):
         return resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -10,7 +10,10 @@ from batches.pricing import BadPrices, load_prices
 from dashboard import logs
 from dashboard.environment import (
     Environment,
+    base_url,
+    credential,
     database,
+    headers,
     is_loopback,
     kept_secret,
     refuse_insecurity,
@@ -19,11 +22,11 @@ from dashboard.environment import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
-# What a running copy writes. BATCHBOARD_VAR moves it, so that two copies can stand side by side.
+# What a running copy writes. Two copies on one machine need two folders.
 VAR_DIR = Path(env.text("BATCHBOARD_VAR", str(BASE_DIR / "var")))
 
 DEBUG = env.flag("DEBUG")
-SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key")
+SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key", name="SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 refuse_insecurity(debug=DEBUG, secret_key=SECRET_KEY, allowed_hosts=ALLOWED_HOSTS)
@@ -31,14 +34,19 @@ refuse_insecurity(debug=DEBUG, secret_key=SECRET_KEY, allowed_hosts=ALLOWED_HOST
 DATABASES = {"default": database(env.text("DATABASE_URL"), default_path=VAR_DIR / "batchboard.db")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The API, and how often it is asked.
-ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
-ANTHROPIC_AUTH_TOKEN = env.text("ANTHROPIC_AUTH_TOKEN")
-ANTHROPIC_CUSTOM_HEADERS: dict[str, str] = {}
-ANTHROPIC_WORKSPACE_ID = env.text("ANTHROPIC_WORKSPACE_ID")
-ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
-# Reads the organisation's cost report, and is used for nothing else.
-ANTHROPIC_ADMIN_KEY = env.text("ANTHROPIC_ADMIN_KEY")
+# The first workspace, read as the official SDK reads these variables. With both a key and a token
+# the SDK uses the key.
+ANTHROPIC_API_KEY = credential("ANTHROPIC_API_KEY", env.text("ANTHROPIC_API_KEY"))
+ANTHROPIC_AUTH_TOKEN = credential("ANTHROPIC_AUTH_TOKEN", env.text("ANTHROPIC_AUTH_TOKEN"))
+if ANTHROPIC_API_KEY:
+    ANTHROPIC_AUTH_TOKEN = ""
+ANTHROPIC_BASE_URL = base_url(
+    "ANTHROPIC_BASE_URL", env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+)
+ANTHROPIC_CUSTOM_HEADERS = headers("ANTHROPIC_CUSTOM_HEADERS", env.text("ANTHROPIC_CUSTOM_HEADERS"))
+ANTHROPIC_WORKSPACE_ID = credential("ANTHROPIC_WORKSPACE_ID", env.text("ANTHROPIC_WORKSPACE_ID"))
+# Reads the organization's cost report, and is used for nothing else.
+ANTHROPIC_ADMIN_KEY = credential("ANTHROPIC_ADMIN_KEY", env.text("ANTHROPIC_ADMIN_KEY"))
 BATCHBOARD_POLL_SECONDS = env.number("BATCHBOARD_POLL_SECONDS", 10, at_least=1, at_most=3600)
 BATCHBOARD_ENCRYPTION_KEYS = env.words("BATCHBOARD_ENCRYPTION_KEYS")
 if not BATCHBOARD_ENCRYPTION_KEYS:
@@ -50,7 +58,11 @@ if not BATCHBOARD_ENCRYPTION_KEYS:
             "print(Fernet.generate_key().decode())'"
         )
     BATCHBOARD_ENCRYPTION_KEYS = [
-        kept_secret(VAR_DIR / "encryption_key", make=lambda: Fernet.generate_key().decode())
+        kept_secret(
+            VAR_DIR / "encryption_key",
+            name="BATCHBOARD_ENCRYPTION_KEYS",
+            make=lambda: Fernet.generate_key().decode(),
+        )
     ]
 
 # Read here, so that no process starts with a price file that cannot be used.
@@ -83,6 +95,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Those above only add headers. Those below look at the Host header or the database.
+    "dashboard.middleware.ProbeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -91,7 +106,6 @@ MIDDLEWARE = [
     "dashboard.middleware.HtmxLoginMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -142,7 +156,7 @@ AXES_VERBOSE = False
 # How many proxies of your own stand before the web process and add to X-Forwarded-For.
 BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most=10))
 
-# Cookies and headers. Plain HTTP is for this machine alone: a public host means HTTPS.
+# Cookies and headers. Plain HTTP is for this machine alone; a public host means HTTPS.
 HTTPS = env.flag("BATCHBOARD_HTTPS", default=not all(map(is_loopback, ALLOWED_HOSTS)))
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = HTTPS
@@ -152,9 +166,14 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failed"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
+# An hour by default: browsers remember it, so that a longer time must be somebody's decision.
+HSTS_SECONDS = int(env.number("BATCHBOARD_HSTS_SECONDS", 3600, at_least=0, at_most=63_072_000))
+SECURE_HSTS_SECONDS = HSTS_SECONDS if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("BATCHBOARD_HSTS_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = env.flag("BATCHBOARD_HSTS_PRELOAD")
+# `check --deploy` asks for the two above. They bind other hosts of the domain, so they stay off
+# until somebody who owns the domain turns them on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
@@ -171,7 +190,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.text("BATCHBOARD_STATIC_ROOT", str(VAR_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -80,7 +80,7 @@ def version_of(programs: Path) -> int:
 
 
 @contextmanager
-def server(programs: Path, folder: Path) -> Iterator[str]:
+def server(programs: Path, folder: Path, *, options: str = SPEED) -> Iterator[str]:
     """Starts a server that only this machine reaches, through a socket in `folder`: its URL."""
     own_by_nobody(folder)
     data = folder / "data"
@@ -99,13 +99,23 @@ def server(programs: Path, folder: Path) -> Iterator[str]:
             "--locale=C",
         ]
     )
-    control = [programs / "pg_ctl", "-D", data, "-w"]
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' {SPEED}"
-    run([*control, "-l", folder / "log", "-o", options, "start"])
+    start(programs, folder, options=options)
     try:
         yield f"postgres://postgres@/batchboard?host={quote(str(folder), safe='')}"
     finally:
-        run([*control, "-m", "immediate", "stop"])
+        stop(programs, folder, "immediate")
+
+
+def start(programs: Path, folder: Path, *, options: str) -> None:
+    """Starts the server of `folder`, after a crash too."""
+    where = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
+    control = [programs / "pg_ctl", "-D", folder / "data", "-w"]
+    run([*control, "-l", folder / "log", "-o", f"{where} {options}", "start"])
+
+
+def stop(programs: Path, folder: Path, mode: str) -> None:
+    """Stops it: "fast" breaks connections off, "immediate" also skips writing things out."""
+    run([programs / "pg_ctl", "-D", folder / "data", "-w", "-m", mode, "stop"])
 
 
 def run(command: list[Any]) -> subprocess.CompletedProcess[str]:

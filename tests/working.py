@@ -20,12 +20,11 @@ def seen_worker() -> WorkerProcess:
     )
 
 
-def claim[T: Claimable](row: T, *related: str) -> T:
+def claim[T: Claimable](row: T) -> T:
     """The row as a worker has it that has just claimed it."""
     token, keys = type(row).objects.take([row.pk], timezone.now(), owner="tests")
     assert keys == [row.pk], "the row is not due"
-    rows = type(row).objects.filter(claim=token)
-    return rows.select_related(*related).get() if related else rows.get()
+    return type(row).objects.get(claim=token)
 
 
 def ingest(batch: Batch) -> bool:

@@ -1,5 +1,6 @@
 """The Message Batches API: typed values, errors sorted by what to do about them, streams."""
 
+from batches.client.address import checked_base_url, parse_headers
 from batches.client.errors import (
     ApiError,
     ApiRefused,
@@ -29,4 +30,6 @@ __all__ = [
     "TryLater",
     "Unreachable",
     "UnreadableBatch",
+    "checked_base_url",
+    "parse_headers",
 ]

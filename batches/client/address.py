@@ -1,6 +1,7 @@
 """Where calls go and what they carry: checked once, before anything is sent."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import httpx
@@ -9,18 +10,46 @@ type Auth = Literal["x-api-key", "bearer"]
 
 API_VERSION = "2023-06-01"
 USER_AGENT = "batchboard/0.1.0"
-# What may stand in a header's value without quoting; a key has no business holding anything else.
-HEADER_VALUE = re.compile(r"[!-~]+")
+# What may stand in a header's value without quoting; no key holds anything else.
+HEADER_WORD = re.compile(r"[!-~]+")
+HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+# A token of RFC 9110, 5.6.2.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Set by this client, or by HTTP itself.
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "anthropic-version",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-api-key",
+    }
+)
+# Endings that belong to a call, not to the address; half of all tools want the first of them.
+CALL_PATH = re.compile(r"/v1(/messages(/batches)?)?/*$")
 
 
 def checked_base_url(base_url: str) -> httpx.URL:
-    """The API's address; a path is kept as the prefix of every call.
+    """The API's address. A path is kept as the prefix of every call, without `/v1` at its end.
 
     Raises ValueError, whose sentence repeats no address that holds a password.
     """
     try:
         url = httpx.URL(base_url)
-        # What the resolver does later, where it would not raise an error of the network.
+        # The resolver does this later, where it would not raise a network error.
         url.host.encode("idna")
     except (httpx.InvalidURL, UnicodeError):
         raise ValueError("The API's address is not a URL.") from None
@@ -33,24 +62,69 @@ def checked_base_url(base_url: str) -> httpx.URL:
         raise ValueError("The API's address must not hold a query or a fragment.")
     if url.port is not None and not 0 < url.port < 65_536:
         raise ValueError("The API's address names a port that cannot exist.")
+    if ending := CALL_PATH.search(path := url.raw_path.decode("ascii")):
+        return url.copy_with(raw_path=path[: ending.start()].encode("ascii") or b"/")
     return url
 
 
-def request_headers(api_key: str, *, auth: Auth, workspace_id: str) -> dict[str, str]:
-    """What every request carries. Raises ValueError, whose sentence never repeats the key."""
-    if not HEADER_VALUE.fullmatch(api_key):
+def parse_headers(text: str) -> dict[str, str]:
+    """Extra headers, one `Name: value` a line, as in ANTHROPIC_CUSTOM_HEADERS of the SDK.
+
+    Unlike the SDK, which ignores such lines, raises ValueError for one without a colon and for
+    headers that cannot be sent. The sentence never repeats a value.
+    """
+    headers: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip()] = value.strip()
+        elif line.strip():
+            raise ValueError(f"Line {number} of the extra headers is not of the form Name: value.")
+    return checked_headers(headers)
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The same headers. Raises ValueError, whose sentence never repeats a value."""
+    seen: set[str] = set()
+    for name, value in headers.items():
+        # A line without a proper name may be a secret as a whole, so it is not repeated.
+        if not HEADER_NAME.fullmatch(name) or len(name) > 100:
+            raise ValueError(
+                "An extra header has a name that is empty or holds a character no name can have."
+            )
+        if name.lower() in FORBIDDEN_HEADERS:
+            raise ValueError(f"The extra header {name} is one that Batchboard sets itself.")
+        if name.lower() in seen:
+            raise ValueError(f"The extra header {name} is given twice.")
+        if not HEADER_VALUE.fullmatch(value):
+            raise ValueError(
+                f"The extra header {name} is empty or holds a line break or a character"
+                " outside ASCII."
+            )
+        seen.add(name.lower())
+    return dict(headers)
+
+
+def request_headers(
+    api_key: str, *, auth: Auth, workspace_id: str, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """What every request carries. Raises ValueError, whose sentence never repeats a secret."""
+    if not HEADER_WORD.fullmatch(api_key):
         raise ValueError(
             "The API key is empty or holds a space, a line break or a character outside ASCII."
         )
-    if workspace_id and not HEADER_VALUE.fullmatch(workspace_id):
-        raise ValueError("The workspace's id holds a character that no id can have.")
+    if workspace_id and not HEADER_WORD.fullmatch(workspace_id):
+        raise ValueError("The workspace's ID holds a character that no ID can have.")
     if auth not in {"x-api-key", "bearer"}:
         raise ValueError("The key is sent either as x-api-key or as bearer.")
     headers = {
         "accept": "application/json",
+        # A few kB of a compressed answer may fill the memory.
+        "accept-encoding": "identity",
         "anthropic-version": API_VERSION,
         "user-agent": USER_AGENT,
     }
+    headers |= {name.lower(): value for name, value in checked_headers(extra).items()}
     if auth == "bearer":
         headers["authorization"] = f"Bearer {api_key}"
     else:

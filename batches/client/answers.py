@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from batches.client.errors import (
+    EDGE,
     ApiError,
     ApiRefused,
     BatchNotFound,
@@ -17,18 +18,22 @@ from batches.client.errors import (
 from batches.client.pacing import retry_after
 from batches.client.types import decode
 
-# Anything shorter is no secret, and blotting it out would only garble the API's words.
-SHORTEST_SECRET = 8
 SPEND_LIMIT = "enforced_spend_limit_reached"
+KINDS: dict[int, type[ApiError]] = {401: KeyRefused, 402: KeyRefused, 403: KeyRefused}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, read whole."""
+    """One HTTP answer, read to its end, with every secret in it redacted.
+
+    An error's body is cut off after some kB. `is_encoded` is true where the body was
+    compressed and therefore not read.
+    """
 
     status: int
     headers: httpx.Headers
     body: bytes
+    is_encoded: bool = False
 
     @property
     def is_html(self) -> bool:
@@ -38,7 +43,7 @@ class Answer:
 
     @property
     def request_id(self) -> str:
-        """Names this answer to the vendor's support; empty where there is none."""
+        """Identifies this answer to Anthropic's support; empty where there is none."""
         return request_id(self.headers)
 
     @property
@@ -52,22 +57,27 @@ def request_id(headers: httpx.Headers) -> str:
     return _word(headers.get("request-id", ""))
 
 
-def error_of(answer: Answer, *, secret: str) -> ApiError | None:
-    """The error that an answer stands for, None for success. Never holds the secret.
+def trace_id(headers: httpx.Headers, *, in_body: object = None) -> str:
+    """Identifies a failed answer: by its request ID, or by `cf-ray …` where it has none."""
+    named = request_id(headers) or _word(in_body)
+    edge = _word(headers.get("cf-ray", ""))
+    return named or (f"{EDGE}{edge}" if edge else "")
 
-    Branches on status and type only: the API's messages may change (api.anthropic.com's docs).
+
+def error_of(answer: Answer, *, about_batch: bool = False) -> ApiError | None:
+    """The error that an answer stands for, None for success.
+
+    Branches on status and type only: the API's messages may change. A 404 is a BatchNotFound
+    only if one batch was asked about.
     """
-    if 200 <= answer.status < 300:
+    if 200 <= answer.status < 300 and not answer.is_encoded:
         return None
-    problem = {
-        name: blotted(value, secret) if isinstance(value, str) else value
-        for name, value in _problem(answer.body).items()
-    }
+    problem = _problem(answer.body)
     message = problem.get("message")
-    if not isinstance(message, str):
-        message = blotted(_without_words(answer), secret)
-    error = _sorted(answer, problem, message)
-    match answer.headers.get("x-should-retry"):
+    # No other text is repeated: it may be a page of an internal host.
+    told = message if isinstance(message, str) and message else _described(answer)
+    error = _sorted(answer, problem, told, about_batch=about_batch)
+    match answer.headers.get("x-should-retry", "").strip().lower():
         case "true":
             error.is_transient = True
         case "false":
@@ -75,31 +85,31 @@ def error_of(answer: Answer, *, secret: str) -> ApiError | None:
     return error
 
 
-def blotted(text: str, secret: str) -> str:
-    """The text with the secret, wherever a gateway echoed it, made unreadable."""
-    return text.replace(secret, "[API key]") if len(secret) >= SHORTEST_SECRET else text
-
-
-def _sorted(answer: Answer, problem: dict[str, Any], message: str) -> ApiError:
+def _sorted(
+    answer: Answer, problem: dict[str, Any], message: str, *, about_batch: bool
+) -> ApiError:
     status, wait = answer.status, retry_after(answer.headers)
     told: dict[str, Any] = {
         "status": status,
         "type": _word(problem.get("type")),
-        "request_id": answer.request_id or _word(problem.get("request_id")),
+        "request_id": trace_id(answer.headers, in_body=problem.get("request_id")),
     }
     if _passes_by_waiting(status, problem, wait):
         return TryLater(message, retry_after=wait, **told)
+    if answer.is_encoded:
+        return NotTheApi(message, **told)
     if status == 409:
         # A conflict may pass within seconds; when it does not, it is the API's answer.
         error = ApiRefused(message, **told)
         error.is_transient = True
         return error
     # The edge in front of the API answers 413 with a page of its own. Any other page comes from
-    # somebody else, who can neither refuse our key nor know our batches.
+    # someone else, who can neither refuse our key nor know our batches.
     if not 400 <= status < 500 or (answer.is_html and status not in {413, 429}):
         return NotTheApi(message, **told)
-    kinds: dict[int, type[ApiError]] = {401: KeyRefused, 403: KeyRefused, 404: BatchNotFound}
-    return kinds.get(status, ApiRefused)(message, **told)
+    if status == 404 and about_batch:
+        return BatchNotFound(message, **told)
+    return KINDS.get(status, ApiRefused)(message, **told)
 
 
 def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None) -> bool:
@@ -111,7 +121,7 @@ def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:
-    """The API's `error` object with the id beside it; empty when the body holds none."""
+    """The API's `error` object with the request ID beside it; empty when the body holds none."""
     try:
         document = decode(body, dict[str, Any])
     except ValueError:
@@ -120,14 +130,25 @@ def _problem(body: bytes) -> dict[str, Any]:
     return {"request_id": document.get("request_id")} | problem if isinstance(problem, dict) else {}
 
 
-def _without_words(answer: Answer) -> str:
+def _described(answer: Answer) -> str:
+    """What kind of answer this is, where it holds no message of the API's."""
+    if answer.is_encoded:
+        return "it sent a compressed answer, though it was asked not to."
     if answer.status == 413:
         return "the request is larger than the API takes."
+    if answer.status == 407:
+        return "the proxy asks for a name and password."
     if 300 <= answer.status < 400:
         return "it redirects elsewhere, and a redirect is never followed."
     if answer.is_html:
         return "it sent a web page instead of an answer."
-    return answer.body[:2000].decode("utf-8", "replace")
+    if not answer.body.strip():
+        return "it sent nothing more."
+    try:
+        decode(answer.body, object)
+    except ValueError:
+        return "it sent something that is not JSON."
+    return "it sent JSON that is not an error of the API's."
 
 
 def _word(value: object) -> str:

@@ -1,26 +1,30 @@
 """The one place where the API is called: both clients are made of this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from batches.client.address import Auth, checked_base_url, request_headers
-from batches.client.answers import Answer, blotted, error_of
+from batches.client.answers import Answer, error_of
 from batches.client.exchange import exchange, not_the_api
+from batches.client.network import NetworkTransport
+from batches.client.redaction import Redactor
 from batches.client.retries import TIMEOUT, Deadline, persist
 
 # Headers of answers that are logged, kept or shown.
-SHOWN_HEADERS = ("request-id", "anthropic-workspace-id")
+SHOWN_HEADERS = ("request-id", "anthropic-workspace-id", "cf-ray")
 
 
 class ApiClient:
     """A key, the one address it is sent to, and the connections there.
 
-    Raises ValueError for an address or a key that cannot be used. Calls are tried up to
-    `attempts` times within `total_seconds`. Pass `transport` to have them answered without a
-    network.
+    Raises ValueError for an address, a key or headers that cannot be sent, and for a proxy or
+    certificates in the environment that cannot be used. Calls are attempted up to `attempts`
+    times within `total_seconds`. `headers` are sent with every call, and their values are kept
+    as secret as the key. Pass `transport` to have calls answered without a network.
     """
 
     def __init__(
@@ -30,22 +34,29 @@ class ApiClient:
         *,
         auth: Auth = "x-api-key",
         workspace_id: str = "",
+        headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
         attempts: int = 3,
         total_seconds: float = 60.0,
     ) -> None:
-        self._secret = api_key
+        extra = headers or {}
+        url = checked_base_url(base_url)
+        sent = request_headers(api_key, auth=auth, workspace_id=workspace_id, extra=extra)
+        self._redactor = Redactor(api_key, extra.values())
         self._attempts = attempts
         self._total_seconds = total_seconds
-        # Loads the CA bundle, some 20 ms: make one client and keep it, not one per call.
         self._http = httpx.Client(
-            base_url=checked_base_url(base_url),
-            headers=request_headers(api_key, auth=auth, workspace_id=workspace_id),
+            base_url=url,
+            headers=sent,
             timeout=TIMEOUT,
             # The key must not travel on to wherever an answer points.
             follow_redirects=False,
-            transport=transport,
-            event_hooks={"response": [self._forget_echo]},
+            # Loads the CA bundle, some 20 ms: make one client and keep it, not one per call.
+            transport=transport or NetworkTransport(url),
+            trust_env=False,
+            # No answer may add to what is kept, or to what is sent.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            event_hooks={"response": [self._forget_headers]},
         )
 
     def __repr__(self) -> str:
@@ -66,11 +77,11 @@ class ApiClient:
         """Close the connections; the client cannot be used afterwards."""
         self._http.close()
 
-    def _forget_echo(self, response: httpx.Response) -> None:
-        # One that holds the key must not be shown.
+    def _forget_headers(self, response: httpx.Response) -> None:
+        # httpx parses it, but no redirect is followed.
+        response.headers.pop("location", None)
         for name in SHOWN_HEADERS:
-            told = response.headers.get(name, "")
-            if blotted(told, self._secret) != told:
+            if self._redactor.holds_secret(response.headers.get(name, "")):
                 del response.headers[name]
 
     def _ask(
@@ -80,14 +91,15 @@ class ApiClient:
         *,
         within: float | None = None,
         attempts: int | None = None,
+        about_batch: bool = False,
         **content: Any,
     ) -> Answer:
         deadline = Deadline(self._total_seconds if within is None else within)
 
         def ask_once() -> Answer:
             request = self._http.build_request(method, path, **content)
-            answer = exchange(self._http, request, deadline)
-            if error := error_of(answer, secret=self._secret):
+            answer = exchange(self._http, request, deadline, self._redactor)
+            if error := error_of(answer, about_batch=about_batch):
                 raise error
             return answer
 
@@ -95,7 +107,7 @@ class ApiClient:
 
 
 def read_answer[T](answer: Answer, read: Callable[[bytes], T]) -> T:
-    """What the body says. Raises NotTheApi where `read` raises ValueError."""
+    """The body, read. Raises NotTheApi where `read` raises ValueError."""
     try:
         return read(answer.body)
     except ValueError as error:

@@ -3,10 +3,12 @@
 from typing import ClassVar
 
 LONGEST_MESSAGE = 500
+# How an answer is named that never reached the API: by the edge in front of it.
+EDGE = "cf-ray "
 
 
 def printable(text: str) -> str:
-    """Text from outside on one line, without control characters or the ones that turn writing."""
+    """Text from outside on one line, without control or bidirectional formatting characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -14,11 +16,12 @@ class ApiError(Exception):
     """A call to the Batches API failed. `str(error)` is a sentence fit to show a person.
 
     `message` is the API's own words, printable and at most 500 characters long. `status` is None
-    where no answer came; `type` and `request_id` are empty where the answer held none.
+    where no answer came. `type` and `request_id` are empty where the answer held none; an answer
+    from the edge in front of the API is identified by `cf-ray …` instead of a request ID.
     """
 
-    lead: ClassVar[str] = "The call to the API failed"
-    # Whether the same call, repeated soon, may fare better; an answer may know better.
+    lead: ClassVar[str] = "The call to Anthropic's API failed"
+    # Whether the same call, repeated soon, may succeed. An answer may say otherwise.
     is_transient: bool = False
 
     def __init__(
@@ -34,31 +37,37 @@ class ApiError(Exception):
         code = " ".join(str(part) for part in (self.status, self.type) if part)
         sentence = self.lead + (f" ({code})" if code else "")
         sentence += f": {self.message}" if self.message else "."
-        return sentence + (f" (request id {self.request_id})" if self.request_id else "")
+        if not self.request_id:
+            return sentence
+        kind = "" if self.request_id.startswith(EDGE) else "request ID "
+        return f"{sentence} ({kind}{self.request_id})"
 
 
 class BatchNotFound(ApiError):
-    """404, or an id that no batch can have. One 404 proves nothing: ask again minutes later."""
+    """404 for one batch, or an ID that no batch can have.
 
-    lead = "The API has no such batch"
+    One 404 proves nothing: ask again minutes later.
+    """
+
+    lead = "Anthropic has no such batch"
 
 
 class ApiRefused(ApiError):
-    """The API understood and said no; the same call will get the same answer."""
+    """The API understood the request and refused it. The same call will get the same answer."""
 
-    lead = "The API refused the request"
+    lead = "Anthropic refused the request"
 
 
 class KeyRefused(ApiRefused):
-    """401 or 403: nothing will work until the key, or what it may do, is changed."""
+    """401, 402 or 403: Anthropic refuses this key now; it may pass."""
 
-    lead = "The API refused the key"
+    lead = "Anthropic refused the key"
 
 
 class TryLater(ApiError):
     """The API cannot answer now. `retry_after` is the seconds it asked for, None if it did not."""
 
-    lead = "The API asks to try again later"
+    lead = "Anthropic asks to try again later"
     is_transient = True
 
     def __init__(
@@ -75,9 +84,9 @@ class TryLater(ApiError):
 
 
 class Unreachable(ApiError):
-    """No whole answer came: no network, a timeout, a cut body. What was asked may have happened."""
+    """No complete answer came: no network, a timeout, a cut body. The request may have been met."""
 
-    lead = "No answer from the API"
+    lead = "Anthropic's API did not answer"
     is_transient = True
 
 

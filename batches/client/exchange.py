@@ -1,54 +1,73 @@
 """One request and its answer, with the network's failures in our own words."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import httpcore
 import httpx
 
-from batches.client.answers import Answer, error_of, request_id
+from batches.client.answers import Answer, error_of, request_id, trace_id
 from batches.client.errors import NotTheApi, Unreachable
+from batches.client.redaction import Redactor
 from batches.client.retries import Deadline
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 batches weighs less than one MiB.
-LARGEST_BODY_BYTES = 64 * 1024 * 1024
+# A page of 1,000 batches weighs less than one MiB, and 1,000 of the largest that are taken fit.
+LARGEST_BODY_BYTES = 16 * 1024 * 1024
+# An error of the API's takes some hundred bytes.
+LARGEST_ERROR_BYTES = 64 * 1024
 
 
-def exchange(http: httpx.Client, request: httpx.Request, deadline: Deadline) -> Answer:
+def exchange(
+    http: httpx.Client, request: httpx.Request, deadline: Deadline, redactor: Redactor
+) -> Answer:
     """The whole answer, whatever its status. Raises Unreachable or NotTheApi."""
     deadline.check()
-    with failures_translated(), deadline.bounding(request):
+    with failures_translated(deadline), deadline.bounding():
         response = http.send(request, stream=True)
-        return _read(response, deadline)
+        return _read(response, deadline, redactor)
 
 
 def open_stream(
-    http: httpx.Client, request: httpx.Request, deadline: Deadline, *, secret: str
+    http: httpx.Client, request: httpx.Request, deadline: Deadline, redactor: Redactor
 ) -> httpx.Response:
-    """A successful answer whose body is still to be read, and which the caller closes.
+    """A successful answer about one batch, whose body the caller reads and closes.
 
     Raises ApiError for any other answer. The deadline does not hold for the body.
     """
     deadline.check()
-    with failures_translated(), deadline.bounding(request):
+    with failures_translated(deadline), deadline.bounding():
         response = http.send(request, stream=True)
-        if response.is_success and not Answer(response.status_code, response.headers, b"").is_html:
+        bare = Answer(response.status_code, response.headers, b"", _is_encoded(response))
+        if response.is_success and not bare.is_html and not bare.is_encoded:
             _note(response)
             return response
-        answer = _read(response, deadline)
-    raise error_of(answer, secret=secret) or not_the_api(answer, "no results came.")
+        answer = _read(response, deadline, redactor)
+    raise error_of(answer, about_batch=True) or not_the_api(answer, "no results came.")
 
 
-def chunks_of(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it arrives. Raises Unreachable, with the answer's request id, if it is cut."""
+def chunks_of(response: httpx.Response, *, stall_seconds: float) -> Iterator[bytes]:
+    """The body as it arrives, byte for byte.
+
+    Raises Unreachable, with the answer's request ID, if it is cut off or the next piece takes
+    more than `stall_seconds`.
+    """
+    chunks = _raw(response)
     try:
         with failures_translated():
-            # Without a chunk size: httpx would hold data back until it could fill one.
-            yield from response.iter_bytes()
+            while True:
+                # Not only each read: any number of them may bring no piece.
+                with Deadline(stall_seconds).bounding():
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                if chunk:
+                    yield chunk
     except Unreachable as error:
-        error.request_id = request_id(response.headers)
+        error.request_id = trace_id(response.headers)
         raise
 
 
@@ -56,45 +75,71 @@ def not_the_api(answer: Answer, problem: str) -> NotTheApi:
     """The error for a successful answer that cannot be read."""
     if answer.is_html:
         problem = "it sent a web page instead of an answer."
-    return NotTheApi(problem, status=answer.status, request_id=answer.request_id)
+    return NotTheApi(problem, status=answer.status, request_id=trace_id(answer.headers))
 
 
 @contextmanager
-def failures_translated() -> Iterator[None]:
-    """Raises Unreachable or NotTheApi in place of httpx's own errors."""
+def failures_translated(deadline: Deadline | None = None) -> Iterator[None]:
+    """Raises Unreachable in place of the errors of httpx and httpcore."""
     try:
         yield
-    except httpx.ConnectTimeout as error:
+    except (httpx.ConnectTimeout, httpcore.ConnectTimeout) as error:
         raise Unreachable("no connection in time.") from error
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, httpcore.TimeoutException) as error:
+        if deadline:
+            deadline.check()
         raise Unreachable("nothing came in time.") from error
-    except httpx.DecodingError as error:
-        raise NotTheApi("its answer is not compressed as it says.") from error
-    except httpx.RemoteProtocolError:
+    except (httpx.ProxyError, httpcore.ProxyError) as error:
+        # The text of an HTTP proxy's own answer is not repeated.
+        status = re.match(r"\d{3}", str(error))
+        raise Unreachable(
+            f"the proxy refused to connect ({status[0]})." if status else f"the proxy: {error}"
+        ) from None
+    except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError):
         # Its text may quote what came, whatever that was: an echo of the key too.
         raise Unreachable("the answer was cut short, or is not HTTP.") from None
-    except httpx.RequestError as error:
+    except (httpx.RequestError, httpcore.NetworkError, httpcore.ProtocolError) as error:
         raise Unreachable(str(error) or "the connection failed.") from error
 
 
-def _read(response: httpx.Response, deadline: Deadline) -> Answer:
+def _read(response: httpx.Response, deadline: Deadline, redactor: Redactor) -> Answer:
     _note(response)
-    chunks: list[bytes] = []
-    size = 0
     with closing(response):
-        for chunk in response.iter_bytes():
-            # httpx bounds the wait for each read; only this bounds a slow drip of them.
-            deadline.check()
-            size += len(chunk)
-            if size > LARGEST_BODY_BYTES:
-                raise NotTheApi(f"its answer is longer than {LARGEST_BODY_BYTES} bytes.")
-            chunks.append(chunk)
-    return Answer(response.status_code, response.headers, b"".join(chunks))
+        is_encoded = _is_encoded(response)
+        body = b"" if is_encoded else _body(response, deadline)
+    return Answer(response.status_code, response.headers, redactor.redact(body), is_encoded)
+
+
+def _body(response: httpx.Response, deadline: Deadline) -> bytes:
+    body = bytearray()
+    for chunk in _raw(response):
+        # Bounds a slow drip, also where `transport` is not our own.
+        deadline.check()
+        body += chunk
+        if not response.is_success and len(body) >= LARGEST_ERROR_BYTES:
+            # The status says enough. The rest is not read.
+            return bytes(body[:LARGEST_ERROR_BYTES])
+        if len(body) > LARGEST_BODY_BYTES:
+            raise NotTheApi(f"its answer is longer than {LARGEST_BODY_BYTES:,} bytes.")
+    return bytes(body)
+
+
+def _raw(response: httpx.Response) -> Iterator[bytes]:
+    # Not `iter_bytes`, which undoes compression, nor `iter_raw`, which refuses the answers of
+    # httpx.MockTransport.
+    if not isinstance(response.stream, httpx.SyncByteStream):
+        raise TypeError("A transport answers with a synchronous stream.")
+    return iter(response.stream)
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    named = response.headers.get("content-encoding", "").lower().split(",")
+    return any(each.strip() not in {"", "identity"} for each in named)
 
 
 def _note(response: httpx.Response) -> None:
     log.debug(
-        "%s %s: %s, request id %s",
+        "%s %s: %s, request ID %s",
         response.request.method,
         response.request.url.path,
         response.status_code,

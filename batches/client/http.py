@@ -9,7 +9,7 @@ import httpx
 
 from batches.client.answers import Answer
 from batches.client.caller import ApiClient, read_answer
-from batches.client.errors import NotTheApi
+from batches.client.errors import ApiError, NotTheApi
 from batches.client.exchange import chunks_of, not_the_api, open_stream
 from batches.client.pacing import pause_seconds
 from batches.client.retries import Deadline, persist
@@ -25,12 +25,12 @@ from batches.client.types import (
 log = logging.getLogger(__name__)
 
 PATH = "v1/messages/batches"
-# A batch may weigh 256 MB; the vendor's own SDK gives a call ten minutes.
+# A batch may weigh 256 MB; Anthropic's own SDK gives a call ten minutes.
 CREATE_SECONDS = 600.0
-# Within a results file that comes at all, so long a silence means that no more will.
+# If the next piece of a results file takes longer, no more of it will come.
 STALL_SECONDS = 30.0
 RESULTS_TIMEOUT = httpx.Timeout(connect=5, read=STALL_SECONDS, write=30, pool=10)
-ANOTHER_BATCH = "it told of another batch than the one asked about."
+ANOTHER_BATCH = "it answered about another batch than the one asked for."
 
 
 class BatchClient(ApiClient):
@@ -40,9 +40,8 @@ class BatchClient(ApiClient):
             batch = client.cancel("msgbatch_…")
             assert batch.processing_status == "canceling"
 
-    Raises ValueError for an address or a key that cannot be used, and every method raises
-    ApiError. Reads and `cancel` are tried up to `attempts` times within `total_seconds`; `create`
-    and `delete` are tried once. Pass `transport` to have requests answered without a network.
+    Raises ValueError as ApiClient does, and every method raises ApiError. Reads and `cancel` are
+    attempted up to `attempts` times within `total_seconds`; `create` and `delete` once.
     """
 
     def list_page(
@@ -50,16 +49,19 @@ class BatchClient(ApiClient):
     ) -> BatchPage:
         """One page, newest first: of batches older than `after_id`, or newer than `before_id`.
 
-        An item that cannot be read stands in the page's `unreadable` and hides no other.
+        An item that cannot be read goes to the page's `unreadable` and hides no other. Raises
+        NotTheApi for a page of more than `limit` items.
         """
         cursors = {"after_id": after_id, "before_id": before_id}
         given = {name: possible_id(cursor) for name, cursor in cursors.items() if cursor}
-        answer = self._ask("GET", PATH, params={"limit": limit, **given})
+        with self._missing_api_named():
+            answer = self._ask("GET", PATH, params={"limit": limit, **given})
         pause = pause_seconds(answer.headers)
         return read_answer(
             answer,
             lambda body: read_page(
                 body,
+                limit=limit,
                 request_id=answer.request_id,
                 workspace_id=answer.workspace_id,
                 pause_seconds=pause,
@@ -69,8 +71,8 @@ class BatchClient(ApiClient):
     def iter_batches(self, *, limit: int = 1000) -> Iterator[RemoteBatch]:
         """Every batch, newest first, fetched a page of `limit` at a time.
 
-        Items that cannot be read are left out and logged; `list_page` tells them. Raises NotTheApi
-        for a list that repeats itself or has no way on.
+        Items that cannot be read are skipped and logged; `list_page` returns them. Raises NotTheApi
+        for a list that repeats itself or does not say how to go on.
         """
         cursor: str | None = None
         seen: set[str] = set()
@@ -89,39 +91,40 @@ class BatchClient(ApiClient):
     def create(self, requests: Sequence[Mapping[str, Any]]) -> RemoteBatch:
         """Submit requests, each `{"custom_id": …, "params": …}`, as a new batch.
 
-        Never tried twice, since the API cannot tell a repeat from a second batch: after
-        Unreachable or TryLater the batch may exist. Raises ValueError or TypeError for what JSON
-        cannot hold.
+        Never retried, since the API cannot tell a repeat from a second batch: after Unreachable
+        or TryLater the batch may exist. Raises ValueError or TypeError for what JSON cannot hold.
         """
-        answer = self._ask(
-            "POST",
-            PATH,
-            json={"requests": [dict(request) for request in requests]},
-            within=CREATE_SECONDS,
-            attempts=1,
-        )
-        return read_answer(answer, lambda body: read_batch(body, request_id=answer.request_id))
+        with self._missing_api_named():
+            answer = self._ask(
+                "POST",
+                PATH,
+                json={"requests": [dict(request) for request in requests]},
+                within=CREATE_SECONDS,
+                attempts=1,
+            )
+        return _read_batch(answer)
 
     def retrieve(self, batch_id: str, *, within: float | None = None) -> RemoteBatch:
         """One batch as it stands now, in at most `within` seconds. Raises BatchNotFound."""
         path = f"{PATH}/{possible_id(batch_id)}"
-        return _read_about(batch_id, self._ask("GET", path, within=within))
+        return _read_about(batch_id, self._ask("GET", path, within=within, about_batch=True))
 
     def cancel(self, batch_id: str, *, within: float | None = None) -> RemoteBatch:
         """Ask for cancellation, in at most `within` seconds, pauses included.
 
-        The batch is `canceling` until requests that can't be interrupted are done. Safe to repeat;
-        after an error the batch itself, retrieved, tells whether it was taken.
+        The batch is `canceling` until requests that can't be interrupted are done. Safe to repeat.
+        After an error, retrieve the batch to learn whether it is being canceled.
         """
         path = f"{PATH}/{possible_id(batch_id)}/cancel"
-        return _read_about(batch_id, self._ask("POST", path, within=within))
+        return _read_about(batch_id, self._ask("POST", path, within=within, about_batch=True))
 
     def delete(self, batch_id: str) -> str:
         """Delete an ended batch with its results, and return its id.
 
-        Never tried twice: a repeat of one whose answer was lost would only say 404.
+        Never retried: repeating a delete whose answer was lost would only get a 404.
         """
-        answer = self._ask("DELETE", f"{PATH}/{possible_id(batch_id)}", attempts=1)
+        path = f"{PATH}/{possible_id(batch_id)}"
+        answer = self._ask("DELETE", path, attempts=1, about_batch=True)
         if read_answer(answer, read_deleted) != batch_id:
             raise not_the_api(answer, ANOTHER_BATCH)
         return batch_id
@@ -132,24 +135,49 @@ class BatchClient(ApiClient):
     ) -> Iterator[Iterator[bytes]]:
         """The results file's bytes as they arrive, in pieces that end anywhere.
 
-        A cut stream, or one in which nothing comes for STALL_SECONDS, raises Unreachable; one
-        that ends too early without saying so does not: only the count of lines tells. Opening it
-        takes at most `within` seconds and is retried, reading never is.
+        A stream that is cut off, or whose next piece takes more than STALL_SECONDS, raises
+        Unreachable. A file that ends too early without an error can only be told by its number
+        of lines. Opening takes at most `within` seconds and is retried; reading never is.
         """
         path = f"{PATH}/{possible_id(batch_id)}/results"
         deadline = Deadline(self._total_seconds if within is None else within)
 
         def opened() -> httpx.Response:
             request = self._http.build_request("GET", path, timeout=RESULTS_TIMEOUT)
-            return open_stream(self._http, request, deadline, secret=self._secret)
+            return open_stream(self._http, request, deadline, self._redactor)
 
         with closing(persist(opened, deadline, attempts=self._attempts)) as response:
-            yield chunks_of(response)
+            yield chunks_of(response, stall_seconds=STALL_SECONDS)
+
+    @contextmanager
+    def _missing_api_named(self) -> Iterator[None]:
+        """Raises NotTheApi where an answer says that there is no list of batches here."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status not in {404, 405}:
+                raise
+            address = str(self._http.base_url).rstrip("/")
+            raise NotTheApi(
+                f"there is no Message Batches API at {address}.",
+                status=error.status,
+                type=error.type,
+                request_id=error.request_id,
+            ) from None
+
+
+def _read_batch(answer: Answer) -> RemoteBatch:
+    return read_answer(
+        answer,
+        lambda body: read_batch(
+            body, request_id=answer.request_id, workspace_id=answer.workspace_id
+        ),
+    )
 
 
 def _read_about(batch_id: str, answer: Answer) -> RemoteBatch:
     """The batch in an answer, which must be the one asked about."""
-    batch = read_answer(answer, lambda body: read_batch(body, request_id=answer.request_id))
+    batch = _read_batch(answer)
     if batch.id != batch_id:
         raise not_the_api(answer, ANOTHER_BATCH)
     return batch

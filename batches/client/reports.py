@@ -1,4 +1,4 @@
-"""The organisation's cost report and its workspaces, which only an Admin key may read."""
+"""The organization's cost report and its workspaces, which only an Admin key may read."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from batches.client.answers import Answer
 from batches.client.caller import ApiClient, read_answer
-from batches.client.errors import ApiRefused, BatchNotFound, printable
+from batches.client.errors import printable
 from batches.client.exchange import not_the_api
 from batches.client.retries import Deadline
 from batches.client.types import Count, decode, moment
@@ -21,7 +21,7 @@ COST_BETA = "analytics-usage-cost-2026-08-24"
 # The longest range that one call may ask for, and the most rows of a page (api.md).
 LONGEST_RANGE = timedelta(days=31)
 ROWS_A_PAGE = 1000
-# Of one range: 6,000 workspaces that ran batches every day. What goes on for longer is no report.
+# Of one range: enough for 6,000 workspaces that run batches every day.
 MOST_PAGES = 200
 
 DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -38,8 +38,8 @@ Cursor = Annotated[str, Meta(max_length=4000)]
 class ReportedDay(Struct, frozen=True, kw_only=True):
     """What one workspace's batches cost on one UTC day, in US dollars; credits are negative.
 
-    `workspace_id` is empty for the organisation's default workspace. `requests` is None where
-    the report doesn't say.
+    `workspace_id` is empty for the organization's default workspace. `requests` is None where
+    the report does not say.
     """
 
     day: date
@@ -49,7 +49,7 @@ class ReportedDay(Struct, frozen=True, kw_only=True):
 
 
 class CostPage(Struct, frozen=True, kw_only=True):
-    """One page of the report. `refreshed_at` is when its figures were last brought up to date."""
+    """One page of the report. `refreshed_at` is when its figures were last updated."""
 
     days: tuple[ReportedDay, ...]
     refreshed_at: datetime | None
@@ -57,13 +57,13 @@ class CostPage(Struct, frozen=True, kw_only=True):
 
 
 class ReportClient(ApiClient):
-    """Speaks to the organisation's reports; one client serves any number of threads.
+    """Speaks to the organization's reports; one client serves any number of threads.
 
         with ReportClient("https://api.anthropic.com", admin_key) as client:
             for page in client.iter_costs(date(2026, 11, 1), date(2026, 11, 30)): ...
 
-    Raises ValueError for an address or a key that cannot be used, and every method raises
-    ApiError. Whatever is not as documented raises NotTheApi: half a report would be a wrong one.
+    Raises ValueError as ApiClient does, and every method raises ApiError. Anything that is not as
+    documented raises NotTheApi, since part of a report would be a wrong one.
     """
 
     def iter_costs(
@@ -82,7 +82,7 @@ class ReportClient(ApiClient):
             begin = edge
 
     def workspaces(self, *, within: float | None = None) -> list[tuple[str, str]]:
-        """Id and name of every workspace, archived ones too; the default one is not told."""
+        """ID and name of every workspace, including archived ones but not the default one."""
         asked = {"limit": ROWS_A_PAGE, "include_archived": "true"}
         answers = self._follow(
             WORKSPACES, asked, cursor="after_id", kind=_Workspaces, deadline=self._deadline(within)
@@ -103,7 +103,7 @@ class ReportClient(ApiClient):
             "time_bucket_width": "1d",
             "products[]": "message_batches_api",
             "group_by[]": "workspace_id",
-            # The oldest days first, which change no more: a row must not move to another page
+            # The oldest days first, which no longer change: a row must not move to another page
             # while pages are being read (the official SDK's cost_list_params).
             "order_by": "time",
             "order": "asc",
@@ -129,20 +129,14 @@ class ReportClient(ApiClient):
             if not page.has_more:
                 return
             if not page.following or page.following in seen or len(seen) >= MOST_PAGES:
-                raise not_the_api(answer, "its pages have no way on, or never end.")
+                raise not_the_api(answer, "its pages do not say how to go on, or never end.")
             seen.add(page.following)
             asked = asked | {cursor: page.following}
 
     def _read_only(self, path: str, asked: dict[str, Any], deadline: Deadline) -> Answer:
         deadline.check()
         headers = {"anthropic-beta": COST_BETA} if path == COST else {}
-        try:
-            return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
-        except BatchNotFound as error:
-            # What is missing here is the endpoint: no batch was asked about.
-            raise ApiRefused(
-                error.message, status=error.status, type=error.type, request_id=error.request_id
-            ) from None
+        return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
 
 
 class _Group(Struct):
@@ -201,9 +195,9 @@ def _page(report: _Report, answer: Answer, since: datetime, until: datetime) -> 
 def _read_row(row: _Row, since: datetime, until: datetime) -> ReportedDay:
     starting_at = moment(row.starting_at)
     if not since <= starting_at < until:
-        raise ValueError("it tells of a day that was not asked about")
+        raise ValueError("it reports a day that was not asked for")
     if row.ending_at and moment(row.ending_at) - starting_at > timedelta(days=1):
-        raise ValueError("its figures are not by the day, as was asked for")
+        raise ValueError("its figures are not by the day, as asked for")
     # Not repeated: it may be anything.
     if row.cost.currency.upper() != "USD":
         raise ValueError("its amounts are not in US dollars")
@@ -216,15 +210,15 @@ def _read_row(row: _Row, since: datetime, until: datetime) -> ReportedDay:
 
 
 def read_amount(text: str) -> Decimal:
-    """US dollars out of the API's decimal string of fractional cents, to twelve places.
+    """US dollars from the API's decimal string of fractional cents, to twelve places.
 
-    Raises ValueError for what is no amount of money that there can be.
+    Raises ValueError for text that cannot be an amount of money.
     """
     if not DECIMAL.fullmatch(text):
-        raise ValueError("an amount is no decimal number")
+        raise ValueError("an amount is not a decimal number")
     amount = ROOMY.divide(ROOMY.create_decimal(text), CENTS)
     if abs(amount) > LARGEST_AMOUNT:
-        raise ValueError("an amount is beyond all money")
+        raise ValueError("an amount is larger than any cost can be")
     return ROOMY.quantize(amount, PLACES)
 
 

@@ -4,15 +4,15 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import stamina
 
 from batches.client.errors import ApiError, TryLater, Unreachable
 
-# As the vendor's own SDK waits: half a second, doubling to eight, with jitter.
+# Like Anthropic's own SDK: half a second, doubling to eight, with jitter.
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 8.0
 
@@ -20,14 +20,14 @@ TIMEOUT = httpx.Timeout(connect=5, read=60, write=30, pool=10)
 
 
 class Deadline:
-    """The moment by which a call must be over, tries, pauses and reading included."""
+    """The moment by which a call must be over, including retries, pauses and reading."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._ends_at = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds left; negative once it has passed."""
+        """Seconds left; negative once the deadline has passed."""
         return self._ends_at - time.monotonic()
 
     def check(self) -> None:
@@ -36,34 +36,36 @@ class Deadline:
             raise Unreachable(f"the call was not over within {self.seconds:g} s.")
 
     @contextmanager
-    def bounding(self, request: httpx.Request) -> Iterator[None]:
-        """Within the block no timeout of the request is longer than what is left.
-
-        They shrink anew as each of its stages begins, and each holds for a single read: whoever
-        takes the body must also `check`.
-        """
-        timeouts: dict[str, float] = request.extensions["timeout"]
-        usual = dict(timeouts)
-
-        def shrink(event: str, _details: dict[str, Any]) -> None:
-            if event.endswith(".started"):
-                left = max(self.left(), 0.001)
-                timeouts.update({stage: min(limit, left) for stage, limit in timeouts.items()})
-
-        shrink("call.started", {})
-        request.extensions["trace"] = shrink
+    def bounding(self) -> Iterator[None]:
+        """Within the block, `time_for` gives no network operation more time than is left."""
+        token = _current.set(self)
         try:
             yield
         finally:
-            del request.extensions["trace"]
-            timeouts.update(usual)
+            _current.reset(token)
+
+
+# Network streams are shared by calls and cannot be told whose turn it is, so they look here.
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def time_for(limit: float | None) -> float | None:
+    """Seconds that the next network operation may take: `limit`, or less if the call must end.
+
+    Zero or negative once the current call's deadline has passed.
+    """
+    deadline = _current.get()
+    if deadline is None:
+        return limit
+    return deadline.left() if limit is None else min(limit, deadline.left())
 
 
 @dataclass(slots=True)
 class BackOff:
-    """Decides, as stamina's hook, about the next try: seconds to wait, or False to give up.
+    """Decides, as stamina's hook, about the next attempt: seconds to wait, or False to give up.
 
-    The API's own wish goes before ours; what would outlast the deadline is not begun.
+    A wait that the API asks for takes precedence over ours. A wait that would outlast the
+    deadline is not begun.
     """
 
     deadline: Deadline
@@ -80,6 +82,6 @@ class BackOff:
 
 
 def persist[T](call: Callable[[], T], deadline: Deadline, *, attempts: int) -> T:
-    """The call's value, from at most so many tries. Raises the last try's error."""
+    """Return the call's value after at most `attempts` attempts. Raises the last one's error."""
     keep_trying = stamina.RetryingCaller(attempts=attempts, timeout=None)
     return keep_trying(BackOff(deadline), call)

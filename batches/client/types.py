@@ -1,4 +1,4 @@
-"""What the API tells about batches, as values that do not change."""
+"""What the API says about batches, as values that do not change."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,18 @@ from msgspec import Meta, Struct
 from batches.client.errors import BatchNotFound, printable
 
 ID_FORM = r"\A[A-Za-z0-9_-]{1,200}\Z"
-# No true batch comes near this; a larger one would weigh down every page that shows it.
-LARGEST_BATCH_BYTES = 65_536
+# A true batch has some 700 bytes; a large one would slow down every page that shows it.
+LARGEST_BATCH_BYTES = 16_384
+# The most that one page may be asked for (api.md).
+MOST_ITEMS = 1000
+# 1,000 batches hold some 20,000 values. Each comma may make a Python object of 100 bytes or more.
+MOST_COMMAS = 100_000
 # A true batch has two. SQLite's JSON functions take no more than 1,000 levels.
 MOST_BRACKETS = 500
-# Databases keep whole numbers in 64 bits.
-LARGEST_COUNT = 2**63 - 1
-# Wide enough for any batch, and so far from the calendar's ends that reckoning never overflows.
+# A batch holds 100,000 requests at most. Databases sum whole numbers in 64 bits, and even a
+# million batches with five such counts each stay below that.
+LARGEST_COUNT = 10**12
+# Wide enough for any batch, and so far from the calendar's ends that arithmetic never overflows.
 YEARS = range(1970, 9000)
 MOMENTS = (
     "created_at",
@@ -33,7 +38,7 @@ Url = Annotated[str, Meta(max_length=2000)]
 
 
 class RequestCounts(Struct, frozen=True):
-    """How many of a batch's requests stand where. Before the end all of them are `processing`."""
+    """How many of a batch's requests are in which state. Before the end all are `processing`."""
 
     processing: Count
     succeeded: Count
@@ -43,15 +48,16 @@ class RequestCounts(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """The number of requests in the batch: the API tells it in no other way."""
+        """The number of requests in the batch, which the API does not say otherwise."""
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
 class RemoteBatch(Struct, frozen=True, kw_only=True):
     """One batch as the API described it at one moment; every datetime is in UTC.
 
-    `raw` is the JSON object as it came, unknown fields included, and `request_id` names the
-    answer that brought it.
+    `raw` is the JSON object as it came, unknown fields included. `request_id` identifies the
+    answer that brought it, and `workspace_id` is what that answer calls the key's workspace;
+    each is empty where the answer did not say.
     """
 
     id: BatchId
@@ -71,7 +77,10 @@ class RemoteBatch(Struct, frozen=True, kw_only=True):
 
 
 class UnreadableBatch(Struct, frozen=True):
-    """An item of the list that is no batch we can read. `id` is empty if even that is missing."""
+    """An item of the list that cannot be read as a batch.
+
+    `id` is empty if even that is missing, and `raw` is None for an item that is too large.
+    """
 
     id: str
     problem: str
@@ -79,7 +88,7 @@ class UnreadableBatch(Struct, frozen=True):
 
 
 class BatchPage(Struct, frozen=True, kw_only=True):
-    """One page of the list, newest first. `pause_seconds` is to be waited before the next call.
+    """One page of the list, newest first. Wait `pause_seconds` before the next call.
 
     `workspace_id` is what the API calls the key's workspace; empty where it did not say.
     """
@@ -105,22 +114,26 @@ class _Listed(Struct):
     last_id: Any = None
 
 
+class _Named(Struct):
+    id: Any = None
+
+
 class _Deleted(Struct):
     id: BatchId
 
 
-# Filled in by us, so an answer's own fields of these names are left where they are: in `raw`.
-_OURS = ("raw", "request_id")
+# Filled in by us, so an answer's own fields of these names stay in `raw` only.
+_OURS = ("raw", "request_id", "workspace_id")
 _THEIRS = tuple(name for name in RemoteBatch.__struct_fields__ if name not in _OURS)
 
 
 def possible_id(text: str) -> str:
-    """The same text, when a batch could have it as its id.
+    """The same text, if a batch can have it as its ID.
 
-    Raises BatchNotFound else, so that no hostile text ever becomes part of a path.
+    Raises BatchNotFound otherwise, so that no hostile text ever becomes part of a path.
     """
     if not re.match(ID_FORM, text):
-        raise BatchNotFound(f"no batch can have the id “{printable(text)[:80]}”.")
+        raise BatchNotFound(f"no batch can have the ID “{printable(text)[:80]}”.")
     return text
 
 
@@ -128,7 +141,7 @@ def moment(text: str) -> datetime:
     """The moment in UTC that a timestamp of RFC 3339 names, rounded to microseconds.
 
     A leap second (its section 5.6) counts as the second after it. Raises ValueError, whose
-    sentence does not repeat the text: it may be anything, a key that was echoed too.
+    sentence does not repeat the text, which may be anything.
     """
     is_leap = text[16:19] == ":60"
     try:
@@ -143,7 +156,12 @@ def moment(text: str) -> datetime:
 
 
 def decode[T](body: bytes | msgspec.Raw, type: type[T]) -> T:
-    """JSON from outside as `type`. Raises ValueError for every way in which it can be wrong."""
+    """JSON from outside as `type`. Raises ValueError for every way in which it can be wrong.
+
+    Also for more values than any answer holds: read, they would fill the memory.
+    """
+    if bytes(body).count(b",") > MOST_COMMAS:
+        raise ValueError("it holds more values than any answer of the API")
     try:
         return msgspec.json.decode(body, type=type)
     except RecursionError:
@@ -152,21 +170,31 @@ def decode[T](body: bytes | msgspec.Raw, type: type[T]) -> T:
         raise ValueError(str(error)) from None
 
 
-def read_batch(body: bytes | msgspec.Raw, *, request_id: str = "") -> RemoteBatch:
+def read_batch(
+    body: bytes | msgspec.Raw, *, request_id: str = "", workspace_id: str = ""
+) -> RemoteBatch:
     """The batch that a JSON object describes. Raises ValueError with what is wrong with it."""
     text = bytes(body)
-    if len(text) > LARGEST_BATCH_BYTES:
-        raise ValueError(f"it is longer than {LARGEST_BATCH_BYTES} bytes")
-    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
-        raise ValueError(f"it holds more than {MOST_BRACKETS} objects and lists")
+    if problem := _excess(text):
+        raise ValueError(problem)
     # PostgreSQL keeps no NUL in its text or JSON. In JSON it can only come escaped, and after an
     # escaped backslash the same six characters are plain text.
     if b"\\u0000" in text.replace(b"\\\\", b""):
         raise ValueError("it holds a NUL character")
-    return _batch(decode(text, dict[str, Any]), request_id)
+    raw = decode(text, dict[str, Any])
+    return _batch(raw, {"raw": raw, "request_id": request_id, "workspace_id": workspace_id})
 
 
-def _batch(raw: dict[str, Any], request_id: str) -> RemoteBatch:
+def _excess(text: bytes) -> str:
+    """What an item has too much of to be a batch, or nothing."""
+    if len(text) > LARGEST_BATCH_BYTES:
+        return f"it is longer than {LARGEST_BATCH_BYTES:,} bytes"
+    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
+        return f"it holds more than {MOST_BRACKETS} objects and lists"
+    return ""
+
+
+def _batch(raw: dict[str, Any], ours: dict[str, Any]) -> RemoteBatch:
     fields = {name: raw[name] for name in _THEIRS if name in raw}
     for name in MOMENTS:
         if isinstance(text := fields.get(name), str):
@@ -175,24 +203,32 @@ def _batch(raw: dict[str, Any], request_id: str) -> RemoteBatch:
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
     try:
-        batch = msgspec.convert(fields | {"raw": raw, "request_id": request_id}, RemoteBatch)
+        return msgspec.convert(fields | ours, RemoteBatch)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
-    if batch.request_counts.total > LARGEST_COUNT:
-        raise ValueError("its request counts sum to more than there can be")
-    return batch
 
 
 def read_page(
-    body: bytes, *, request_id: str = "", workspace_id: str = "", pause_seconds: float = 0.0
+    body: bytes,
+    *,
+    limit: int = MOST_ITEMS,
+    request_id: str = "",
+    workspace_id: str = "",
+    pause_seconds: float = 0.0,
 ) -> BatchPage:
-    """One page of the list, its unreadable items apart. Raises ValueError if it is no page."""
+    """One page of the list, its unreadable items apart.
+
+    Raises ValueError if it is no page, or has more than `limit` items.
+    """
     listed = decode(body, _Listed)
+    if len(listed.data) > min(limit, MOST_ITEMS):
+        raise ValueError("its page holds more items than were asked for")
     batches: list[RemoteBatch] = []
     unreadable: list[UnreadableBatch] = []
     for item in listed.data:
         try:
-            batches.append(read_batch(item, request_id=request_id))
+            batch = read_batch(item, request_id=request_id, workspace_id=workspace_id)
+            batches.append(batch)
         except ValueError as error:
             unreadable.append(_unreadable(item, problem=str(error)))
     return BatchPage(
@@ -209,19 +245,21 @@ def read_page(
 
 
 def _usable_id(value: object) -> str | None:
-    """The value as an id that can be asked for, None for any other."""
+    """The value if it can be asked for as an ID, None for any other."""
     return value if isinstance(value, str) and re.match(ID_FORM, value) else None
 
 
 def _unreadable(item: msgspec.Raw, *, problem: str) -> UnreadableBatch:
+    raw, named = None, None
     try:
-        raw = decode(item, object)
+        named = decode(item, _Named).id
+        if not _excess(bytes(item)):
+            raw = decode(item, object)
     except ValueError:
-        raw = None
-    named = raw.get("id") if isinstance(raw, dict) else None
+        pass
     return UnreadableBatch(id=_usable_id(named) or "", problem=printable(problem)[:300], raw=raw)
 
 
 def read_deleted(body: bytes) -> str:
-    """The id of the batch that was deleted. Raises ValueError if the answer does not say."""
+    """The ID of the batch that was deleted. Raises ValueError if the answer does not say."""
     return decode(body, _Deleted).id

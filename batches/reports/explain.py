@@ -1,6 +1,6 @@
 """What the mirror knows of the batches behind a gap between the vendor's report and ours."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -88,9 +88,7 @@ def _rows(
     # A batch lives for a day (api.md), so none that ended in the span is older than that.
     begin, end = start_of(min(days) - 2 * DAY), end_of(max(days))
     created, ended = (TruncDate(name, tzinfo=UTC) for name in ("created_at", "ended_at"))
-    batches = Batch.objects.filter(workspace__in=list(named))
-    if shared := sharing(named):
-        batches = batches.exclude(twin_of__in=shared)
+    batches = Batch.objects.filter(workspace__in=list(named)).exclude(twin_of__in=list(named))
     days_lived = (
         batches.filter(created_at__gte=begin, created_at__lt=end)
         .annotate(created=created, ended=ended)
@@ -103,11 +101,10 @@ def count_unpriced(
     named: Mapping[int, str], days: Sequence[date], models: Collection[str]
 ) -> dict[At, Seen]:
     """Batches that used any of the models, by day of creation and what `named` calls theirs."""
-    usage = BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
-    if shared := sharing(named):
-        usage = usage.exclude(batch__twin_of__in=shared)
     rows = (
-        usage.filter(day__range=(min(days), max(days)))
+        BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
+        .filter(day__range=(min(days), max(days)))
+        .exclude(batch__twin_of__in=list(named))
         .values_list("workspace_id", "day")
         .annotate(batches=Count("batch", distinct=True), sent=Sum("requests"))
     )
@@ -116,9 +113,3 @@ def count_unpriced(
         before = counted.get((day, named[pk]), Seen(0, 0))
         counted[day, named[pk]] = Seen(before.batches + batches, before.requests + requests)
     return counted
-
-
-def sharing(named: Mapping[int, str]) -> list[int]:
-    """Those of the workspaces that are one to Anthropic, so that both may mirror one batch."""
-    counts = Counter(named.values())
-    return [pk for pk, name in named.items() if counts[name] > 1]

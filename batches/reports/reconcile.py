@@ -17,13 +17,7 @@ from django.db.models import Sum
 from batches import costs
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
 from batches.models.usage import TOKEN_CLASSES
-from batches.reports.explain import (
-    Counted,
-    Seen,
-    count_batches,
-    count_unpriced,
-    sharing,
-)
+from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
 
 ZERO = Decimal(0)
 # Less than this is rounding.
@@ -260,8 +254,9 @@ def _ours(
     """What read batches cost, and the models among them that have no price."""
     named = _named(pairs)
     usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
-    if shared := sharing(named):
-        usage = usage.exclude(batch__twin_of__in=shared)
+    if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
+        # Two keys of one Anthropic workspace list the same batches.
+        usage = usage.exclude(batch__twin_of__in=list(named))
     amounts: dict[At, Decimal] = defaultdict(Decimal)
     unpriced: dict[At, set[str]] = defaultdict(set)
     groups = usage.values_list("workspace_id", "day", *PRICED_BY)

@@ -1,6 +1,6 @@
-"""`python -m dashboard.launch.demo`: `manage.py run --demo` in an environment of the demo's own.
+"""`python -m dashboard.launch.demo`: `manage.py run --demo` with an environment of its own.
 
-Not a management command: the environment must stand before Django reads its settings.
+Not a management command, because the environment must be set before Django reads its settings.
 """
 
 import os
@@ -8,24 +8,21 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from django.core.management import execute_from_command_line
-
 from batches.sandbox.app import ADMIN_KEY, KEYS
+from dashboard.command_line import execute
 from dashboard.launch.ports import PortRefused, sandbox_url, wanted_sandbox_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# What a shell may hold for a real copy, and must not reach the demo.
+# Configures a real copy, and must not reach the demo.
 FOREIGN = (
     "ALLOWED_HOSTS",
-    "ANTHROPIC_ADMIN_KEY",
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_BASE_URL",
     "CSRF_TRUSTED_ORIGINS",
     "DATABASE_URL",
     "DEBUG",
     "DJANGO_SETTINGS_MODULE",
     "SECRET_KEY",
 )
+FOREIGN_PREFIXES = ("ANTHROPIC_", "BATCHBOARD_")
 
 
 def main() -> None:
@@ -35,13 +32,13 @@ def main() -> None:
         sys.exit(str(error))
     os.environ.clear()
     os.environ.update(environ)
-    execute_from_command_line(["manage.py", "run", "--demo"])
+    execute(["manage.py", "run", "--demo"])
 
 
 def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment with a folder, a key and an address of the demo's own.
+    """The caller's environment, with the demo's own folder, key and address of the API.
 
-    Raises PortRefused for a SANDBOX_PORT that is no port.
+    Raises PortRefused for an invalid SANDBOX_PORT.
     """
     kept = {name: value for name, value in environ.items() if not is_foreign(name)}
     var = ROOT / (environ.get("BATCHBOARD_VAR") or "var") / "demo"
@@ -50,17 +47,21 @@ def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "ANTHROPIC_ADMIN_KEY": ADMIN_KEY,
         "ANTHROPIC_API_KEY": next(iter(KEYS)),
         "ANTHROPIC_BASE_URL": sandbox_url(wanted_sandbox_port(environ)),
-        # Only what goes wrong: the sign-ins stay the last thing on the screen.
+        # Only what goes wrong, so that the sign-ins stay the last thing on the screen.
         "BATCHBOARD_LOG_LEVEL": environ.get("BATCHBOARD_LOG_LEVEL") or "WARNING",
         "BATCHBOARD_POLL_SECONDS": "3",
         "BATCHBOARD_VAR": str(var),
+        # macOS has proxies outside of the environment, too.
+        "NO_PROXY": "*",
+        "no_proxy": "*",
     }
 
 
 def is_foreign(name: str) -> bool:
-    """Whether the variable, or the file it names, configures a real copy."""
-    name = name.removesuffix("_FILE")
-    return name in FOREIGN or name.startswith("BATCHBOARD_")
+    """Whether the variable, or the file it names, configures a real copy or a proxy."""
+    if name.lower().endswith("_proxy"):
+        return True
+    return name.startswith(FOREIGN_PREFIXES) or name.removesuffix("_FILE") in FOREIGN
 
 
 if __name__ == "__main__":

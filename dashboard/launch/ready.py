@@ -1,4 +1,4 @@
-"""Whether what was started really answers."""
+"""Whether the processes that were started really answer."""
 
 import http.client
 import ipaddress
@@ -16,13 +16,14 @@ class PageBroken(Exception):
 
 
 def web_host() -> str:
-    """The address at which this machine reaches the web process."""
-    bind = os.environ.get("BATCHBOARD_BIND") or HOST
+    """The host at which this machine reaches the web process, as it stands in a URL."""
+    bind = (os.environ.get("BATCHBOARD_BIND") or HOST).strip("[]")
     try:
-        is_every_address = ipaddress.ip_address(bind.strip("[]")).is_unspecified
+        if ipaddress.ip_address(bind).is_unspecified:
+            return HOST
     except ValueError:
-        is_every_address = False
-    return HOST if is_every_address else bind
+        return bind
+    return f"[{bind}]" if ":" in bind else bind
 
 
 def is_listening(host: str, port: int) -> bool:
@@ -33,7 +34,7 @@ def is_listening(host: str, port: int) -> bool:
 def pages_answer(port: int) -> bool:
     """Whether the web process serves its health page and its login page.
 
-    Raises PageBroken for an error of the page's own, which no waiting will mend.
+    Raises PageBroken for an error of the page itself, for which waiting does not help.
     """
     for path in ("/healthz", "/accounts/login/"):
         status = status_of(web_host(), port, path)
@@ -46,7 +47,7 @@ def pages_answer(port: int) -> bool:
 
 def status_of(host: str, port: int, path: str) -> int | None:
     """The status of a GET; None when nothing that speaks HTTP answers in time."""
-    # A copy for HTTPS alone sends plain requests away; this one comes as from its proxy.
+    # A copy that serves HTTPS alone redirects plain requests; this one comes as from its proxy.
     headers = {"Host": settings.ALLOWED_HOSTS[0].lstrip("."), "X-Forwarded-Proto": "https"}
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
@@ -59,13 +60,13 @@ def status_of(host: str, port: int, path: str) -> int | None:
 
 
 def all_mirrored_since(start: datetime) -> bool:
-    """Whether every workspace's first listing is whole, and heard of again since `start`."""
+    """Whether every workspace has been listed completely, and synced again since `start`."""
     enabled = Workspace.objects.filter(is_enabled=True)
     heard = enabled.filter(backfilled_at__isnull=False, last_synced_at__gte=start)
     return enabled.count() == heard.count()
 
 
 def last_errors() -> str:
-    """What the API last said to the workspaces whose round failed, for a person."""
+    """The last error of each workspace whose sync failed, for a person."""
     failed = Workspace.objects.exclude(error="")
     return " ".join(f"{each.name}: {each.error}" for each in failed)

@@ -5,8 +5,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches import cancel, tasks
+from batches import cancel
 from batches.models import AuditEvent, Batch, Cancellation
+from tests.working import claim
 
 State = Cancellation.State
 
@@ -30,11 +31,12 @@ def press(operator):
 
 @pytest.fixture
 def retry():
-    """The worker gets round to it, its back-off over."""
+    """A worker attempts it once more, its back-off over, if nobody else does."""
 
     def retry(cancellation: Cancellation) -> Cancellation:
-        Cancellation.objects.filter(pk=cancellation.pk).update(next_attempt_at=timezone.now())
-        tasks.confirm_cancellation.call(cancellation.pk)
+        Cancellation.objects.filter(pk=cancellation.pk).update(next_attempt_at=None)
+        for due in Cancellation.objects.open().due(timezone.now()):
+            cancel.attempt(claim(due))
         cancellation.refresh_from_db()
         return cancellation
 
@@ -76,7 +78,7 @@ def test_the_receipt_is_settled_when_the_batch_has_ended(mirrored, press, sandbo
     assert batch.outcome == "canceled"
 
 
-def test_the_wish_is_committed_before_the_api_is_called(
+def test_the_request_is_committed_before_the_api_is_called(
     committed, mirrored, operator, monkeypatch, sandbox
 ):
     batch = mirrored()
@@ -128,14 +130,14 @@ def test_a_lost_reply_is_made_good_by_what_the_mirror_sees(
     mirrored, operator, sandbox, sync, workspace
 ):
     batch = mirrored()
-    wish = cancel.request(batch, actor=operator, address="", reason="")
+    cancellation = cancel.request(batch, actor=operator, address="", reason="")
     # The process died after the API took it: nothing of the answer was stored.
     cancel.connect.client_for(workspace).cancel(batch.api_id)
 
     sync(workspace)
 
-    wish.refresh_from_db()
-    assert wish.state == State.ACCEPTED
+    cancellation.refresh_from_db()
+    assert cancellation.state == State.ACCEPTED
     assert sandbox.accepted_cancels(batch.api_id) == 1
 
 
@@ -143,13 +145,13 @@ def test_a_killed_attempt_is_taken_over_once_its_claim_has_lapsed(
     mirrored, operator, retry, sandbox
 ):
     batch = mirrored()
-    wish = cancel.request(batch, actor=operator, address="", reason="")
-    assert Cancellation.objects.claim(wish.pk, timezone.now())
-    assert retry(wish).state == State.REQUESTED
+    cancellation = cancel.request(batch, actor=operator, address="", reason="")
+    Cancellation.objects.take([cancellation.pk], timezone.now(), owner="killed")
+    assert retry(cancellation).state == State.REQUESTED
 
     Cancellation.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
 
-    assert retry(wish).state == State.ACCEPTED
+    assert retry(cancellation).state == State.ACCEPTED
 
 
 def test_a_batch_that_ended_meanwhile_is_told_so_and_asked_nothing(
@@ -177,7 +179,7 @@ def test_a_batch_that_ended_before_the_mirror_knew_overtakes_the_cancel(mirrored
     assert batch.outcome == "all_succeeded"
 
 
-def test_a_batch_canceled_elsewhere_meanwhile_grants_the_wish(mirrored, press, sandbox, workspace):
+def test_a_batch_canceled_elsewhere_meanwhile_is_accepted(mirrored, press, sandbox, workspace):
     batch = mirrored()
     cancel.connect.client_for(workspace).cancel(batch.api_id)
 
@@ -189,7 +191,7 @@ def test_a_batch_canceled_elsewhere_meanwhile_grants_the_wish(mirrored, press, s
 
 def test_a_refusal_stays_in_the_apis_own_words_with_the_request_id(mirrored, press, sandbox):
     batch = mirrored()
-    sandbox.fail_next("403", times=2)
+    sandbox.fail_next("400-spend", times=1, path="/cancel")
 
     cancellation = press(batch)
 
@@ -202,7 +204,7 @@ def test_a_refusal_stays_in_the_apis_own_words_with_the_request_id(mirrored, pre
 
 def test_after_a_refusal_cancel_can_be_pressed_again(mirrored, press, sandbox):
     batch = mirrored()
-    sandbox.fail_next("403", times=2)
+    sandbox.fail_next("400-spend", times=1, path="/cancel")
     refused = press(batch)
 
     again = press(batch)
@@ -255,20 +257,9 @@ def test_pressing_again_does_not_shorten_the_pause_that_the_api_asked_for(mirror
     assert len(sandbox.calls) == calls
 
 
-def test_an_open_wish_is_queued_from_its_row_and_not_twice_a_minute(mirrored, operator):
-    batch = mirrored()
-    cancel.request(batch, actor=operator, address="", reason="")
-
-    assert tasks.queue_due_work() == 1
-    assert tasks.queue_due_work() == 0
-
-    Cancellation.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
-    assert tasks.queue_due_work() == 1
-
-
 def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
     batch = mirrored(requests=2)
-    press(batch, reason="too dear")
+    press(batch, reason="too expensive")
     sandbox.finish(batch.api_id)
     sync(workspace)
 
@@ -279,11 +270,27 @@ def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
         "cancel accepted",
         "batch ended",
     ]
-    assert {event.actor for event in events} == {"operator"}
-    assert {event.reason for event in events} == {"too dear"}
-    assert {event.address for event in events} == {"192.0.2.7"}
+    assert {event.reason for event in events} == {"too expensive"}
     assert events[1].request_id.startswith("req_")
     assert events[2].outcome == "canceled: 2 of 2"
+
+
+def test_the_audit_names_the_person_for_the_request_and_anthropic_for_what_followed(
+    mirrored, press, sandbox, sync, workspace
+):
+    batch = mirrored(requests=2)
+    press(batch)
+    sandbox.finish(batch.api_id)
+    sync(workspace)
+
+    who = AuditEvent.objects.order_by("id").values_list("action", "actor", "address")
+
+    assert list(who) == [
+        ("cancel requested", "operator", "192.0.2.7"),
+        ("cancel accepted", "Anthropic", ""),
+        ("batch ended", "Anthropic", ""),
+    ]
+    assert AuditEvent.objects.exclude(action="cancel requested").filter(actor_id=None).count() == 2
 
 
 def test_ten_people_pressing_at_once_make_one_cancellation(

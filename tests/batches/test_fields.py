@@ -3,7 +3,6 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from batches.fields import WrongEncryptionKey
 from batches.models import Workspace
 
 
@@ -30,11 +29,35 @@ def test_an_older_key_still_reads_after_rotation(stored, settings):
     assert Workspace.objects.get().api_key == "sk-ant-secret"
 
 
-def test_a_wrong_key_is_a_loud_error_and_never_ciphertext(stored, settings):
+def test_with_a_wrong_key_the_row_is_read_without_the_secret(stored, settings):
     settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 
-    with pytest.raises(WrongEncryptionKey, match="BATCHBOARD_ENCRYPTION_KEYS"):
-        Workspace.objects.get()
+    row = Workspace.objects.get()
+
+    assert (row.name, row.api_key) == ("A", "")
+    assert row.has_undecryptable_secret
+
+
+def test_saving_a_row_that_cannot_be_decrypted_keeps_what_was_stored(stored, settings):
+    right = settings.BATCHBOARD_ENCRYPTION_KEYS
+    settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    row = Workspace.objects.get()
+    row.name = "B"
+
+    row.save()
+
+    settings.BATCHBOARD_ENCRYPTION_KEYS = right
+    assert Workspace.objects.get().api_key == "sk-ant-secret"
+
+
+def test_a_new_key_can_be_stored_over_one_that_cannot_be_decrypted(stored, settings):
+    settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    row = Workspace.objects.get()
+    row.api_key = "sk-ant-new"
+
+    row.save()
+
+    assert Workspace.objects.get().api_key == "sk-ant-new"
 
 
 def test_what_is_no_fernet_key_is_named(stored, settings):

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 import time_machine
 
+from batches import clock
 from batches.models import Batch, BatchUsage, CostReport, Ingestion, ReportedCost, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Line, reconcile
 from batches.results import derive_lost
-from tests.working import ingest
+from tests.working import claim, ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
@@ -49,7 +50,7 @@ def compare(sync):
             assert sync(workspace)
         for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
             ingest(batch)
-        assert fetch_report(NOON)
+        assert fetch_report(claim(CostReport.objects.the_one()))
         mine = {workspace.pk for workspace in workspaces}
         visible = mine if visible is None else {each.pk for each in visible}
         report = CostReport.objects.get()
@@ -141,7 +142,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     sync(workspace)
     sandbox.archive(lost)
     sync(workspace)
-    derive_lost(timezone.now())
+    derive_lost(clock.now())
 
     line = only_line(compare(workspace))
 

@@ -1,4 +1,4 @@
-"""Fetching the vendor's cost report: once an hour, whole or not at all, with a key of its own."""
+"""Fetching Anthropic's cost report: once an hour, whole or not at all, with a key of its own."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import httpx
 import pytest
+import time_machine
 from django.utils import timezone
 
-from batches import connect, tasks
-from batches.models import CostReport, ReportedCost
+from batches import connect
+from batches.models import ClaimLost, CostReport, ReportedCost
 from batches.reports import fetch as report
 from tests.client.upstream import Upstream, refusal, reply
+from tests.working import claim
 
 KEY = "sk-ant-admin01-0123456789"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -68,6 +70,23 @@ NOTHING = reply(json=body())
 A_DAY = reply(json=body(("2026-11-23", "wrkspc_1", "250", 7)))
 
 
+def due(now: datetime) -> bool:
+    return report.due_reports(now).exists()
+
+
+def take(now: datetime) -> None:
+    """Another worker has claimed the row at that moment."""
+    CostReport.objects.the_one()
+    CostReport.objects.take([1], now, owner="another")
+
+
+def fetch(now: datetime) -> bool:
+    """As a worker does at that moment, if the row is due: whether rows were written."""
+    with time_machine.travel(now, tick=False):
+        rows = list(report.due_reports(now))
+        return bool(rows) and report.fetch_report(claim(rows[0]))
+
+
 def stored() -> list[tuple]:
     return list(
         ReportedCost.objects.order_by("day", "api_workspace_id").values_list(
@@ -83,7 +102,7 @@ def amounts() -> list[Decimal]:
 def test_the_report_of_62_days_becomes_rows(upstream):
     costs = upstream(NOTHING, A_DAY)
 
-    assert report.fetch_report(NOW)
+    assert fetch(NOW)
 
     state = CostReport.objects.get()
     assert [(str(day), *rest) for day, *rest in stored()] == [
@@ -101,7 +120,7 @@ def test_rows_of_one_day_and_workspace_are_summed(upstream):
     rows = [(*day, "100.5", 3), (*day, "-50", 4), ("2026-11-23", None, "1", None)]
     upstream(NOTHING, reply(json=body(*rows)))
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
     assert [rest for _, *rest in stored()] == [
         ["", Decimal("0.01"), None],
@@ -112,7 +131,7 @@ def test_rows_of_one_day_and_workspace_are_summed(upstream):
 def test_the_oldest_refresh_of_all_pages_counts(upstream):
     upstream(reply(json=body(refreshed_at="2026-11-24T08:00:00Z")), NOTHING)
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
     assert CostReport.objects.get().refreshed_at.hour == 8
 
@@ -121,8 +140,8 @@ def test_without_a_key_nothing_is_ever_due_or_asked(upstream, settings):
     costs = upstream(NOTHING)
     settings.ANTHROPIC_ADMIN_KEY = ""
 
-    assert not report.due_report(NOW)
-    assert not report.fetch_report(NOW)
+    assert not due(NOW)
+    assert not fetch(NOW)
 
     assert not costs.requests
     assert not CostReport.objects.exists()
@@ -130,50 +149,32 @@ def test_without_a_key_nothing_is_ever_due_or_asked(upstream, settings):
 
 def test_it_is_asked_once_an_hour(upstream):
     costs = upstream(NOTHING)
-    report.fetch_report(NOW)
+    fetch(NOW)
     asked = len(costs.requests)
 
-    assert not report.due_report(NOW + timedelta(minutes=59))
-    assert not report.fetch_report(NOW + timedelta(minutes=59))
+    assert not due(NOW + timedelta(minutes=59))
+    assert not fetch(NOW + timedelta(minutes=59))
     assert len(costs.requests) == asked
-    assert report.due_report(NOW + timedelta(minutes=60))
-    assert report.fetch_report(NOW + timedelta(minutes=60))
-
-
-def test_it_is_queued_when_due_and_not_again_within_a_minute(upstream):
-    upstream(NOTHING)
-
-    queued = [report.due_report(NOW + timedelta(seconds=at)) for at in (0, 0.5, 59, 61, 62)]
-
-    assert queued == [True, False, False, True, False]
-
-
-def test_the_worker_fetches_what_the_mirror_queues(upstream, settings):
-    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
-    upstream(NOTHING, A_DAY)
-
-    assert tasks.queue_due_work() == 1
-    assert tasks.queue_due_work() == 0
-
-    assert CostReport.objects.get().fetched_at
+    assert due(NOW + timedelta(minutes=60))
+    assert fetch(NOW + timedelta(minutes=60))
 
 
 def test_only_one_of_two_workers_fetches(upstream):
     costs = upstream(NOTHING)
-    CostReport.objects.claim(NOW)
+    take(NOW)
 
-    assert not report.fetch_report(NOW + timedelta(seconds=30))
+    assert not fetch(NOW + timedelta(seconds=20))
 
     assert not costs.requests
 
 
 def test_a_killed_workers_claim_runs_out(upstream):
     upstream(NOTHING)
-    CostReport.objects.claim(NOW)
+    take(NOW)
 
-    assert not report.due_report(NOW + timedelta(minutes=4))
-    assert report.due_report(NOW + timedelta(minutes=6))
-    assert report.fetch_report(NOW + timedelta(minutes=6))
+    assert not due(NOW + timedelta(seconds=29))
+    assert due(NOW + timedelta(seconds=31))
+    assert fetch(NOW + timedelta(seconds=31))
 
 
 def test_whoever_lost_the_claim_writes_nothing(upstream, monkeypatch):
@@ -181,12 +182,13 @@ def test_whoever_lost_the_claim_writes_nothing(upstream, monkeypatch):
     names = report._names
 
     def overtaken(client):
-        CostReport.objects.update(claimed_until=NOW + timedelta(hours=1))
+        CostReport.objects.update(claim="another's")
         return names(client)
 
     monkeypatch.setattr(report, "_names", overtaken)
 
-    assert not report.fetch_report(NOW)
+    with pytest.raises(ClaimLost):
+        fetch(NOW)
 
     assert not stored()
     assert CostReport.objects.get().fetched_at is None
@@ -194,11 +196,11 @@ def test_whoever_lost_the_claim_writes_nothing(upstream, monkeypatch):
 
 def test_a_failing_second_page_leaves_the_old_rows(upstream):
     upstream(NOTHING, A_DAY)
-    report.fetch_report(NOW)
+    fetch(NOW)
     first = reply(json=body(("2026-11-23", "wrkspc_1", "999", 9), next_page="more"))
     upstream(NOTHING, first, refusal(500))
 
-    assert not report.fetch_report(NOW + timedelta(hours=1))
+    assert not fetch(NOW + timedelta(hours=1))
 
     assert amounts() == [Decimal("2.5")]
     state = CostReport.objects.get()
@@ -209,10 +211,10 @@ def test_a_failing_second_page_leaves_the_old_rows(upstream):
 
 def test_a_new_report_takes_the_place_of_the_old_one(upstream):
     upstream(NOTHING, A_DAY)
-    report.fetch_report(NOW)
+    fetch(NOW)
     upstream(NOTHING, reply(json=body(("2026-11-22", "wrkspc_2", "100", 1))))
 
-    report.fetch_report(NOW + timedelta(hours=1))
+    fetch(NOW + timedelta(hours=1))
 
     assert [(str(day), named) for day, named, *_ in stored()] == [("2026-11-22", "wrkspc_2")]
 
@@ -220,10 +222,10 @@ def test_a_new_report_takes_the_place_of_the_old_one(upstream):
 def test_days_that_are_fetched_no_more_are_kept(upstream):
     old = reply(json=body(("2026-09-24", "wrkspc_1", "1", 1)))
     upstream(old, NOTHING)
-    report.fetch_report(NOW)
+    fetch(NOW)
     upstream(NOTHING)
 
-    report.fetch_report(NOW + timedelta(days=1))
+    fetch(NOW + timedelta(days=1))
 
     assert amounts() == [Decimal("0.01")]
     assert str(CostReport.objects.get().covers_since) == "2026-09-24"
@@ -231,19 +233,20 @@ def test_days_that_are_fetched_no_more_are_kept(upstream):
 
 def test_days_that_were_never_fetched_are_not_covered(upstream):
     upstream(NOTHING)
-    report.fetch_report(NOW)
+    fetch(NOW)
 
-    report.fetch_report(NOW + timedelta(days=100))
+    fetch(NOW + timedelta(days=100))
 
     assert str(CostReport.objects.get().covers_since) == "2027-01-02"
 
 
-def test_waits_double_from_a_minute_to_an_hour(upstream):
+def test_waits_double_from_a_minute_to_an_hour(upstream, monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
     upstream(refusal(500))
     waits, now = [], NOW
     for _ in range(8):
-        report.fetch_report(now)
-        next_at = CostReport.objects.get().next_at
+        fetch(now)
+        next_at = CostReport.objects.get().next_attempt_at
         waits.append((next_at - now).total_seconds() / 60)
         now = next_at
 
@@ -253,38 +256,38 @@ def test_waits_double_from_a_minute_to_an_hour(upstream):
 def test_the_apis_own_wish_is_honoured(upstream):
     upstream(refusal(429, "rate_limit_error", retry_after="600"))
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
-    assert CostReport.objects.get().next_at == NOW + timedelta(minutes=10)
+    assert CostReport.objects.get().next_attempt_at == NOW + timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_told_in_the_apis_words_and_asked_again_in_an_hour(upstream, status):
+def test_a_refused_key_is_shown_in_the_apis_words_and_asked_again_in_five_minutes(upstream, status):
     upstream(refusal(status, "permission_error", "This endpoint requires an Admin API key."))
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
     state = CostReport.objects.get()
-    assert "requires an Admin API key. (request id req_1)" in state.error
+    assert "requires an Admin API key. (request ID req_1)" in state.error
     assert state.error_at == NOW
-    assert state.next_at == NOW + timedelta(hours=1)
+    assert state.next_attempt_at == NOW + timedelta(minutes=5)
 
 
 def test_success_clears_the_error(upstream):
     upstream(refusal(500))
-    report.fetch_report(NOW)
+    fetch(NOW)
     upstream(NOTHING)
 
-    assert report.fetch_report(NOW + timedelta(minutes=1))
+    assert fetch(NOW + timedelta(minutes=1))
 
     state = CostReport.objects.get()
-    assert (state.error, state.error_at, state.request_id, state.failures) == ("", None, "", 0)
+    assert (state.error, state.error_at, state.request_id, state.attempts) == ("", None, "", 0)
 
 
 def test_a_key_that_cannot_be_sent_is_an_error_without_it(admin, settings):
     settings.ANTHROPIC_ADMIN_KEY = "sk-ant admin"
 
-    assert not report.fetch_report(NOW)
+    assert not fetch(NOW)
 
     state = CostReport.objects.get()
     assert state.error.startswith("ANTHROPIC_ADMIN_KEY cannot be used")
@@ -292,10 +295,10 @@ def test_a_key_that_cannot_be_sent_is_an_error_without_it(admin, settings):
 
 
 def test_figures_that_sum_to_more_than_there_can_be_are_refused(upstream):
-    row = ("2026-11-23", "wrkspc_1", "99999999999999", 2**63 - 1)
+    row = ("2026-11-23", "wrkspc_1", "99999999999999", 10**12)
     upstream(NOTHING, reply(json=body(*[row] * 200)))
 
-    assert not report.fetch_report(NOW)
+    assert not fetch(NOW)
 
     assert "sum to more" in CostReport.objects.get().error
 
@@ -303,11 +306,11 @@ def test_figures_that_sum_to_more_than_there_can_be_are_refused(upstream):
 def test_names_are_kept_and_a_key_that_may_not_list_them_reads_the_report_all_the_same(upstream):
     named = {"data": [{"id": "wrkspc_1", "name": "Research"}], "has_more": False}
     upstream(NOTHING, workspaces=reply(json=named))
-    report.fetch_report(NOW)
+    fetch(NOW)
     assert CostReport.objects.get().workspace_names == {"wrkspc_1": "Research"}
     upstream(NOTHING, workspaces=refusal(403, "permission_error"))
 
-    assert report.fetch_report(NOW + timedelta(hours=1))
+    assert fetch(NOW + timedelta(hours=1))
 
     assert CostReport.objects.get().workspace_names == {}
 
@@ -316,7 +319,7 @@ def test_the_admin_key_is_in_no_log_and_no_row(upstream, caplog):
     caplog.set_level(logging.DEBUG)
     upstream(refusal(400, message=f"{KEY} may not do this."))
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
     assert KEY not in caplog.text
     assert KEY not in str(CostReport.objects.values())
@@ -326,7 +329,7 @@ def test_it_goes_to_the_address_of_the_environment_alone(upstream, settings):
     settings.ANTHROPIC_BASE_URL = "https://gateway.test/prefix"
     costs = upstream(NOTHING)
 
-    report.fetch_report(NOW)
+    fetch(NOW)
 
     assert {str(request.url.copy_with(query=None)) for request in costs.requests} == {
         f"https://gateway.test/prefix{COST}"
@@ -337,7 +340,7 @@ def test_the_sandbox_tells_what_it_has_billed(sandbox, settings, db):
     settings.ANTHROPIC_ADMIN_KEY = sandbox.admin_key
     batch_id = sandbox.add_batch(status="ended")
 
-    assert report.fetch_report(timezone.now())
+    assert fetch(timezone.now())
 
     (row,) = ReportedCost.objects.all()
     assert row.amount == sandbox.billed(batch_id)
@@ -349,6 +352,6 @@ def test_the_sandbox_tells_what_it_has_billed(sandbox, settings, db):
 def test_without_the_admin_key_the_sandbox_says_what_is_wrong(sandbox, settings, db):
     settings.ANTHROPIC_ADMIN_KEY = sandbox.key
 
-    assert not report.fetch_report(timezone.now())
+    assert not fetch(timezone.now())
 
     assert "requires an Admin API key" in CostReport.objects.get().error

@@ -16,8 +16,8 @@ def unreadable(ended):
     Ingestion.objects.create(
         batch=batch,
         attempts=5,
+        unreadable_attempts=5,
         error="The file is short.",
-        queued_at=timezone.now(),
         next_attempt_at=timezone.now() + timedelta(hours=5),
     )
     Batch.objects.filter(pk=batch.pk).update(results_state="unreadable")
@@ -29,8 +29,8 @@ def test_it_is_due_at_once_with_all_its_tries(unreadable, person):
 
     unreadable.refresh_from_db()
     assert unreadable.results_state == "pending"
-    assert unreadable.ingestion.attempts == 0
-    assert due_readings(timezone.now()) == [unreadable.pk]
+    assert unreadable.ingestion.unreadable_attempts == 0
+    assert due_readings(timezone.now()).get() == unreadable
     assert ingest(unreadable)
 
 
@@ -65,5 +65,5 @@ def test_other_states_are_refused_and_stay_as_they_are(unreadable, person, colum
         read_again(unreadable, actor=person("operator"), address="")
 
     assert Batch.objects.filter(pk=unreadable.pk).values().get() == before
-    assert Ingestion.objects.get().attempts == 5
+    assert Ingestion.objects.get().unreadable_attempts == 5
     assert not AuditEvent.objects.exists()

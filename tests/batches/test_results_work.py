@@ -6,15 +6,20 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from batches import results, tasks
+from batches import results
 from batches.costs import cost_of
 from batches.labels import Labels, label_batch
-from batches.models import Batch, BatchUsage, Ingestion, Revision
+from batches.models import Batch, BatchUsage, ClaimLost, Ingestion, Revision
 from batches.results import derive_lost, due_readings
-from tests.batches.files import SUCCEEDED, fresh
+from tests.batches.files import fresh
 from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
+
+
+def due() -> list[int]:
+    """Batches whose results a worker would read now, in its order."""
+    return list(due_readings(timezone.now()).values_list("pk", flat=True))
 
 
 def test_results_archived_before_they_were_read_are_lost_and_say_so(
@@ -29,7 +34,7 @@ def test_results_archived_before_they_were_read_are_lost_and_say_so(
 
     assert cost_of(fresh(batch)).state == "lost"
     assert fresh(batch).revision > before
-    assert due_readings(timezone.now()) == []
+    assert due() == []
 
 
 def test_results_of_a_batch_that_was_deleted_are_lost(ended):
@@ -39,7 +44,7 @@ def test_results_of_a_batch_that_was_deleted_are_lost(ended):
     assert derive_lost(timezone.now()) == 1
 
     assert cost_of(fresh(batch)).state == "lost"
-    assert due_readings(timezone.now()) == []
+    assert due() == []
 
 
 def test_results_read_in_time_outlive_the_archiving(ended, sandbox, sync, workspace):
@@ -56,42 +61,22 @@ def test_results_read_in_time_outlive_the_archiving(ended, sandbox, sync, worksp
 def test_the_oldest_are_read_first(ended):
     young, old = (ended(created_at=timezone.now() - timedelta(days=days)) for days in (2, 20))
 
-    assert due_readings(timezone.now()) == [old.pk, young.pk]
-
-
-def test_what_is_in_hand_is_not_handed_out_again(ended):
-    ended()
-    now = timezone.now()
-
-    assert len(due_readings(now)) == 1
-    assert due_readings(now + timedelta(seconds=40)) == []
-    # A worker that was killed with its task leaves the row as it was.
-    assert len(due_readings(now + timedelta(seconds=51))) == 1
-
-
-def test_no_more_is_handed_out_than_workers_can_soon_do(ended, monkeypatch):
-    monkeypatch.setattr(results, "MOST_QUEUED", 2)
-    first, second, third = (ended() for _ in range(3))
-    now = timezone.now()
-
-    assert due_readings(now) == [first.pk, second.pk]
-    assert due_readings(now) == []
-    ingest(first)
-    assert due_readings(now) == [third.pk]
+    assert due() == [old.pk, young.pk]
 
 
 def test_batches_that_run_are_not_read(mirrored):
     batch = mirrored()
 
-    assert due_readings(timezone.now()) == []
+    assert due() == []
     assert not ingest(batch)
-    assert not Ingestion.objects.exists()
+    assert fresh(batch).results_state == "pending"
 
 
 def test_two_workers_never_read_one_file_at_once(ended, sandbox):
     batch = ended()
-    assert Ingestion.objects.claim(batch, timezone.now())
+    Ingestion.objects.take([batch.pk], timezone.now(), owner="another")
 
+    assert due() == []
     assert not ingest(batch)
 
     assert ("GET", f"/v1/messages/batches/{batch.api_id}/results") not in sandbox.calls
@@ -101,10 +86,10 @@ def test_a_killed_worker_s_file_is_taken_over_within_a_minute(ended):
     batch = ended()
     killed_at = timezone.now()
     # Killed in the middle of reading: the claim is all that is left of it.
-    Ingestion.objects.claim(batch, killed_at)
+    Ingestion.objects.take([batch.pk], killed_at, owner="another")
 
     with time_machine.travel(killed_at + timedelta(seconds=59)):
-        assert due_readings(timezone.now()) == [batch.pk]
+        assert due() == [batch.pk]
         assert ingest(batch)
 
 
@@ -118,27 +103,11 @@ def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
 
     monkeypatch.setattr(results, "_check", overtaken)
 
-    assert not ingest(batch)
+    with pytest.raises(ClaimLost):
+        ingest(batch)
 
     assert not BatchUsage.objects.exists()
     assert Ingestion.objects.get().claim == "somebody else's"
-
-
-def test_a_long_reading_says_now_and_then_that_it_lives(answering, monkeypatch):
-    monkeypatch.setattr(results, "BEAT_SECONDS", 0.0)
-    seen = []
-
-    def pieces():
-        yield SUCCEEDED + b"\n"
-        seen.append(Ingestion.objects.get().claimed_until)
-        yield SUCCEEDED + b"\n"
-        seen.append(Ingestion.objects.get().claimed_until)
-        yield SUCCEEDED
-
-    batch = answering(pieces(), requests=3)
-
-    assert ingest(batch)
-    assert seen[0] < seen[1]
 
 
 def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
@@ -154,14 +123,3 @@ def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
     ingest(fresh(batch))
 
     assert set(BatchUsage.objects.values_list("label", "owner")) == {("eval", "ada")}
-
-
-def test_the_mirror_hands_ended_batches_to_the_worker(ended):
-    batch = ended()
-
-    assert tasks.queue_due_work() == 1
-    tasks.ingest_results.call(batch.pk)
-    tasks.ingest_results.call(batch.pk)
-
-    assert fresh(batch).results_state == "read"
-    assert tasks.queue_due_work() == 0

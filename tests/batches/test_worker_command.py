@@ -1,12 +1,11 @@
 import io
-import threading
 
 import pytest
-from batches.management.commands.mirror import Command, one_round, tidy
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from batches.chores import delete_old
 from batches.models import Batch, Workspace
 from batches.workspaces import adopt_environment
 
@@ -17,16 +16,16 @@ def _no_waits(no_waits):
 
 
 @pytest.fixture
-def once():
-    """`manage.py mirror --once` in this process and thread."""
+def once(committed):
+    """`manage.py worker --once` in this process."""
 
-    def run() -> None:
-        call_command("mirror", "--once", stdout=io.StringIO())
+    def run(*options: str) -> None:
+        call_command("worker", "--once", *options, stdout=io.StringIO())
 
     return run
 
 
-def test_once_mirrors_every_enabled_workspace_now(sandbox, workspace, other_workspace, once):
+def test_once_syncs_every_enabled_workspace_now(sandbox, workspace, other_workspace, once):
     mine, theirs = sandbox.add_batch(), sandbox.add_batch(key=sandbox.other_key)
     Workspace.objects.update(next_attempt_at=timezone.now() + timezone.timedelta(hours=1))
 
@@ -55,20 +54,6 @@ def test_once_without_a_workspace_says_what_to_do(db, once):
         once()
 
 
-def test_a_workspace_that_another_mirror_holds_is_left_to_it(sandbox, workspace):
-    Workspace.objects.claim(workspace, timezone.now())
-
-    assert not one_round(workspace, threading.Event())
-
-    assert sandbox.calls == []
-
-
-def test_a_disabled_workspace_is_not_asked(sandbox, workspace):
-    Workspace.objects.update(is_enabled=False)
-
-    assert not Workspace.objects.due(timezone.now()).exists()
-
-
 def test_the_key_in_the_environment_makes_one_workspace_and_stays_there(db, settings):
     settings.ANTHROPIC_API_KEY = "sk-from-outside"
     settings.ANTHROPIC_BASE_URL = "https://api.example.com"
@@ -95,19 +80,18 @@ def test_without_a_key_nothing_is_made(db, settings):
     assert not Workspace.objects.exists()
 
 
-def test_ended_sessions_are_thrown_away_and_others_kept(db):
-    ended, current = SessionStore(), SessionStore()
-    ended.set_expiry(-1)
-    for session in (ended, current):
+def test_expired_sessions_are_deleted_and_others_kept(db):
+    expired, current = SessionStore(), SessionStore()
+    expired.set_expiry(-1)
+    for session in (expired, current):
         session.save()
 
-    tidy()
+    delete_old()
 
-    assert not SessionStore().exists(ended.session_key)
+    assert not SessionStore().exists(expired.session_key)
     assert SessionStore().exists(current.session_key)
 
 
-def test_the_command_takes_only_what_the_contract_names():
-    options = Command().create_parser("manage.py", "mirror").parse_args(["--once"])
-
-    assert options.once is True
+def test_an_unknown_kind_of_work_is_refused_with_the_known_ones(db):
+    with pytest.raises(CommandError, match=r"'polling'.*cancel, sync, results, report, tidy"):
+        call_command("worker", "--only", "polling", "--once")

@@ -50,6 +50,37 @@ def test_retrieve_gets_the_batch_by_its_id():
     assert batch.request_counts.total == 15
 
 
+@pytest.mark.parametrize(
+    ("named", "workspace_id"), [("wrkspc_01ab", "wrkspc_01ab"), ("", ""), ("wrk spc", "")]
+)
+def test_an_answer_about_a_batch_tells_which_workspace_answered(named, workspace_id):
+    upstream = Upstream(reply(json=batch_json(), headers={"anthropic-workspace-id": named}))
+    client = upstream.client()
+
+    assert client.retrieve("msgbatch_1").workspace_id == workspace_id
+    assert client.cancel("msgbatch_1").workspace_id == workspace_id
+
+
+def test_a_page_s_batches_tell_which_workspace_answered():
+    headers = {"anthropic-workspace-id": "wrkspc_1"}
+    upstream = Upstream(reply(json=page_json(batch_json(workspace_id="theirs")), headers=headers))
+
+    (batch,) = upstream.client().list_page().batches
+
+    assert batch.workspace_id == "wrkspc_1"
+
+
+def test_no_answer_makes_the_client_send_a_cookie():
+    cookie = {"set-cookie": "session=1; Path=/"}
+    upstream = Upstream(reply(json=batch_json(), headers=cookie))
+    client = upstream.client()
+
+    client.retrieve("msgbatch_1")
+    client.retrieve("msgbatch_1")
+
+    assert "cookie" not in upstream.requests[1].headers
+
+
 def test_create_sends_the_requests_and_returns_the_new_batch():
     requests = [{"custom_id": "a", "params": {"max_tokens": 1}}, {"custom_id": "b", "params": {}}]
     upstream = Upstream(reply(json=batch_json("msgbatch_new")))
@@ -187,7 +218,7 @@ def test_every_operation_raises_the_api_s_refusal():
 
     with calls(upstream.client()) as operations:
         for call in operations.values():
-            with pytest.raises(ApiError, match=r"Not like this\. \(request id req_1\)"):
+            with pytest.raises(ApiError, match=r"Not like this\. \(request ID req_1\)"):
                 call()
 
     assert len(upstream.requests) == 6

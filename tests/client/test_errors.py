@@ -1,6 +1,5 @@
 """Each failure as the error that says what to do about it."""
 
-import gzip
 import itertools
 
 import httpx
@@ -17,7 +16,7 @@ from batches.client import (
     TryLater,
     Unreachable,
 )
-from tests.client.upstream import Upstream, batch_json, broken, calls, page_json, refusal, reply
+from tests.client.upstream import Upstream, broken, calls, page_json, refusal, reply
 
 PAGE = "<!doctype html><title>Not what you asked for</title>"
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -43,7 +42,7 @@ def spend_limit(**headers):
     [
         (400, "invalid_request_error", ApiRefused),
         (401, "authentication_error", KeyRefused),
-        (402, "billing_error", ApiRefused),
+        (402, "billing_error", KeyRefused),
         (403, "permission_error", KeyRefused),
         (404, "not_found_error", BatchNotFound),
         (408, "timeout_error", TryLater),
@@ -92,7 +91,7 @@ def test_a_page_for_a_request_too_large_is_a_plain_refusal():
 
     assert error.__class__ is ApiRefused
     assert str(error) == (
-        "The API refused the request (413): the request is larger than the API takes."
+        "Anthropic refused the request (413): the request is larger than the API takes."
     )
 
 
@@ -159,6 +158,14 @@ def test_a_redirect_is_never_followed(status):
     assert len(upstream.requests) == 6
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "https://a:b", "//", "\\"])
+def test_where_a_redirect_leads_is_not_even_parsed(location):
+    error = error_of(reply(302, headers={"location": location}))
+
+    assert error.__class__ is NotTheApi
+    assert "a redirect is never followed" in str(error)
+
+
 @pytest.mark.parametrize(
     "error",
     [httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError],
@@ -166,24 +173,9 @@ def test_a_redirect_is_never_followed(status):
 def test_every_operation_says_unreachable_when_the_network_breaks(error):
     with calls(Upstream(broken(error)).client(attempts=1)) as operations:
         for call in operations.values():
-            with pytest.raises(Unreachable, match="No answer from the API") as caught:
+            with pytest.raises(Unreachable, match="Anthropic's API did not answer") as caught:
                 call()
             assert caught.value.status is None
-
-
-def test_an_answer_not_compressed_as_it_says_is_not_the_api():
-    headers = {"content-encoding": "gzip"}
-
-    error = error_of(reply(content=iter([b"plain text"]), headers=headers))
-
-    assert isinstance(error, NotTheApi)
-
-
-def test_a_compressed_answer_is_read():
-    body = gzip.compress(httpx.Response(200, json=batch_json()).content)
-    upstream = Upstream(reply(content=body, headers={"content-encoding": "gzip"}))
-
-    assert upstream.client().retrieve("msgbatch_1").id == "msgbatch_1"
 
 
 def test_an_endless_answer_is_given_up():
@@ -196,7 +188,8 @@ def test_the_sentence_says_what_happened_in_the_api_s_words_with_the_request_id(
     error = error_of(refusal(401, "authentication_error", "API key is invalid."))
 
     assert str(error) == (
-        "The API refused the key (401 authentication_error): API key is invalid. (request id req_1)"
+        "Anthropic refused the key (401 authentication_error): API key is invalid."
+        " (request ID req_1)"
     )
 
 
@@ -206,16 +199,75 @@ def test_the_request_id_is_taken_from_the_body_where_no_header_tells_it():
     assert error_of(reply(500, json=body)).request_id == "req_body"
 
 
+def test_an_answer_from_the_edge_is_identified_by_its_ray():
+    body = {"error": {"type": "forbidden", "message": "Request not allowed"}}
+
+    error = error_of(reply(403, json=body, headers={"cf-ray": "8e-FRA"}))
+
+    assert error.__class__ is KeyRefused
+    assert error.request_id == "cf-ray 8e-FRA"
+    assert str(error) == (
+        "Anthropic refused the key (403 forbidden): Request not allowed (cf-ray 8e-FRA)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "named"),
+    [
+        ({"request-id": "req_1", "cf-ray": "8e-FRA"}, {}, "(request ID req_1)"),
+        ({"cf-ray": "8e-FRA"}, {"error": {}, "request_id": "req_2"}, "(request ID req_2)"),
+        ({"cf-ray": "8e FRA"}, {}, "."),
+    ],
+)
+def test_the_ray_is_named_only_where_there_is_no_request_id(headers, body, named):
+    assert str(error_of(reply(500, json=body, headers=headers))).endswith(named)
+
+
+def test_the_ray_is_named_where_a_good_answer_cannot_be_read():
+    error = error_of(reply(text="<html>", headers={"cf-ray": "8e-FRA"}))
+
+    assert isinstance(error, NotTheApi)
+    assert str(error).endswith("(cf-ray 8e-FRA)")
+
+
+@pytest.mark.parametrize("status", [300, 302, 400, 401, 402, 403, 404, 405, 409, 413, 429, 500])
+@pytest.mark.parametrize(
+    ("said", "is_transient"), [("true", True), ("false", False), (" True ", True)]
+)
+def test_the_api_says_on_any_status_whether_to_try_again(status, said, is_transient):
+    error = error_of(reply(status, json={}, headers={"x-should-retry": said}))
+
+    assert error.is_transient is is_transient
+
+
+def test_a_method_that_is_not_allowed_for_one_batch_is_a_refusal():
+    assert error_of(refusal(405)).__class__ is ApiRefused
+
+
 @pytest.mark.parametrize("named", ["req 1", "<script>", "x" * 101, "réq"])
 def test_a_request_id_that_is_none_is_left_out(named):
     error = error_of(reply(500, json={}, headers=[(b"request-id", named.encode())]))
 
     assert error.request_id == ""
-    assert "request id" not in str(error)
+    assert "request ID" not in str(error)
 
 
-def test_without_words_of_the_api_the_body_is_quoted():
-    assert "upstream connect error" in str(error_of(reply(503, text="upstream connect error")))
+@pytest.mark.parametrize(
+    ("body", "described"),
+    [
+        (b"upstream db-7.internal refused", "something that is not JSON"),
+        (b'{"detail": "no route to db-7.internal"}', "JSON that is not an error of the API's"),
+        (b'{"error": "db-7.internal is down"}', "JSON that is not an error of the API's"),
+        (b"<p>db-7.internal", "a web page instead of an answer"),
+        (b" ", "nothing more"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_text_that_is_not_the_api_s_own_is_described_and_never_repeated(status, body, described):
+    error = error_of(reply(status, content=body))
+
+    assert f"it sent {described}." in str(error)
+    assert "db-7" not in str(error)
 
 
 @pytest.mark.parametrize(

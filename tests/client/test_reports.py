@@ -245,7 +245,7 @@ def test_a_report_with_ever_new_pages_ends_with_an_error(monkeypatch):
 def test_a_refused_key_is_told_in_the_apis_words_with_the_request_id():
     answer = refusal(403, "permission_error", "This endpoint requires an Admin API key.")
 
-    with pytest.raises(KeyRefused, match=r"requires an Admin API key\. \(request id req_1\)"):
+    with pytest.raises(KeyRefused, match=r"requires an Admin API key\. \(request ID req_1\)"):
         pages_of(answer)
 
 

@@ -23,6 +23,14 @@ def test_results_are_streamed_raw_as_they_come():
     assert received == pieces
 
 
+@pytest.mark.parametrize("content", [b"", iter([]), iter([b"", b""])])
+def test_an_empty_file_has_no_pieces(content):
+    upstream = Upstream(reply(content=content, headers=JSONL))
+
+    with upstream.client().stream_results("msgbatch_1") as chunks:
+        assert list(chunks) == []
+
+
 def test_only_what_is_asked_for_is_read():
     taken = []
 
@@ -71,7 +79,7 @@ def test_a_cut_stream_names_the_answer_that_was_cut():
         list(chunks)
 
     assert caught.value.request_id == "req_cut"
-    assert "(request id req_cut)" in str(caught.value)
+    assert "(request ID req_cut)" in str(caught.value)
 
 
 def test_the_caller_s_own_error_passes_through_and_the_answer_is_closed():

@@ -232,21 +232,3 @@ def test_a_call_with_no_time_left_sends_nothing():
         upstream.client().cancel("msgbatch_1", within=0)
 
     assert upstream.requests == []
-
-
-@pytest.mark.usefixtures("no_waits")
-def test_time_outs_are_explicit_and_shrink_to_what_is_left(clock):
-    seen = []
-
-    def slow(request):
-        seen.append(dict(request.extensions["timeout"]))
-        clock.forward(40)
-        return httpx.Response(529, json={})
-
-    with pytest.raises(ApiError):
-        Upstream(slow).client(total_seconds=60).retrieve("msgbatch_1")
-
-    assert seen == [
-        {"connect": 5, "read": 60, "write": 30, "pool": 10},
-        {"connect": 5, "read": 20, "write": 20, "pool": 10},
-    ]

@@ -160,8 +160,8 @@ def test_an_address_that_can_be_one_is_taken(address):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"workspace_id": "wrkspc\n1"}, "workspace's id"),
-        ({"workspace_id": "wrk spc"}, "workspace's id"),
+        ({"workspace_id": "wrkspc\n1"}, "workspace's ID"),
+        ({"workspace_id": "wrk spc"}, "workspace's ID"),
         ({"auth": "basic"}, "either as x-api-key or as bearer"),
     ],
 )

@@ -16,7 +16,7 @@ from tests.client.upstream import Upstream, batch_json, calls, page_json, reply
 BATCH = batch_json()
 COUNTS = BATCH["request_counts"]
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-LARGEST = 2**63 - 1
+LARGEST = 10**12
 MOMENTS = ["created_at", "expires_at", "ended_at", "cancel_initiated_at", "archived_at"]
 
 json_values = st.recursive(
@@ -133,8 +133,7 @@ def test_what_is_no_timestamp_is_refused_by_name(written, name):
         ({"request_counts": COUNTS | {"errored": 1.5}}, "errored"),
         ({"request_counts": COUNTS | {"errored": None}}, "errored"),
         ({"request_counts": COUNTS | {"errored": True}}, "errored"),
-        ({"request_counts": COUNTS | {"errored": 2**62, "expired": 2**62}}, "sum"),
-        ({"request_counts": COUNTS | {"errored": LARGEST}}, "sum"),
+        ({"request_counts": COUNTS | {"errored": LARGEST + 1}}, "<= 1000000000000"),
         ({"results_url": 5}, "results_url"),
         ({"results_url": "x" * 2001}, "results_url"),
         ({"extra": "a\x00b"}, "NUL"),
@@ -181,6 +180,10 @@ def test_the_largest_values_are_taken():
 
     assert batch.request_counts.total == LARGEST
     assert len(batch.results_url) == 2000
+
+
+def test_a_million_batches_of_the_largest_counts_sum_within_64_bits():
+    assert 1_000_000 * len(COUNTS) * LARGEST < 2**63
 
 
 def test_unknown_fields_and_statuses_are_kept():
@@ -241,7 +244,7 @@ def test_a_batch_with_odd_fields_is_read_or_named(changes):
 
     assert len(page.batches) + len(page.unreadable) == 1
     for batch in page.batches:
-        assert 0 <= batch.request_counts.total <= LARGEST
+        assert 0 <= batch.request_counts.total <= 5 * LARGEST
         assert msgspec.convert(msgspec.to_builtins(batch), RemoteBatch) == batch
     for odd in page.unreadable:
         assert odd.problem

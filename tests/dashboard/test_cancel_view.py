@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from batches.client import ApiRefused
 from batches.models import AuditEvent, Cancellation
 from tests.dashboard.batch_page import words
 from tests.dashboard.conftest import HTMX
@@ -73,7 +74,7 @@ def test_a_cancel_that_the_api_puts_off_stays_on_the_card_until_it_agrees(
     [
         ("This organization is suspended.", ": This organization is suspended. (request ID req_7)"),
         (
-            "The API refused the request (400 invalid_request_error): No. (request ID req_7)",
+            f"{ApiRefused.lead} (400 invalid_request_error): No. (request ID req_7)",
             " (400 invalid_request_error): No. (request ID req_7)",
         ),
         ("", ". (request ID req_7)"),
@@ -169,7 +170,7 @@ def test_a_form_from_elsewhere_is_turned_down_with_a_sentence(person, workspace,
     response = browser.post("/batches/msgbatch_1/cancel/")
 
     assert response.status_code == 403
-    assert "This form is out of date" in response.text
+    assert "This page expired" in response.text
     assert not Cancellation.objects.exists()
 
 

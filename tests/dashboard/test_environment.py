@@ -1,11 +1,15 @@
 import stat
 
+import anthropic
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.environment import (
     Environment,
+    base_url,
+    credential,
     database,
+    headers,
     is_loopback,
     kept_secret,
     refuse_insecurity,
@@ -26,6 +30,97 @@ def test_both_forms_at_once_and_a_missing_file_are_refused(tmp_path):
         Environment({"A": "1", "A_FILE": "/x"}).text("A")
     with pytest.raises(ImproperlyConfigured, match="A_FILE cannot be read"):
         Environment({"A_FILE": str(tmp_path / "none")}).text("A")
+
+
+@pytest.mark.parametrize("value", ['"sk-1"', "'sk-1'", ' "sk-1" '])
+def test_quotes_that_no_shell_removed_are_no_part_of_a_value(value, tmp_path):
+    path = tmp_path / "key"
+    path.write_text(value)
+
+    assert Environment({"A": value}).text("A") == "sk-1"
+    assert Environment({"A_FILE": str(path)}).text("A") == "sk-1"
+
+
+@pytest.mark.parametrize("value", ['"', "it's", '"a" and "b'])
+def test_a_quote_that_is_not_around_a_value_stays(value):
+    assert Environment({"A": value}).text("A") == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ANTHROPIC_API_KEY", "sk-ant-admin01-geheim", "ANTHROPIC_ADMIN_KEY"),
+        ("ANTHROPIC_ADMIN_KEY", "sk-ant-api03-geheim", "ANTHROPIC_API_KEY"),
+        ("ANTHROPIC_API_KEY", '"sk-ant-api03-geheim', "a quote"),
+        ("ANTHROPIC_API_KEY", "sk-ant-api03-geheim geheim", "a space"),
+        ("ANTHROPIC_AUTH_TOKEN", "Bearer geheim", "a space"),
+        ("ANTHROPIC_AUTH_TOKEN", "gehe\u00efm", "outside ASCII"),
+    ],
+)
+def test_a_key_that_cannot_work_is_refused_without_repeating_it(name, value, expected):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        credential(name, value)
+
+    assert str(caught.value).startswith(name)
+    assert expected in str(caught.value)
+    assert "gehe" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "sk-ant-api03-abc_DEF-123", "sandbox-research", "a.b+c/d=="])
+def test_any_other_key_is_taken(value):
+    assert credential("ANTHROPIC_API_KEY", value) == value
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "/v1/messages", "/v1/messages/batches"])
+def test_the_api_s_own_path_is_no_part_of_its_address(ending):
+    assert base_url("A", f"https://gateway.example/anthropic{ending}") == (
+        "https://gateway.example/anthropic"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "gateway.example",
+        "ftp://gateway.example",
+        "https://",
+        "https://ada:geheim@gateway.example",
+        "https://gateway.example/?key=geheim",
+        "https://gateway.example:geheim",
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_without_repeating_it(value):
+    with pytest.raises(ImproperlyConfigured, match="ANTHROPIC_BASE_URL") as caught:
+        base_url("ANTHROPIC_BASE_URL", value)
+
+    assert "geheim" not in str(caught.value)
+
+
+def test_headers_are_read_as_the_official_sdk_reads_them(monkeypatch):
+    value = (
+        "cf-aig-authorization: Bearer cfut: x\r\n\nnot a header\nx-tenant:team-7\nx-tenant: team-8"
+    )
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", value)
+
+    found = headers("ANTHROPIC_CUSTOM_HEADERS", value)
+
+    assert found == {"cf-aig-authorization": "Bearer cfut: x", "x-tenant": "team-8"}
+    sdk = anthropic.Anthropic(api_key="x")
+    assert found.items() <= sdk.default_headers.items()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Host", "x-api-key", "Authorization", "content-length", "transfer-encoding", "connection",
+        "accept-encoding", "content-type", "anthropic-version", "a b", "",
+    ],
+)  # fmt: skip
+def test_a_header_that_would_break_a_call_is_refused_without_its_value(name):
+    with pytest.raises(ImproperlyConfigured, match="HEADERS cannot be used") as caught:
+        headers("HEADERS", f"x-tenant: a\n{name}: geheim")
+
+    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["maybe", "2", "-"])
@@ -72,6 +167,30 @@ def test_a_made_secret_is_kept_and_readable_by_its_owner_alone(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["secret_key"]
 
 
+def test_a_secret_that_cannot_be_kept_names_the_folder_and_the_ways_out(tmp_path):
+    (tmp_path / "var").touch()
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        kept_secret(tmp_path / "var" / "secret_key", name="SECRET_KEY")
+
+    assert f"{tmp_path}/var" in str(caught.value)
+    assert "BATCHBOARD_VAR" in str(caught.value)
+    assert "SECRET_KEY" in str(caught.value)
+
+
+def test_a_database_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ImproperlyConfigured, match=f"{tmp_path}/file/board.db cannot be written"):
+        database(f"sqlite:///{tmp_path}/file/board.db", default_path=tmp_path)
+
+
+def test_a_lock_keeps_nobody_waiting_for_longer_than_five_seconds(tmp_path):
+    found = database("", default_path=tmp_path / "board.db")
+
+    assert found["OPTIONS"]["timeout"] <= 5
+
+
 def test_a_postgres_address_is_taken_apart(tmp_path):
     found = database(
         "postgres://ada:p%40ss@db.example:5433/board?sslmode=require", default_path=tmp_path
@@ -80,7 +199,7 @@ def test_a_postgres_address_is_taken_apart(tmp_path):
     assert found["ENGINE"] == "django.db.backends.postgresql"
     assert (found["USER"], found["PASSWORD"]) == ("ada", "p@ss")
     assert (found["HOST"], found["PORT"], found["NAME"]) == ("db.example", 5433, "board")
-    assert found["OPTIONS"] == {"sslmode": "require"}
+    assert found["OPTIONS"] == {"connect_timeout": 5, "sslmode": "require"}
 
 
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/n", "postgres://u:geheim@h:port/n", "geheim"])

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from batches.client import KeyRefused, Unreachable
 from batches.models import Workspace
 from tests.dashboard.batch_page import words
 from tests.dashboard.conftest import HTMX, undecryptable
@@ -75,7 +76,7 @@ def test_a_long_first_sync_says_how_far_back_it_has_come(have, opened):
 
 
 def test_an_api_that_does_not_answer_is_said_with_its_last_error(have, opened):
-    error = "No answer from the API: timed out"
+    error = str(Unreachable("timed out"))
     have(last_synced_at=timezone.now() - LONG_AGO, error=error, error_at=timezone.now())
 
     shown = opened()
@@ -147,7 +148,7 @@ def refused(have, **columns) -> None:
         **{
             "last_synced_at": timezone.now() - LONG_AGO,
             "hold": "refused",
-            "error": "The API refused the key (401 authentication_error): invalid x-api-key",
+            "error": str(KeyRefused("No.", status=401, type="authentication_error")),
             "error_at": timezone.now(),
             "request_id": "req_7",
             **columns,
@@ -163,7 +164,7 @@ def test_a_refused_key_is_said_with_request_id_age_and_what_happens_next(have, o
     assert kinds(shown) == ["refused"]
     assert health(shown) in (["refused"], [])
     said = words(shown)
-    assert "Anthropic refused Research’s key (401 authentication_error)" in said
+    assert "Anthropic refused Research’s key (401 authentication_error): No." in said
     assert "(request ID req_7)" in said
     assert "Data is from" in said
     assert "Retrying every 5 minutes; cancels are queued." in said
@@ -171,7 +172,7 @@ def test_a_refused_key_is_said_with_request_id_age_and_what_happens_next(have, o
 
 
 def test_a_refusal_by_the_edge_is_said_with_its_cf_ray(have, opened):
-    refused(have, error="The API refused the key (403 forbidden)", request_id="cf-ray 8e-FRA")
+    refused(have, error=str(KeyRefused("", status=403, type="forbidden")).rstrip("."), request_id="cf-ray 8e-FRA")
 
     assert "(403 forbidden) (cf-ray 8e-FRA)" in words(opened())
 

@@ -125,7 +125,7 @@ def test_a_cancel_without_csrf_token_is_refused(person, workspace, mirrored, san
     response = strict.post(reverse("batch-cancel", args=[batch.api_id]))
 
     assert response.status_code == 403
-    assert "out of date" in response.text
+    assert "This page expired" in response.text
     assert sandbox.accepted_cancels(batch.api_id) == 0
 
 

@@ -2,10 +2,12 @@ import csv
 import io
 
 import pytest
-from django.utils import timezone
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from batches.models import AuditEvent, BatchUsage, Workspace
-from dashboard.views import errors
+from dashboard.views import errors, health
 
 
 def rows(response) -> list[list[str]]:
@@ -171,20 +173,93 @@ def test_a_broken_database_still_gets_its_page(rf):
     assert "Something broke on our side" in response.text
 
 
+def test_a_proxy_that_changes_the_host_is_told_from_a_page_that_expired(db):
+    browser = Client(enforce_csrf_checks=True)
+
+    other_site = browser.post(
+        "/accounts/login/", headers={"Origin": "https://batchboard.example:8443"}
+    )
+    expired = browser.post("/accounts/login/")
+
+    assert other_site.status_code == expired.status_code == 403
+    assert "It came from https://batchboard.example:8443" in other_site.text
+    assert "CSRF_TRUSTED_ORIGINS" in other_site.text
+    assert "This page expired" in expired.text
+
+
 def test_liveness_asks_nobody(client):
     response = client.get("/healthz")
 
     assert response.text == "ok\n"
 
 
-def test_readiness_follows_the_mirror_and_names_nothing(client, workspace):
-    before = client.get("/readyz")
-    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=timezone.now())
-    after = client.get("/readyz")
+@pytest.fixture
+def unchecked(monkeypatch) -> None:
+    """This process has not looked at the migrations yet."""
+    monkeypatch.setattr(health, "fitting", set())
 
-    assert before.status_code == 503
-    assert "Research" not in before.text
-    assert after.status_code == 200
+
+def test_readiness_does_not_depend_on_the_api_or_the_worker(client, workspace, unchecked):
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=None, attempts=9)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.text == "ready\n"
+
+
+def test_a_migration_that_is_not_applied_is_named(client, db, unchecked):
+    recorder = MigrationRecorder(connection)
+    name = max(name for app, name in recorder.applied_migrations() if app == "batches")
+    recorder.record_unapplied("batches", name)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.text == f"not ready: migration {name} is not applied\n"
+
+
+def test_a_database_of_a_newer_version_is_not_ready(client, db, unchecked):
+    MigrationRecorder(connection).record_applied("batches", "9999_of_tomorrow")
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "not ready: the database is of a newer version" in response.text
+
+
+def test_what_other_packages_have_squashed_or_left_behind_is_no_newer_version(
+    client, db, unchecked
+):
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("axes", "0001_squashed_long_ago")
+    recorder.record_applied("no_longer_installed", "0001_initial")
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_migrations_that_fit_are_looked_at_once(client, db, unchecked, django_assert_num_queries):
+    client.get("/readyz")
+
+    with django_assert_num_queries(1):
+        client.get("/readyz")
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
+def test_a_probe_may_call_a_process_by_any_address(client, db, settings, address):
+    settings.BATCHBOARD_METRICS_TOKEN = "token"
+    settings.SECURE_SSL_REDIRECT = True
+
+    response = client.get(
+        address, headers={"Host": "10.1.2.3:8000", "Authorization": "Bearer token"}
+    )
+
+    assert response.status_code == 200
+
+
+def test_anything_else_is_served_under_its_own_names_alone(client, db):
+    assert client.get("/accounts/login/", headers={"Host": "10.1.2.3:8000"}).status_code == 400
+    assert client.get("/metrics", headers={"Host": "10.1.2.3:8000"}).status_code == 400
 
 
 def test_a_person_can_change_their_own_password(client, person, workspace):

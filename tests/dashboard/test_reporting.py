@@ -182,8 +182,8 @@ def test_an_error_is_shown_in_the_apis_words_and_what_was_fetched_stays(
     assert 'role="alert"' in html
     text = words(html)
     assert "could not be fetched 0 s ago" in text
-    assert "The API refused the key (403 permission_error)" in text
-    assert re.search(r"requires an Admin API key\. \(request id req_\w+\)", text)
+    assert "Anthropic refused the key (403 permission_error)" in text
+    assert re.search(r"requires an Admin API key\. \(request ID req_\w+\)", text)
     assert "next try in 5 min" in text
     assert "1 day without a difference" in text
     assert sandbox.key not in html

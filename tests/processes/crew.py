@@ -4,23 +4,51 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse 9 battery"
+ENCRYPTION_KEY = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
+# In one process, as each start of Django costs a second.
+PREPARED = """
+from django.core.management import call_command
+call_command("migrate")
+call_command("collectstatic", interactive=False)
+call_command("createsuperuser", interactive=False, username="ada", email="a@b.example")
+"""
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def named(process: str, number: int) -> str:
+    return process if number == 0 else f"{process}-{number + 1}"
+
+
+def own_database(server_url: str) -> str:
+    """The address of a new, empty database on the tests' PostgreSQL server; empty without one."""
+    if not server_url:
+        return ""
+    name = f"crew_{uuid.uuid4().hex[:12]}"
+    parts = urlsplit(server_url)
+    with psycopg.connect(parts._replace(path="/postgres").geturl(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return parts._replace(path=f"/{name}").geturl()
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
@@ -33,17 +61,24 @@ def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None
 
 
 class Crew:
-    """Sandbox, web, mirror and worker, each of which can be killed and comes back."""
+    """Sandbox, web and worker, each of which can be killed and comes back.
 
-    def __init__(self, var: Path, *, faults: str = "") -> None:
+    On SQLite in `var`; where the tests run on PostgreSQL, on a database of its own there.
+    """
+
+    def __init__(self, var: Path, *, faults: str = "", webs: int = 1, workers: int = 1) -> None:
         self.var = var
-        self.web_port, self.sandbox_port = free_port(), free_port()
-        self.web_url = f"http://127.0.0.1:{self.web_port}"
+        self.sandbox_port = free_port()
+        self.web_ports = [free_port() for _ in range(webs)]
+        self.web_url = f"http://127.0.0.1:{self.web_ports[0]}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.database_url = own_database(os.environ.get("TEST_DATABASE_URL", ""))
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(var),
+            "DATABASE_URL": self.database_url,
+            "BATCHBOARD_ENCRYPTION_KEYS": ENCRYPTION_KEY,
             "BATCHBOARD_VAR": str(var),
             "BATCHBOARD_POLL_SECONDS": "1",
             "BATCHBOARD_LOG_LEVEL": "WARNING",
@@ -54,15 +89,30 @@ class Crew:
         manage = [sys.executable, "manage.py"]
         sandbox = [*manage, "sandbox", "--port", str(self.sandbox_port)]
         sandbox += ["--state", str(var / "sandbox.db")]
-        self.commands = {
-            "sandbox": [*sandbox, "--faults", faults] if faults else sandbox,
-            "web": [
+        self.commands = {"sandbox": [*sandbox, "--faults", faults] if faults else sandbox}
+        for number, port in enumerate(self.web_ports):
+            self.commands[named("web", number)] = [
                 sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn.py",
-                "--bind", f"127.0.0.1:{self.web_port}", "dashboard.wsgi",
-            ],
-            "mirror": [*manage, "mirror"],
-            "worker": [*manage, "db_worker", "--queue-name", "*", "--interval", "0.5"],
-        }  # fmt: skip
+                "--bind", f"127.0.0.1:{port}", "dashboard.wsgi",
+            ]  # fmt: skip
+        for number in range(workers):
+            self.commands[named("worker", number)] = [*manage, "worker"]
+
+    def rows(self, query: str, *values: object) -> list[tuple]:
+        """What the product's database says; `%s` stands for a value."""
+        if self.database_url:
+            with psycopg.connect(self.database_url) as connection:
+                return connection.execute(query, values).fetchall()
+        connection = sqlite3.connect(self.var / "batchboard.db", timeout=20)
+        try:
+            return connection.execute(query.replace("%s", "?"), values).fetchall()
+        finally:
+            connection.close()
+
+    def one(self, query: str, *values: object) -> object:
+        """The first column of the first row; None without one."""
+        found = self.rows(query, *values)
+        return found[0][0] if found else None
 
     def manage(self, *arguments: str) -> None:
         command = [sys.executable, "manage.py", *arguments]
@@ -81,9 +131,7 @@ class Crew:
             )
 
     def start_all(self) -> None:
-        self.manage("migrate")
-        self.manage("collectstatic", "--noinput")
-        self.manage("createsuperuser", "--noinput", "--username", "ada", "--email", "a@b.example")
+        self.manage("shell", "-c", PREPARED)
         for name in self.commands:
             self.start(name)
         wait_until(lambda: self.answers(f"{self.web_url}/healthz"), seconds=30, what="web")
@@ -93,6 +141,17 @@ class Crew:
         process = self.processes[name]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    def terminate(self, name: str, *, within: float) -> float:
+        """Ask a process to end, as systemd does: the seconds that it took."""
+        process = self.processes[name]
+        began = time.monotonic()
+        process.terminate()
+        process.wait(timeout=within)
+        return time.monotonic() - began
+
+    def log(self, name: str) -> str:
+        return (self.var / f"{name}.log").read_text()
 
     def stop_all(self) -> None:
         for name in self.processes:

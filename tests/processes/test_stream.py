@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from batches.sandbox import SandboxApi, SandboxServer
-from tests.processes.crew import Crew, wait_until
+from tests.processes.crew import PREPARED, Crew, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 SMALL, MEDIUM, BIG = 40, 3_000, 100_000
@@ -41,14 +41,12 @@ class Watched:
             self.giving_out -= 1
 
 
-# In one process, as each start of Django costs a second.
-PREPARED = """
-from django.core.management import call_command
-call_command("migrate")
-call_command("collectstatic", interactive=False)
-call_command("createsuperuser", interactive=False, username="ada", email="a@b.example")
-call_command("mirror", once=True)
+SYNCED = (
+    PREPARED
+    + """
+call_command("worker", once=True, only="sync")
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def crew(tmp_path_factory, api) -> Iterator[Crew]:
     crew.env["ANTHROPIC_BASE_URL"] = api.api.base_url
     # Half of what a slow file takes below.
     crew.commands["web"][-1:-1] = ["--timeout", "2"]
-    crew.manage("shell", "-c", PREPARED)
+    crew.manage("shell", "-c", SYNCED)
     crew.start("web")
     wait_until(lambda: crew.answers(f"{crew.web_url}/healthz"), seconds=30, what="web")
     yield crew

@@ -79,6 +79,9 @@ def test_the_demo_never_sees_what_configures_a_real_copy():
     real = {
         "ANTHROPIC_API_KEY": "sk-ant-real",
         "ANTHROPIC_ADMIN_KEY": "sk-ant-admin01-real",
+        "ANTHROPIC_AUTH_TOKEN_FILE": "/run/secrets/token",
+        "ANTHROPIC_CUSTOM_HEADERS": "x-tenant: real",
+        "ANTHROPIC_WORKSPACE_ID": "wrkspc_real",
         "DATABASE_URL": "postgres://real/db",
         "SECRET_KEY_FILE": "/run/secrets/key",
         "BATCHBOARD_ENCRYPTION_KEYS": "real",
@@ -92,8 +95,16 @@ def test_the_demo_never_sees_what_configures_a_real_copy():
     assert environ["PATH"] == "/bin"
     assert environ["ANTHROPIC_API_KEY"] == "sandbox-research"
     assert environ["ANTHROPIC_ADMIN_KEY"] == "sandbox-admin"
-    left = {"DATABASE_URL", "SECRET_KEY_FILE", "BATCHBOARD_ENCRYPTION_KEYS", "BATCHBOARD_BIND"}
-    assert not environ.keys() & (left | {"DEBUG"})
+    assert environ.keys() & real.keys() == {"ANTHROPIC_API_KEY", "ANTHROPIC_ADMIN_KEY", "PATH"}
+
+
+def test_no_proxy_comes_between_the_demo_and_its_sandbox():
+    proxies = {"HTTP_PROXY": "http://proxy.corp:3128", "all_proxy": "socks5://127.0.0.1:1080"}
+
+    environ = demo_environment(proxies)
+
+    assert not environ.keys() & proxies.keys()
+    assert environ["NO_PROXY"] == environ["no_proxy"] == "*"
 
 
 def test_the_demo_writes_beside_the_real_copy_not_into_it():
@@ -175,7 +186,7 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
     assert "data-cancel" in page.text
     assert "nightly eval" in spend
     assert "Against the vendor’s report" in spend
-    # web with its workers, mirror, worker and sandbox
+    # web with its workers, worker and sandbox
     assert len(started) >= 4
     assert psutil.wait_procs(started, timeout=5)[1] == []
     assert code == 0

@@ -56,6 +56,6 @@ def test_each_link_to_a_file_leads_somewhere(document):
 
 
 def test_each_process_of_the_readme_is_the_procfiles():
-    commands = found(r"^(?:web|mirror|worker): (.+)$", "Procfile")
+    commands = found(r"^(?:web|worker): (.+)$", "Procfile")
 
     assert [command for command in commands if command not in README] == []

@@ -1,25 +1,38 @@
 import io
 import os
+import shlex
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
 from dashboard.launch import processes
-from dashboard.launch.processes import ProcessEnded, Processes, StopAsked
+from dashboard.launch.processes import ProcessEnded, Processes, StopAsked, commands_of
+from tests.processes.crew import free_port, wait_until
 
-LASTING = "sleep 1000"
+ROOT = Path(__file__).resolve().parents[2]
+LASTING = "exec sleep 1000"
+
+
+def write_procfile(folder: Path, **scripts: str) -> Path:
+    for name, script in scripts.items():
+        (folder / f"{name}.sh").write_text(f"{script}\n")
+    procfile = folder / "Procfile"
+    procfile.write_text("".join(f"{name}: sh {name}.sh\n" for name in scripts))
+    return procfile
 
 
 @pytest.fixture
 def crew(tmp_path):
-    """A function that makes the processes of a Procfile with the given commands."""
+    """A function that makes the processes of a Procfile, each of which runs the given script."""
 
-    def make(**commands: str) -> Processes:
-        procfile = tmp_path / "Procfile"
-        procfile.write_text("".join(f"{name}: {line}\n" for name, line in commands.items()))
-        return Processes(procfile, os.environ, io.StringIO())
+    def make(output: io.TextIOBase | None = None, **scripts: str) -> Processes:
+        procfile = write_procfile(tmp_path, **scripts)
+        return Processes(procfile, os.environ, output or io.StringIO())
 
     return make
 
@@ -34,25 +47,39 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def written(path: Path) -> bool:
-    return path.exists() and path.read_text().endswith("\n")
+def written(path: Path, lines: int = 1) -> bool:
+    return path.exists() and path.read_text().count("\n") >= lines
 
 
 def run(processes: Processes) -> None:
-    """Starts all and waits, which only an exception ends."""
+    """Starts all and waits until they are ready, which is never."""
     with processes:
         processes.start(*processes.commands)
-        processes.wait()
+        processes.wait_until(lambda: False, seconds=30)
 
 
-def test_a_process_that_ends_is_named_with_its_code_and_last_line(crew):
-    all_of_them = crew(web=LASTING, mirror="echo no database; exit 3")
+def wait_for(all_of_them: Processes, is_done) -> None:
+    """Lets the processes run, restarts and all, until `is_done`."""
+
+    def watch() -> None:
+        wait_until(is_done, seconds=20, what="the processes")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with all_of_them:
+        all_of_them.start(*all_of_them.commands)
+        threading.Thread(target=watch, daemon=True).start()
+        with pytest.raises(StopAsked):
+            all_of_them.wait()
+
+
+def test_a_process_that_ends_while_starting_is_named_with_its_code_and_last_line(crew):
+    all_of_them = crew(web=LASTING, worker="echo no database; exit 3")
 
     with pytest.raises(ProcessEnded) as ended:
         run(all_of_them)
 
     assert str(ended.value) == (
-        "The mirror process ended (3), so all have been ended. The last it said: no database"
+        "The worker process ended (3), so Batchboard stopped. Its last line: no database"
     )
 
 
@@ -74,6 +101,33 @@ def test_each_way_of_stopping_leaves_no_process_behind(crew, tmp_path, name):
     assert is_gone(int(noted.read_text()))
 
 
+def test_a_process_gets_the_time_it_needs_to_end(crew, tmp_path):
+    ready, ended = tmp_path / "ready", tmp_path / "ended"
+    slow = (
+        f"trap 'sleep 0.5; echo > {ended}; exit' TERM; echo > {ready}; while :; do sleep 0.1; done"
+    )
+
+    with crew(web=slow) as all_of_them:
+        all_of_them.start("web")
+        assert all_of_them.wait_until(lambda: written(ready), seconds=10)
+
+    assert written(ended)
+
+
+def test_a_command_of_the_procfile_leaves_no_shell_that_dies_in_its_place(tmp_path):
+    procfile, noted = tmp_path / "Procfile", tmp_path / "pid"
+    # dash replaces itself by the last command of its own accord, but not with a variable to expand.
+    program = (
+        f"import os, time; open({str(noted)!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(99)"
+    )
+    procfile.write_text(f'web: {sys.executable} -c {shlex.quote(program)} "${{NONE:-x}}"\n')
+
+    with Processes(procfile, os.environ, io.StringIO()) as all_of_them:
+        all_of_them.start("web")
+        assert all_of_them.wait_until(lambda: written(noted), seconds=10)
+        assert int(noted.read_text()) == all_of_them.running["web"].process.pid
+
+
 def test_what_does_not_heed_sigterm_is_killed(crew, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)
     noted = tmp_path / "pid"
@@ -83,6 +137,23 @@ def test_what_does_not_heed_sigterm_is_killed(crew, tmp_path, monkeypatch):
         assert all_of_them.wait_until(lambda: written(noted), seconds=10)
 
     assert is_gone(int(noted.read_text()))
+
+
+def test_a_child_that_outlives_its_head_gets_its_time_too(crew, tmp_path):
+    ready, ended = tmp_path / "ready", tmp_path / "ended"
+    child = (
+        f"trap 'sleep 0.5; echo > {ended}; exit' TERM; echo > {ready}; while :; do sleep 0.1; done"
+    )
+    (tmp_path / "child.sh").write_text(child)
+
+    with crew(
+        web=f"sh child.sh & while [ ! -e {ready} ]; do sleep 0.1; done; exit 1"
+    ) as all_of_them:
+        all_of_them.start("web")
+        with pytest.raises(ProcessEnded):
+            all_of_them.wait_until(lambda: False, seconds=10)
+
+    assert written(ended)
 
 
 def test_children_of_a_dead_process_are_ended_too(crew, tmp_path):
@@ -95,6 +166,91 @@ def test_children_of_a_dead_process_are_ended_too(crew, tmp_path):
     assert is_gone(int(noted.read_text()))
 
 
+def test_a_process_that_falls_later_starts_again_and_the_others_stay(crew, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.1)
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    output = io.StringIO()
+    all_of_them = crew(
+        output,
+        web=f"echo $$ >> {web}; {LASTING}",
+        worker=f"echo $$ >> {worker}; exit 3",
+    )
+
+    wait_for(all_of_them, lambda: written(web) and written(worker, lines=3))
+
+    assert web.read_text().count("\n") == 1
+    assert "The worker process ended (3). It starts again in 0.1 s." in output.getvalue()
+    assert "The worker process ended (3). It starts again in 0.2 s." in output.getvalue()
+
+
+def test_the_pause_before_a_restart_is_at_most_half_a_minute(crew):
+    with crew(web="exit 1") as all_of_them:
+        all_of_them.start("web")
+        name = all_of_them._ended(timeout=10)
+        pauses = []
+        for _ in range(7):
+            all_of_them._plan_restart(name)
+            pauses.append(all_of_them.pauses["web"])
+
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_process_that_ran_for_a_minute_starts_again_at_once(crew):
+    with crew(web="exit 1") as all_of_them:
+        all_of_them.start("web")
+        name = all_of_them._ended(timeout=10)
+        all_of_them.pauses["web"] = 30
+        all_of_them.running["web"].started_at -= processes.WELL_AFTER_SECONDS
+        all_of_them._plan_restart(name)
+
+    assert all_of_them.pauses["web"] == 1
+
+
+def test_what_a_fallen_process_left_behind_does_not_meet_its_successor(crew, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.1)
+    noted = tmp_path / "pids"
+    child = "sleep 1000 >/dev/null 2>&1 &"
+    all_of_them = crew(web=f"{child} echo $! >> {noted}; exit 1")
+
+    wait_for(all_of_them, lambda: written(noted, lines=2))
+
+    assert all(is_gone(int(pid)) for pid in noted.read_text().split())
+
+
+def test_kill_9_of_the_parent_leaves_nothing_that_holds_the_port(tmp_path):
+    port, noted = free_port(), tmp_path / "pids"
+    serve = f"{sys.executable} -m http.server {port} --bind 127.0.0.1"
+    write_procfile(
+        tmp_path,
+        web=f"sleep 1000 & echo $! >> {noted}; echo $$ >> {noted}; exec {serve}",
+    )
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "Procfile")], cwd=ROOT)
+    wait_until(lambda: written(noted, lines=2), seconds=20, what="the processes")
+
+    parent.kill()
+    parent.wait()
+
+    assert all(is_gone(int(pid)) for pid in noted.read_text().split())
+
+
+PARENT = """
+import os, sys
+from pathlib import Path
+from dashboard.launch.processes import Processes
+
+with Processes(Path(sys.argv[1]), os.environ, sys.stdout) as crew:
+    crew.start("web")
+    crew.wait()
+"""
+
+
+def test_afterwards_no_lifeline_is_left(crew):
+    with crew(web=LASTING) as all_of_them:
+        all_of_them.start("web")
+
+    assert all_of_them.lifeline.returncode is not None
+
+
 def test_a_condition_that_never_comes_true_is_given_up(crew):
     with crew(web=LASTING) as all_of_them:
         all_of_them.start("web")
@@ -102,32 +258,29 @@ def test_a_condition_that_never_comes_true_is_given_up(crew):
         assert not all_of_them.wait_until(lambda: False, seconds=0.3)
 
 
-def test_lines_carry_the_name_of_their_process(tmp_path):
+def test_lines_carry_the_name_of_their_process(crew):
     output = io.StringIO()
-    procfile = tmp_path / "Procfile"
-    procfile.write_text(f"web: echo one; {LASTING}\nmirror: echo two; {LASTING}\n")
 
-    with Processes(procfile, os.environ, output) as all_of_them:
-        all_of_them.start("web", "mirror")
+    with crew(output, web=f"echo one; {LASTING}", worker=f"echo two; {LASTING}") as all_of_them:
+        all_of_them.start("web", "worker")
         all_of_them.wait_until(lambda: output.getvalue().count("\n") == 2, seconds=10)
 
     assert {line.split(" ", 1)[1] for line in output.getvalue().splitlines()} == {
         "web    | one",
-        "mirror | two",
+        "worker | two",
     }
 
 
-def test_output_that_nobody_reads_any_more_stops_no_process(tmp_path):
+def test_output_that_nobody_reads_any_more_stops_no_process(crew, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
-    procfile, done = tmp_path / "Procfile", tmp_path / "done"
-    procfile.write_text(f"web: echo one; echo two; echo > {done}; sleep 1000\n")
+    done = tmp_path / "done"
 
     # Unbuffered, so that closing it has nothing left to write.
     with (
         os.fdopen(writer, "wb", buffering=0) as pipe,
         io.TextIOWrapper(pipe, write_through=True) as output,
-        Processes(procfile, os.environ, output) as all_of_them,
+        crew(output, web=f"echo one; echo two; echo > {done}; {LASTING}") as all_of_them,
     ):
         all_of_them.start("web")
         is_done = all_of_them.wait_until(lambda: written(done), seconds=10)
@@ -142,3 +295,10 @@ def test_afterwards_ctrl_c_is_what_it_was(crew):
         all_of_them.start("web")
 
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_procfile_may_hold_comments_and_colons(tmp_path):
+    procfile = tmp_path / "Procfile"
+    procfile.write_text("# the pages: here\n\nweb: serve --at :80\nworker:work\n")
+
+    assert commands_of(procfile) == {"web": "serve --at :80", "worker": "work"}

@@ -1,4 +1,4 @@
-"""`manage.py run`: web, mirror and worker together on one machine, until Ctrl-C."""
+"""`manage.py run`: web and worker together on one machine, until Ctrl-C."""
 
 import contextlib
 import os
@@ -12,7 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
 
 from batches import clock
 from batches.models import Workspace
@@ -35,6 +36,7 @@ from dashboard.launch.ready import (
     web_host,
 )
 from dashboard.launch.static import collect_static
+from dashboard.schema import unknown_migrations
 
 MAY = {
     "viewer": "sees batches",
@@ -45,11 +47,15 @@ MAY = {
 
 
 class Command(BaseCommand):
-    help = "Prepare the database, then run web, mirror and worker until told to stop."
+    help = "Prepare the database, then run web and worker until told to stop."
+    # They open the database, which may be in a state that only `prepare` can explain.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--demo", action="store_true", help="With the sandbox, people and workspaces."
+            "--demo",
+            action="store_true",
+            help="Also run the sandbox, and create people and workspaces.",
         )
 
     def handle(self, *, demo: bool, **options: Any) -> None:
@@ -66,22 +72,46 @@ class Command(BaseCommand):
             self.say("Stopped. No process is left.")
         except (PortRefused, ProcessEnded) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"{error}. Batchboard writes to {settings.VAR_DIR}, and static files to "
+                f"{settings.STATIC_ROOT}: make room there, or set BATCHBOARD_VAR.",
+                returncode=2,
+            ) from error
 
     def prepare(self) -> None:
-        """Raises CommandError with exit code 2 when there is nothing to mirror."""
+        """Raises CommandError with exit code 2 when the processes could not work."""
         self.say("Preparing the database …")
+        try:
+            self.prepare_database()
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database cannot be prepared: {error}. "
+                "Check DATABASE_URL, or BATCHBOARD_VAR for SQLite.",
+                returncode=2,
+            ) from error
+        self.say("Collecting the static files …")
+        collect_static(settings.VAR_DIR / "static-sources")
+
+    def prepare_database(self) -> None:
+        """Raises CommandError with exit code 2, DatabaseError."""
+        if unknown := unknown_migrations(MigrationLoader(connection)):
+            raise CommandError(
+                f"This database is of a newer version: migration {unknown[0]} is not known here. "
+                "Start the newer version, or restore a backup from before it.",
+                returncode=2,
+            )
         call_command("migrate", interactive=False, verbosity=0)
-        if not settings.ANTHROPIC_API_KEY and not Workspace.objects.exists():
+        has_key = settings.ANTHROPIC_API_KEY or settings.ANTHROPIC_AUTH_TOKEN
+        if not has_key and not Workspace.objects.exists():
             raise CommandError(
                 "There is no API key: set ANTHROPIC_API_KEY and start again "
                 "(or try `make demo`, which needs none).",
                 returncode=2,
             )
-        self.say("Collecting the static files …")
-        collect_static(settings.VAR_DIR / "static-sources")
 
     def run(self, ports: dict[str, int], passwords: dict[str, str]) -> None:
-        """Raises StopAsked or ProcessEnded in the end, with every process gone."""
+        """Raises StopAsked, or ProcessEnded for a failed start, once every process is gone."""
         began = clock.now()
         with Processes(settings.BASE_DIR / "Procfile", self.environment(ports), sys.stdout) as crew:
             self.say("Starting the processes …")
@@ -90,11 +120,11 @@ class Command(BaseCommand):
                 self.wait_for(
                     "sandbox", crew, partial(is_listening, HOST, ports["SANDBOX_PORT"]), 30
                 )
-            crew.start("web", "mirror", "worker")
+            crew.start("web", "worker")
             self.wait_for("web", crew, partial(pages_answer, ports["PORT"]), 30)
             if passwords:
-                self.say("Waiting for the mirror's first round …")
-                self.wait_for("mirror", crew, partial(all_mirrored_since, began), 60)
+                self.say("Waiting for the first sync …")
+                self.wait_for("worker", crew, partial(all_mirrored_since, began), 60)
                 label_once()
             self.welcome(f"http://{web_host()}:{ports['PORT']}/", passwords)
             connection.close()
@@ -113,7 +143,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def environment(self, ports: dict[str, int]) -> dict[str, str]:
-        """Commands of the Procfile find the Python that runs this one first."""
+        """The Procfile's commands run with the Python that runs this one."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         numbers = {name: str(port) for name, port in ports.items()}
         return os.environ | numbers | {"PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -127,7 +157,7 @@ class Command(BaseCommand):
         for role, password in passwords.items():
             self.say(f"  {role:<12}{password:<21}{MAY[role]}")
         if not passwords and not User.objects.exists():
-            self.say("Nobody can sign in yet. Make the first person in another terminal:")
+            self.say("Nobody can sign in yet. Create the first person in another terminal:")
             self.say("  .venv/bin/python manage.py createsuperuser")
         self.say()
         self.say(f"Its files are in {settings.VAR_DIR}. Ctrl-C ends everything.")

@@ -1,0 +1,288 @@
+"""A wrong key, or a list that is another's, stores nothing, deletes nothing and cancels nothing."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from batches import cancel, connect, results
+from batches.models import AuditEvent, Batch, Cancellation, Workspace
+from batches.store import OtherWorkspace
+from batches.workspaces import accept_list, delete_workspace, deletion_of
+from tests.working import claim, ingest
+
+pytestmark = pytest.mark.usefixtures("no_waits")
+
+
+@pytest.fixture
+def unnamed(sandbox, monkeypatch):
+    """The API as some gateways pass it on: no answer names its Anthropic workspace."""
+
+    class Unnamed(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.inner = sandbox.transport()
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = self.inner.handle_request(request)
+            response.headers.pop("anthropic-workspace-id", None)
+            return response
+
+    connect.forget_clients()
+    monkeypatch.setattr(connect, "transport", Unnamed)
+
+
+@pytest.fixture
+def rounds_later(sync):
+    """A function: so many rounds of a workspace, more than five minutes apart."""
+
+    def rounds_later(workspace: Workspace, count: int = 4) -> None:
+        for _ in range(count):
+            long_ago = timezone.now() - timedelta(minutes=6)
+            Batch.objects.exclude(missing_noted_at=None).update(missing_noted_at=long_ago)
+            sync(workspace)
+
+    return rounds_later
+
+
+def wrong_key(workspace: Workspace, key: str) -> None:
+    """Somebody puts another workspace's key in."""
+    Workspace.objects.filter(pk=workspace.pk).update(api_key=key)
+    workspace.refresh_from_db()
+
+
+def rows() -> list[tuple]:
+    columns = ("api_id", "processing_status", "results_state", "deleted_upstream_at", "is_active")
+    return list(Batch.objects.order_by("api_id").values_list(*columns))
+
+
+def test_another_workspaces_key_stores_deletes_and_loses_nothing_and_says_so(
+    sandbox, workspace, mirrored, sync, rounds_later
+):
+    mirrored()
+    mirrored(status="ended")
+    theirs = sandbox.add_batch(key=sandbox.other_key)
+    before = rows()
+    wrong_key(workspace, sandbox.other_key)
+
+    assert not sync(workspace)
+    rounds_later(workspace)
+    results.derive_lost(timezone.now())
+
+    assert rows() == before
+    assert not Batch.objects.filter(api_id=theirs).exists()
+    assert workspace.hold == "foreign"
+    assert sandbox.keys[sandbox.other_key] in workspace.error
+    assert workspace.api_workspace_id == sandbox.keys[sandbox.key]
+
+
+def test_with_another_workspaces_key_nothing_is_canceled_or_read(
+    sandbox, workspace, mirrored, sync, person
+):
+    batch = mirrored()
+    ended = mirrored(status="ended")
+    wrong_key(workspace, sandbox.other_key)
+    sync(workspace)
+    calls = len(sandbox.calls)
+
+    batch.workspace.refresh_from_db()
+    cancellation = cancel.cancel_batch(
+        batch, actor=person("operator", workspace), address="", reason=""
+    )
+
+    assert cancellation.state == "requested"
+    assert not ingest(ended)
+    assert len(sandbox.calls) == calls
+
+
+def test_the_right_key_put_back_goes_on_where_it_was(sandbox, workspace, mirrored, sync, person):
+    batch = mirrored()
+    wrong_key(workspace, sandbox.other_key)
+    sync(workspace)
+    batch.workspace.refresh_from_db()
+    cancel.cancel_batch(batch, actor=person("operator", workspace), address="", reason="")
+
+    wrong_key(workspace, sandbox.key)
+    assert sync(workspace)
+
+    assert workspace.hold == ""
+    # The cancellation that waited is due at once.
+    due = Cancellation.objects.open().due(timezone.now()).get()
+    cancel.attempt(claim(due))
+    batch.refresh_from_db()
+    assert batch.processing_status == "canceling"
+
+
+def test_the_batch_in_an_answer_for_another_workspace_is_not_stored(sandbox, workspace, mirrored):
+    batch = mirrored()
+    Workspace.objects.update(api_workspace_id="wrkspc_other")
+    batch.workspace.refresh_from_db()
+    remote = connect.client_for(workspace).retrieve(batch.api_id)
+
+    with pytest.raises(OtherWorkspace, match="wrkspc_other"):
+        cancel.store(batch.workspace, [remote], now=timezone.now())
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+def test_a_list_that_suddenly_lacks_most_of_ours_deletes_nothing(
+    sandbox, workspace, sync, unnamed, rounds_later, kept
+):
+    ids = [sandbox.add_batch() for _ in range(10)]
+    assert sync(workspace)
+    before = rows()
+    for api_id in ids[kept:]:
+        sandbox.remove(api_id)
+    stranger = sandbox.add_batch()
+
+    assert not sync(workspace)
+    rounds_later(workspace)
+
+    assert rows() == before
+    assert not Batch.objects.filter(api_id=stranger).exists()
+    assert workspace.hold == "foreign"
+    assert f"lacks {10 - kept} of 10" in workspace.error
+
+
+def test_an_empty_list_three_times_over_ten_minutes_deletes_nothing(
+    sandbox, workspace, sync, unnamed, rounds_later
+):
+    ids = [sandbox.add_batch() for _ in range(13)]
+    sync(workspace)
+    before = rows()
+    for api_id in ids:
+        sandbox.remove(api_id)
+
+    rounds_later(workspace, 5)
+
+    assert rows() == before
+
+
+def test_a_few_deleted_batches_are_noticed_without_a_named_workspace(
+    sandbox, workspace, sync, unnamed, rounds_later
+):
+    ids = [sandbox.add_batch() for _ in range(10)]
+    sync(workspace)
+    for api_id in ids[:4]:
+        sandbox.remove(api_id)
+
+    rounds_later(workspace)
+
+    gone = Batch.objects.filter(deleted_upstream_at__isnull=False)
+    assert set(gone.values_list("api_id", flat=True)) == set(ids[:4])
+
+
+def test_where_the_answer_names_our_workspace_its_list_is_believed(
+    sandbox, workspace, sync, rounds_later
+):
+    ids = [sandbox.add_batch(status="ended") for _ in range(3)]
+    sync(workspace)
+    for api_id in ids:
+        sandbox.remove(api_id)
+
+    rounds_later(workspace)
+
+    assert Batch.objects.filter(deleted_upstream_at=None).count() == 0
+
+
+def test_an_admin_can_accept_the_list_as_it_is_now(
+    sandbox, workspace, mirrored, sync, rounds_later
+):
+    old = mirrored()
+    new = sandbox.add_batch(key=sandbox.other_key)
+    wrong_key(workspace, sandbox.other_key)
+    sync(workspace)
+
+    accept_list(workspace)
+    rounds_later(workspace)
+
+    assert workspace.hold == ""
+    assert workspace.api_workspace_id == sandbox.keys[sandbox.other_key]
+    assert Batch.objects.filter(api_id=new).exists()
+    old.refresh_from_db()
+    assert old.deleted_upstream_at
+
+
+def test_two_workspaces_may_list_one_batch_and_each_has_its_row(sandbox, workspace, mirrored, sync):
+    batch = mirrored()
+    twin = Workspace.objects.create(
+        name="Twin", slug="twin", base_url="http://sandbox", api_key=sandbox.key
+    )
+
+    assert sync(twin)
+    sandbox.finish(batch.api_id)
+    assert sync(twin)
+
+    rows = Batch.objects.filter(api_id=batch.api_id).order_by("pk")
+    assert [row.workspace_id for row in rows] == [workspace.pk, twin.pk]
+    assert [row.twin_of for row in rows] == [None, workspace.pk]
+    # Each is as its own workspace's rounds have seen it.
+    assert [row.processing_status for row in rows] == ["in_progress", "ended"]
+    assert "same Anthropic workspace" in twin.notice
+
+
+def test_an_address_that_lists_others_ids_takes_nothing_from_them(
+    sandbox, workspace, mirrored, sync
+):
+    batch = mirrored()
+    hostile = Workspace.objects.create(
+        name="Hostile", slug="hostile", base_url="http://elsewhere", api_key=sandbox.key
+    )
+
+    assert sync(hostile)
+    sandbox.finish(batch.api_id)
+    assert sync(workspace)
+
+    mine = Batch.objects.get(api_id=batch.api_id, workspace=workspace)
+    theirs = Batch.objects.get(api_id=batch.api_id, workspace=hostile)
+    assert mine.has_ended
+    assert not theirs.has_ended
+    assert theirs.twin_of is None
+
+
+def test_a_deleted_batch_that_is_listed_again_is_as_it_was_and_is_read(
+    sandbox, workspace, mirrored, sync
+):
+    batch = mirrored(status="ended")
+    Batch.objects.update(deleted_upstream_at=timezone.now(), missing_rounds=3, is_active=False)
+    results.derive_lost(timezone.now())
+    assert Batch.objects.get().results_state == "lost"
+
+    sync(workspace)
+    results.derive_lost(timezone.now())
+
+    row = Batch.objects.get()
+    assert (row.deleted_upstream_at, row.results_state) == (None, "pending")
+    assert ingest(batch)
+
+
+def test_a_batch_that_is_missing_while_it_runs_has_no_lost_results(mirrored):
+    mirrored()
+    Batch.objects.update(deleted_upstream_at=timezone.now(), is_active=False)
+
+    assert results.derive_lost(timezone.now()) == 0
+
+    assert Batch.objects.get().results_state == "pending"
+
+
+def test_a_workspace_that_is_deleted_leaves_cancellations_and_the_audit(
+    sandbox, workspace, mirrored, person
+):
+    batch = mirrored()
+    ended = mirrored(status="ended", requests=40, errored=7)
+    ingest(ended)
+    cancel.cancel_batch(
+        batch, actor=person("operator", workspace), address="192.0.2.7", reason="wrong prompt"
+    )
+    events = AuditEvent.objects.count()
+    said = deletion_of(workspace)
+
+    done = delete_workspace(workspace)
+
+    assert done == said == (2, 7, 1)
+    assert not Batch.objects.exists()
+    kept = Cancellation.objects.get()
+    assert (kept.batch_id, kept.batch_api_id, kept.workspace_name) == (
+        None, batch.api_id, "Research",
+    )  # fmt: skip
+    assert kept.reason == "wrong prompt"
+    assert AuditEvent.objects.count() == events

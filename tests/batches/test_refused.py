@@ -1,0 +1,158 @@
+"""A refused key: the workspace says so, is asked again, and nothing else asks in between."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from cryptography.fernet import Fernet
+from django.utils import timezone
+
+from batches import cancel, connect, lookup
+from batches.kinds import KINDS
+from batches.models import Batch, Cancellation, Workspace
+from tests.working import ingest
+
+pytestmark = pytest.mark.usefixtures("no_waits")
+DUE = {kind.name: kind.due for kind in KINDS}
+
+
+@pytest.fixture
+def refused(sandbox, workspace, mirrored, sync):
+    """A workspace whose key was refused once, with a running and an ended batch."""
+    mirrored(), mirrored(status="ended")
+    sandbox.fail_next("403", times=1)
+    assert not sync(workspace)
+    return workspace
+
+
+def test_it_is_on_hold_with_the_apis_words_and_the_request_id(refused):
+    assert refused.hold == "refused"
+    assert "403" in refused.error
+    assert refused.request_id.startswith("req_")
+
+
+def test_it_is_asked_again_after_five_minutes_and_recovers_by_itself(refused, sync):
+    now = timezone.now()
+
+    assert not DUE["sync"](now + timedelta(minutes=2)).exists()
+    assert DUE["sync"](now + timedelta(minutes=5, seconds=1)).exists()
+    assert sync(refused)
+    assert (refused.hold, refused.error) == ("", "")
+
+
+def test_it_is_asked_every_five_minutes_for_as_long_as_it_is_refused(refused, sandbox, sync):
+    sandbox.fail_next("401", times=99)
+
+    for _ in range(6):
+        before = timezone.now()
+        sync(refused)
+        assert refused.next_attempt_at - before < timedelta(minutes=5, seconds=5)
+        assert refused.next_attempt_at - before > timedelta(minutes=4, seconds=55)
+
+
+def test_nothing_but_the_round_asks_meanwhile(refused, sandbox, person):
+    calls = len(sandbox.calls)
+    running, ended = Batch.objects.order_by("-is_active").select_related("workspace")
+
+    cancellation = cancel.cancel_batch(
+        running, actor=person("operator", refused), address="", reason=""
+    )
+    assert not ingest(ended)
+    answer = lookup.look_up([refused], "msgbatch_unknown")
+
+    assert len(sandbox.calls) == calls
+    assert cancellation.state == "requested"
+    assert "refuses the key" in cancellation.error
+    assert "refuses the key" in answer.problems[0]
+    assert "refuses the key" in ended.ingestion.error
+
+
+def test_what_waited_goes_on_at_once_when_the_key_works_again(refused, sync, person):
+    running, ended = Batch.objects.order_by("-is_active").select_related("workspace")
+    cancel.cancel_batch(running, actor=person("operator", refused), address="", reason="")
+    ingest(ended)
+
+    assert sync(refused)
+
+    assert Cancellation.objects.open().due(timezone.now()).exists()
+    assert list(DUE["results"](timezone.now())) == [ended]
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_cancel_that_is_refused_for_the_key_waits_and_the_workspace_is_looked_at(
+    sandbox, mirrored, person, workspace, status
+):
+    batch = mirrored()
+    Workspace.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    sandbox.fail_next(status, times=1, path="/cancel")
+
+    cancellation = cancel.cancel_batch(
+        batch, actor=person("operator", workspace), address="", reason=""
+    )
+
+    assert cancellation.state == "requested"
+    assert status in cancellation.error
+    # Whether the key is refused altogether is for a round to find out, at once.
+    assert DUE["sync"](timezone.now()).exists()
+
+
+def test_a_key_that_cannot_be_decrypted_belongs_to_its_workspace_alone(
+    sandbox, workspace, other_workspace, sync, settings
+):
+    sandbox.add_batch(key=sandbox.other_key)
+    right = settings.BATCHBOARD_ENCRYPTION_KEYS
+    settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *right]
+    fresh = Workspace.objects.get(pk=other_workspace.pk)
+    fresh.api_key = sandbox.other_key
+    fresh.save(update_fields=["api_key"])
+    settings.BATCHBOARD_ENCRYPTION_KEYS = settings.BATCHBOARD_ENCRYPTION_KEYS[:1]
+
+    assert sync(Workspace.objects.get(pk=other_workspace.pk))
+    broken = Workspace.objects.get(pk=workspace.pk)
+    assert not sync(broken)
+
+    assert "can't be decrypted" in broken.error
+    assert sandbox.key not in broken.error
+    assert Batch.objects.count() == 1
+
+
+def test_a_new_key_over_one_that_cannot_be_decrypted_works_at_once(
+    sandbox, workspace, sync, settings
+):
+    settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    broken = Workspace.objects.get(pk=workspace.pk)
+    assert not sync(broken)
+
+    broken.api_key = sandbox.key
+    broken.save()
+
+    assert sync(broken)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"is_enabled": False}, "disabled"),
+        ({"api_key": ""}, "no API key"),
+        ({"hold": "refused"}, "refuses the key"),
+        ({"hold": "foreign"}, "another Anthropic workspace"),
+    ],
+)
+def test_one_predicate_says_why_a_workspace_is_not_asked(workspace, columns, words):
+    for name, value in columns.items():
+        setattr(workspace, name, value)
+
+    with pytest.raises(connect.CannotCall, match=words):
+        connect.client_for(workspace)
+
+
+def test_a_last_sync_in_the_future_is_not_fresh(workspace, sync):
+    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        assert sync(workspace)
+
+    now = timezone.now()
+    assert workspace.is_stale(now)
+    # And the next round is due at once, not in an hour.
+    assert DUE["sync"](now).exists()
+    assert sync(workspace)
+    assert not workspace.is_stale(timezone.now())

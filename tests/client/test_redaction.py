@@ -1,0 +1,156 @@
+"""An echo of a secret, in whatever form, is gone before anything is parsed, kept or shown."""
+
+import base64
+import json
+import re
+import time
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batches.client import ApiError, BatchClient
+from batches.client.redaction import Redactor
+from tests.client.upstream import Upstream, batch_json, page_json, refusal, reply
+
+KEY = "sk-ant-api03-Abc/def+Ghi=jkl_Mno"
+TOKEN = "Bearer gate.way+Token/0123456789"
+FORMS = {
+    "as it is": str,
+    "in upper case": str.upper,
+    "in lower case": str.lower,
+    "quoted for a URL": lambda text: quote(text, safe=""),
+    "in base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "in base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "in base64 after one byte": lambda text: base64.b64encode(f":{text}".encode()).decode(),
+    "in base64 after two bytes": lambda text: base64.b64encode(f"a:{text}:b".encode()).decode(),
+    "its first 16 characters": lambda text: text[:16],
+    "all but its last": lambda text: text[:-1],
+}
+SECRETS = [KEY, TOKEN, TOKEN.removeprefix("Bearer ")]
+echoes = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+
+
+def client_of(answer, **options):
+    upstream = Upstream(answer)
+    options = {"headers": {"X-Gateway": TOKEN}, "attempts": 1} | options
+    return BatchClient("https://api.test", KEY, transport=upstream.transport(), **options)
+
+
+@echoes
+@pytest.mark.parametrize("secret", SECRETS, ids=["key", "header", "header without its scheme"])
+def test_an_echo_in_a_good_answer_is_not_kept(form, secret):
+    echo = form(secret)
+    batch = batch_json(note=f"for {echo} only", deep=[{"x": echo}], **{f"k{echo}": 1})
+
+    read = client_of(reply(json=batch)).retrieve("msgbatch_1")
+
+    assert read.id == "msgbatch_1"
+    assert echo not in json.dumps(read.raw)
+    # Base64 of a longer text leaves its ends.
+    assert re.fullmatch(r"for \S*\[(API key|header value)\]\S* only", read.raw["note"])
+    assert read.raw["results_url"] is None
+
+
+@echoes
+def test_an_echo_in_a_page_is_not_kept(form):
+    echo = form(KEY)
+    page = page_json(batch_json(note=echo), batch_json("odd", created_at=echo, type=echo))
+
+    read = client_of(reply(json=page)).list_page()
+
+    assert [batch.id for batch in read.batches] == ["msgbatch_1"]
+    assert echo not in repr(read)
+
+
+@echoes
+@pytest.mark.parametrize("secret", SECRETS)
+def test_an_echo_in_an_error_is_not_shown(form, secret):
+    echo = form(secret)
+
+    with pytest.raises(ApiError) as caught:
+        client_of(refusal(400, type=echo, message=f"No {echo}.")).retrieve("msgbatch_1")
+
+    assert echo not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
+    assert re.search(r"No \S*\[(API key|header value)\]", str(caught.value))
+
+
+@echoes
+@pytest.mark.parametrize("name", ["request-id", "cf-ray", "anthropic-workspace-id"])
+def test_a_header_with_an_echo_is_dropped(form, name):
+    echo = form(KEY)
+    good = client_of(reply(json=batch_json(), headers={name: echo})).retrieve("msgbatch_1")
+    with pytest.raises(ApiError) as caught:
+        client_of(reply(500, json={}, headers={name: echo})).retrieve("msgbatch_1")
+
+    assert good.request_id == good.workspace_id == caught.value.request_id == ""
+
+
+@pytest.mark.parametrize(
+    "escaped",
+    [
+        KEY.replace("/", r"\/"),
+        KEY.replace("+", r"\u002b").replace("=", r"\u003D"),
+        "".join(f"\\u{ord(each):04x}" for each in KEY),
+    ],
+)
+def test_an_echo_with_the_escapes_of_json_is_not_kept(escaped):
+    body = json.dumps(batch_json(note="?", kept='"\\/\n')).replace('"?"', f'"{escaped}"')
+
+    read = client_of(reply(content=body.encode())).retrieve("msgbatch_1")
+
+    assert read.raw["note"] == "[API key]"
+    assert read.raw["kept"] == '"\\/\n'
+
+
+def test_a_secret_with_signs_that_json_must_escape_is_found():
+    body = json.dumps({"note": 'quoted"and\\slashed'}).encode()
+
+    assert Redactor('quoted"and\\slashed').redact(body) == b'{"note": "[API key]"}'
+
+
+def test_what_holds_no_secret_is_the_same_bytes():
+    body = json.dumps(page_json(batch_json(note='a"\\/\u2028b'))).encode()
+
+    assert Redactor(KEY, [TOKEN]).redact(body) is body
+
+
+@given(
+    st.recursive(st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
+)
+def test_json_without_a_secret_keeps_its_meaning(value):
+    for body in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        encoded = body.encode("utf-8", "surrogatepass")
+        assert Redactor(KEY, [TOKEN]).redact(encoded) is encoded
+
+
+@given(st.binary())
+def test_no_bytes_are_an_error(body):
+    Redactor(KEY, [TOKEN]).redact(body + KEY.encode() + body)
+
+
+@pytest.mark.parametrize("value", ["in_progress", "message_batch", "messages", "canceling", "v1"])
+def test_a_header_of_the_api_s_own_words_garbles_no_batch(value):
+    read = client_of(reply(json=batch_json()), headers={"X-Route": value}).retrieve("msgbatch_1")
+
+    assert read.raw == batch_json()
+
+
+def test_short_keys_are_not_looked_for_in_the_api_s_words():
+    assert Redactor("atch").redact(b"Message Batch") == b"Message Batch"
+
+
+def test_the_redactor_s_repr_holds_no_secret():
+    assert repr(Redactor(KEY, [TOKEN])) == "Redactor()"
+
+
+def test_a_large_body_without_a_secret_takes_little_time():
+    body = b'{"a\\\\b": "' + b"sk-ant-api03-Ab " * 2**20 + b'"}'
+    redactor = Redactor(KEY, [TOKEN])
+    began = time.process_time()
+
+    assert redactor.redact(body) is body
+
+    # Some 0.1 s on a slow core; the pattern alone would take some seconds.
+    assert time.process_time() - began < 2

@@ -1,0 +1,198 @@
+"""What fails around the processes: database, signals, clocks, workers that are not there."""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from batches.sandbox import SandboxApi
+from tests.processes.crew import Crew, csrf_in, wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def crew(tmp_path):
+    crew = Crew(tmp_path)
+    yield crew
+    crew.stop_all()
+
+
+@pytest.fixture
+def running(crew) -> str:
+    """A batch that would run for hours, mirrored by all that is started."""
+    sandbox = SandboxApi(state_path=crew.var / "sandbox.db")
+    api_id = sandbox.add_batch(requests=20, duration=timedelta(hours=9))
+    sandbox.close()
+    crew.start_all()
+    wait_until(
+        lambda: crew.one("SELECT count(*) FROM batches_batch") == 1, seconds=30, what="a round"
+    )
+    return api_id
+
+
+def synced_at(crew: Crew) -> object:
+    return crew.one("SELECT last_synced_at FROM batches_workspace")
+
+
+def press(crew: Crew, browser: httpx.Client, api_id: str) -> httpx.Response:
+    token = csrf_in(browser.get(f"/batches/{api_id}/cancel/").text)
+    return browser.post(
+        f"/batches/{api_id}/cancel/",
+        data={"csrfmiddlewaretoken": token, "reason": "drill"},
+        headers={"HX-Request": "true"},
+    )
+
+
+def goes_on(crew: Crew) -> None:
+    """Both processes live, and a round ends that began after now."""
+    before = synced_at(crew)
+    wait_until(lambda: synced_at(crew) != before, seconds=60, what="a new round")
+    assert all(process.poll() is None for process in crew.processes.values())
+    assert httpx.get(f"{crew.web_url}/readyz").status_code == 200
+
+
+@pytest.mark.databases
+def test_a_worker_told_to_end_is_gone_soon_and_the_next_calls_the_api_at_once(crew, running):
+    taken = crew.terminate("worker", within=20)
+    before = synced_at(crew)
+
+    crew.start("worker")
+
+    wait_until(lambda: synced_at(crew) != before, seconds=15, what="a round of the next one")
+    assert taken < 20
+    assert crew.processes["worker"].poll() is None
+    assert "Traceback" not in crew.log("worker")
+
+
+@pytest.mark.databases
+def test_a_killed_worker_is_followed_by_one_that_calls_the_api_at_once(crew, running):
+    crew.kill("worker")
+    before = synced_at(crew)
+
+    crew.start("worker")
+
+    # Sooner than any claim lapses.
+    wait_until(lambda: synced_at(crew) != before, seconds=20, what="a round of the next one")
+
+
+@pytest.mark.databases
+def test_without_a_worker_the_page_says_so_and_nothing_is_fresh(crew, running):
+    browser = crew.sign_in()
+    assert 'data-health="fresh"' in browser.get("/").text
+
+    crew.terminate("worker", within=20)
+
+    page = browser.get("/").text
+    assert 'data-health="fresh"' not in page
+    assert "No worker is running" in page
+    assert httpx.get(f"{crew.web_url}/readyz").status_code == 200
+    browser.close()
+
+
+@pytest.mark.databases
+def test_a_cancel_pressed_without_a_worker_and_api_is_made_by_the_next_worker(crew, running):
+    crew.terminate("worker", within=20)
+    crew.kill("sandbox")
+    browser = crew.sign_in()
+    began = time.monotonic()
+
+    card = press(crew, browser, running)
+
+    assert time.monotonic() - began < 5
+    assert card.status_code == 200
+    assert "not confirmed yet" in card.text
+    crew.start("sandbox")
+    crew.start("worker")
+    wait_until(
+        lambda: crew.one("SELECT state FROM batches_cancellation") == "accepted",
+        seconds=60,
+        what="the cancellation accepted",
+    )
+    browser.close()
+
+
+class Locked:
+    """SQLite's file, held by another program that writes."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.connection = sqlite3.connect(
+            crew.var / "batchboard.db", isolation_level=None, check_same_thread=False
+        )
+
+    def __enter__(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *exc: object) -> None:
+        self.connection.execute("ROLLBACK")
+        self.connection.close()
+
+
+def test_a_database_locked_for_long_ends_nothing_and_says_what_was_not_saved(crew, running):
+    browser = crew.sign_in()
+    token = csrf_in(browser.get(f"/batches/{running}/cancel/").text)
+
+    with Locked(crew):
+        # Longer than the worker's claims last.
+        over = threading.Event()
+        refused = browser.post(
+            f"/batches/{running}/cancel/",
+            data={"csrfmiddlewaretoken": token},
+            headers={"HX-Request": "true"},
+        )
+        assert refused.status_code == 503
+        assert "not saved" in refused.text
+        over.wait(40)
+        assert httpx.get(f"{crew.web_url}/healthz").status_code == 200
+
+    goes_on(crew)
+    assert crew.one("SELECT count(*) FROM batches_cancellation") == 0
+    assert "accepted" in press_until_saved(crew, browser, running)
+    browser.close()
+
+
+def press_until_saved(crew: Crew, browser: httpx.Client, api_id: str) -> str:
+    press(crew, browser, api_id)
+    wait_until(
+        lambda: crew.one("SELECT state FROM batches_cancellation") == "accepted",
+        seconds=30,
+        what="the cancellation accepted",
+    )
+    return str(crew.one("SELECT state FROM batches_cancellation"))
+
+
+def test_a_database_that_cannot_be_written_is_waited_for(crew, running):
+    """As on a full disk, or a volume that was remounted read-only: reads work, writes fail."""
+    crew.rows("SELECT 1")
+    limit = sqlite3.connect(crew.var / "batchboard.db", isolation_level=None)
+    limit.execute("PRAGMA journal_mode=WAL")
+    # No program may write: the same error as SQLite gives for a full disk, for as long as it lasts.
+    limit.execute("CREATE TRIGGER full BEFORE UPDATE ON batches_workspace BEGIN"
+                  " SELECT RAISE(ABORT, 'database or disk is full'); END")  # fmt: skip
+    browser = crew.sign_in()
+    page = browser.get("/")
+    assert page.status_code == 200
+    wait_until(
+        lambda: "database or disk is full" in crew.log("worker"), seconds=30, what="the error"
+    )
+
+    limit.execute("DROP TRIGGER full")
+    limit.close()
+
+    goes_on(crew)
+    browser.close()
+
+
+def test_a_kill_of_the_web_process_leaves_the_port_free_for_the_next(crew, running):
+    master = crew.processes["web"].pid
+    os.kill(master, signal.SIGKILL)
+    crew.processes["web"].wait()
+
+    crew.start("web")
+
+    wait_until(lambda: crew.answers(f"{crew.web_url}/healthz"), seconds=30, what="the next one")
