@@ -9,12 +9,14 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from batches.client import parse_headers
 from batches.connect import usable
 from batches.fields import is_undecryptable
 from batches.models import AuditEvent, Workspace
 from batches.workspaces import accept_list, delete_workspace, deletion_of
 from dashboard.access import client_address, may
 from dashboard.roles import ROLES
+from dashboard.views.labels import unix_lines
 
 if TYPE_CHECKING:
     WorkspaceModelForm = forms.ModelForm[Workspace]
@@ -27,6 +29,17 @@ else:
     WorkspaceModelForm = forms.ModelForm
     WorkspaceModelAdmin = AuditModelAdmin = admin.ModelAdmin
     Inline, UserModelAdmin = admin.TabularInline, UserAdmin
+
+
+# Fields of the form, what they are called, and the columns that they write.
+TITLES = {
+    "new_key": "API key",
+    "new_headers": "extra headers",
+    "without_headers": "extra headers removed",
+}
+SECRETS = {
+    "new_key": "api_key", "new_headers": "extra_headers", "without_headers": "extra_headers",
+}  # fmt: skip
 
 
 class ByRole:
@@ -45,7 +58,7 @@ class ByRole:
 
 
 class WorkspaceForm(WorkspaceModelForm):
-    """The key can be written and never read back: not even its length is shown."""
+    """Key and headers can be written and never read back: not even their length is shown."""
 
     new_key = forms.CharField(
         label="API key",
@@ -55,13 +68,33 @@ class WorkspaceForm(WorkspaceModelForm):
         help_text="Stored encrypted, and never shown again. Leave empty to keep the one there is.",
     )
 
+    new_headers = forms.CharField(
+        label="Extra headers",
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="For a gateway that asks for more: one “Name: value” a line. Stored encrypted, "
+        "and never shown again. Leave empty to keep the ones there are.",
+    )
+    without_headers = forms.BooleanField(label="Remove the stored extra headers", required=False)
+
     class Meta:
         model = Workspace
         fields = ("name", "slug", "base_url", "auth", "anthropic_workspace_id", "is_enabled",
                   "members")  # fmt: skip
 
+    def clean_new_headers(self) -> str:
+        text = unix_lines(self.cleaned_data["new_headers"]).strip()
+        try:
+            parse_headers(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        return text
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("new_headers") and cleaned.get("without_headers"):
+            self.add_error("without_headers", "Either give new headers or remove the stored ones.")
         key = cleaned.get("new_key", "")
         stored = self.instance.key
         if self.instance.from_environment and not (key or stored):
@@ -78,6 +111,8 @@ class WorkspaceForm(WorkspaceModelForm):
     def save(self, commit: bool = True) -> Workspace:  # noqa: FBT001, FBT002
         if self.cleaned_data["new_key"]:
             self.instance.api_key = self.cleaned_data["new_key"]
+        if self.cleaned_data["new_headers"] or self.cleaned_data["without_headers"]:
+            self.instance.extra_headers = self.cleaned_data["new_headers"]
         # Changed or not, the person wants to see now whether it works.
         self.instance.next_attempt_at = None
         return super().save(commit)
@@ -109,11 +144,11 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
             # The rest of the row is the worker's, which may have written it meanwhile.
             columns = {column.name for column in Workspace._meta.concrete_fields}
             written = [name for name in form.cleaned_data if name in columns]
-            written += ["api_key"] if form.cleaned_data["new_key"] else []
+            written += [SECRETS[name] for name in SECRETS if form.cleaned_data[name]]
             obj.save(update_fields=[*written, "next_attempt_at"])
         else:
             super().save_model(request, obj, form, change)
-        changed = ", ".join("API key" if name == "new_key" else name for name in form.changed_data)
+        changed = ", ".join(TITLES.get(name, name) for name in form.changed_data)
         AuditEvent.record(
             "workspace changed" if change else "workspace added",
             actor=request.user,

@@ -172,7 +172,11 @@ def test_a_refused_key_is_said_with_request_id_age_and_what_happens_next(have, o
 
 
 def test_a_refusal_by_the_edge_is_said_with_its_cf_ray(have, opened):
-    refused(have, error=str(KeyRefused("", status=403, type="forbidden")).rstrip("."), request_id="cf-ray 8e-FRA")
+    refused(
+        have,
+        error=str(KeyRefused("", status=403, type="forbidden")).rstrip("."),
+        request_id="cf-ray 8e-FRA",
+    )
 
     assert "(403 forbidden) (cf-ray 8e-FRA)" in words(opened())
 
