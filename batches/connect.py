@@ -8,6 +8,8 @@ from django.conf import settings
 from batches.client import BatchClient, ReportClient, parse_headers
 from batches.models import Workspace
 
+# By this a page knows that error of a workspace, whose key it does not load.
+UNDECRYPTABLE = "can't be decrypted with BATCHBOARD_ENCRYPTION_KEYS"
 # One for each set of key, headers and address in use; more are left-overs of changed keys.
 MOST_CLIENTS = 200
 
@@ -47,9 +49,8 @@ def why_not(workspace: Workspace, *, is_round: bool = False) -> str:
         return f"The workspace {workspace.name} is disabled."
     if workspace.has_undecryptable_secret:
         return (
-            f"The stored API key of {workspace.name} can't be decrypted with "
-            "BATCHBOARD_ENCRYPTION_KEYS. Put the encryption key that it was stored with back into "
-            "the list, or enter the API key again."
+            f"The stored API key of {workspace.name} {UNDECRYPTABLE}. Put the encryption key that "
+            "it was stored with back into the list, or enter the API key again."
         )
     if not workspace.key:
         return (

@@ -38,12 +38,7 @@ def label_batch(
     LabelsChanged is raised, so that nobody overwrites what they have not read.
     """
     with Revision.writing():
-        row = (
-            Batch.objects.select_for_update()
-            .select_related("workspace")
-            .defer("raw")
-            .get(pk=batch.pk)
-        )
+        row = Batch.objects.select_for_update().with_workspace().defer("raw").get(pk=batch.pk)
         current = labels_of(row)
         changed = [name for name in Labels._fields if getattr(current, name) != getattr(new, name)]
         if not changed:

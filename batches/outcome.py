@@ -19,7 +19,7 @@ OUTCOME_WORDS: dict[str, str] = {
     "some_failed": "some failed",
     "all_failed": "all failed",
     "canceled": "canceled",
-    "canceled_too_late": "canceled too late",
+    "canceled_too_late": "finished before the cancel",
     "expired": "expired",
     "unknown": "outcome unknown",
 }
@@ -75,18 +75,16 @@ def outcome_of(processing_status: str, counts: Counts, *, cancel_initiated: bool
 
 
 def outcome_sentence(outcome: str, counts: Counts) -> str:
-    """The outcome with its figures, such as "canceled, 3 of 10"."""
+    """The outcome with its figures, such as "canceled: 3 of 10"."""
     total = counts.succeeded + counts.errored + counts.canceled + counts.expired
     word = OUTCOME_WORDS.get(outcome, "")
     match outcome:
         case "canceled":
-            return f"canceled, {counts.canceled:,} of {total:,}"
-        case "canceled_too_late":
-            return f"canceled too late, 0 of {total:,}"
+            return f"canceled: {counts.canceled:,} of {total:,}"
         case "expired":
-            return f"expired, {counts.expired:,} of {total:,}"
+            return f"expired: {counts.expired:,} of {total:,}"
         case "some_failed":
-            return f"some failed, {counts.errored:,} of {total:,}"
+            return f"{counts.errored:,} of {total:,} failed"
         case "all_failed" | "all_succeeded":
             return f"{word}, {total:,}"
     return word

@@ -17,7 +17,7 @@ def read_again(batch: Batch, *, actor: Any, address: str) -> None:
     with Revision.writing():
         row = (
             Batch.objects.select_for_update(of=("self",))
-            .select_related("workspace")
+            .with_workspace()
             .defer("raw")
             .get(pk=batch.pk)
         )

@@ -13,7 +13,15 @@ from django.db.models import Q, QuerySet
 from batches import clock, connect
 from batches.client import ApiError, BatchNotFound, KeyRefused, TryLater, Unreachable
 from batches.client.results import UnreadableResults, read_lines
-from batches.models import Batch, BatchUsage, FailedRequest, Ingestion, Revision, Workspace
+from batches.models import (
+    Batch,
+    BatchQuerySet,
+    BatchUsage,
+    FailedRequest,
+    Ingestion,
+    Revision,
+    Workspace,
+)
 from batches.models.batch import RESULTS_KEPT
 from batches.models.claim import due
 from batches.tally import NoRoom, Tally
@@ -228,7 +236,7 @@ def _put_off(ingestion: Ingestion, error: str, **details: Any) -> None:
     log.warning("results not read", batch=ingestion.batch.api_id, error=error, wait=wait)
 
 
-def unread() -> QuerySet[Batch]:
+def unread() -> BatchQuerySet:
     """Ended batches whose results can still be read and have not been; oldest to expire first."""
     return Batch.objects.filter(
         results_state__in=UNREAD,

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
-from batches.models import Batch, Workspace
-from batches.models.workspace import worker_seen_at
+from batches.models import Batch, BatchQuerySet, Workspace
+from batches.models.batch import FIRST
 from dashboard.roles import ROLES, role_of
 
 # The lowest role for each thing that a page may ask about.
@@ -63,26 +63,27 @@ def visible_workspaces(user: Any) -> QuerySet[Workspace]:
     return workspaces if user.is_superuser else workspaces.filter(members=user)
 
 
-def visible_batches(user: Any) -> QuerySet[Batch]:
+def visible_batches(user: Any) -> BatchQuerySet:
     if user.is_superuser:
         return Batch.objects.all()
     return Batch.objects.filter(workspace__members=user)
 
 
-def visible_batch_or_404(user: Any, api_id: str) -> Batch:
-    """A batch in another team's workspace is not there, rather than forbidden.
+def visible_batch_or_404(user: Any, address: str) -> Batch:
+    """The batch that an address names (`Batch.address`).
 
-    One that several of the person's workspaces mirror is shown once: as it is in the workspace
-    that has it from the API now, and had it first.
+    One in another team's workspace is not there, rather than forbidden. One that several of the
+    person's workspaces mirror is shown once: as it is in the workspace that has it from the API
+    now, and had it first.
     """
-    rows = visible_batches(user).filter(api_id=api_id).select_related("workspace")
-    rows = rows.defer("workspace__api_key", "workspace__extra_headers")
-    first = rows.annotate(worker_seen_at=worker_seen_at()).order_by(
-        F("deleted_upstream_at").asc(nulls_first=True), F("twin_of").asc(nulls_first=True), "pk"
-    )
-    batch = first.first()
+    api_id, _, slug = address.partition("@")
+    rows = visible_batches(user).filter(api_id=api_id).with_workspace()
+    if slug:
+        rows = rows.filter(workspace__slug=slug)
+    batch = rows.with_worker_seen().order_by(*FIRST).first()
     if batch is None:
         raise Http404
+    batch.is_second = bool(slug)
     batch.workspace.worker_seen_at = batch.worker_seen_at
     return batch
 

@@ -9,11 +9,14 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from batches.client import parse_headers
 from batches.connect import usable
+from batches.fields import is_undecryptable
 from batches.models import AuditEvent, Workspace
 from batches.workspaces import accept_list, delete_workspace, deletion_of
 from dashboard.access import client_address, may
 from dashboard.roles import ROLES
+from dashboard.views.labels import unix_lines
 
 if TYPE_CHECKING:
     WorkspaceModelForm = forms.ModelForm[Workspace]
@@ -26,6 +29,17 @@ else:
     WorkspaceModelForm = forms.ModelForm
     WorkspaceModelAdmin = AuditModelAdmin = admin.ModelAdmin
     Inline, UserModelAdmin = admin.TabularInline, UserAdmin
+
+
+# Fields of the form, what they are called, and the columns that they write.
+TITLES = {
+    "new_key": "API key",
+    "new_headers": "extra headers",
+    "without_headers": "extra headers removed",
+}
+SECRETS = {
+    "new_key": "api_key", "new_headers": "extra_headers", "without_headers": "extra_headers",
+}  # fmt: skip
 
 
 class ByRole:
@@ -44,33 +58,61 @@ class ByRole:
 
 
 class WorkspaceForm(WorkspaceModelForm):
-    """The key can be written and never read back: not even its length is shown."""
+    """Key and headers can be written and never read back: not even their length is shown."""
 
     new_key = forms.CharField(
         label="API key",
         required=False,
         max_length=1000,
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
         help_text="Stored encrypted, and never shown again. Leave empty to keep the one there is.",
     )
+
+    new_headers = forms.CharField(
+        label="Extra headers",
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="For a gateway that asks for more: one “Name: value” a line. Stored encrypted, "
+        "and never shown again. Leave empty to keep the ones there are.",
+    )
+    without_headers = forms.BooleanField(label="Remove the stored extra headers", required=False)
 
     class Meta:
         model = Workspace
         fields = ("name", "slug", "base_url", "auth", "anthropic_workspace_id", "is_enabled",
                   "members")  # fmt: skip
 
+    def clean_new_headers(self) -> str:
+        text = unix_lines(self.cleaned_data["new_headers"]).strip()
+        try:
+            parse_headers(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        return text
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("new_headers") and cleaned.get("without_headers"):
+            self.add_error("without_headers", "Either give new headers or remove the stored ones.")
         key = cleaned.get("new_key", "")
-        if not key and not self.instance.key:
+        stored = self.instance.key
+        if self.instance.from_environment and not (key or stored):
+            # Another process has it.
+            return cleaned
+        if not key and is_undecryptable(self.instance.api_key):
+            self.add_error("new_key", "The stored key can’t be decrypted: enter it again.")
+        elif not key and not stored:
             self.add_error("new_key", "A workspace needs the API key whose batches it shows.")
-        elif problem := usable(cleaned.get("base_url", ""), key or self.instance.key):
+        elif problem := usable(cleaned.get("base_url", ""), key or stored):
             self.add_error("new_key" if key else "base_url", problem)
         return cleaned
 
     def save(self, commit: bool = True) -> Workspace:  # noqa: FBT001, FBT002
         if self.cleaned_data["new_key"]:
             self.instance.api_key = self.cleaned_data["new_key"]
+        if self.cleaned_data["new_headers"] or self.cleaned_data["without_headers"]:
+            self.instance.extra_headers = self.cleaned_data["new_headers"]
         # Changed or not, the person wants to see now whether it works.
         self.instance.next_attempt_at = None
         return super().save(commit)
@@ -84,6 +126,10 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     filter_horizontal = ("members",)
     prepopulated_fields = {"slug": ["name"]}
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        """Without the secrets: one that can't be decrypted must not keep a new one out."""
+        return super().get_queryset(request).defer("api_key", "extra_headers")
+
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)
 
@@ -94,8 +140,15 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
         form: Any,
         change: bool,  # noqa: FBT001
     ) -> None:
-        super().save_model(request, obj, form, change)
-        changed = ", ".join("API key" if name == "new_key" else name for name in form.changed_data)
+        if change:
+            # The rest of the row is the worker's, which may have written it meanwhile.
+            columns = {column.name for column in Workspace._meta.concrete_fields}
+            written = [name for name in form.cleaned_data if name in columns]
+            written += [SECRETS[name] for name in SECRETS if form.cleaned_data[name]]
+            obj.save(update_fields=[*written, "next_attempt_at"])
+        else:
+            super().save_model(request, obj, form, change)
+        changed = ", ".join(TITLES.get(name, name) for name in form.changed_data)
         AuditEvent.record(
             "workspace changed" if change else "workspace added",
             actor=request.user,
@@ -107,7 +160,7 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     @admin.action(description="Accept what the API lists now, though it differs from before")
     def accept_list(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         """The admin says that the key is right: batches that are no longer listed are gone."""
-        for workspace in queryset.defer("api_key"):
+        for workspace in queryset:
             accept_list(workspace)
             AuditEvent.record(
                 "workspace list accepted",
@@ -152,6 +205,11 @@ class MembershipInline(Inline):
         return may(request.user, "manage")
 
     has_change_permission = has_delete_permission = has_view_permission
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "workspace":
+            options["queryset"] = Workspace.objects.for_pages()
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
 
 class PersonAdmin(ByRole, UserModelAdmin):

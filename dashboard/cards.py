@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
+from batches.client import ApiRefused, BatchNotFound
 from batches.costs import BatchCost, cost_of, saved_by_cancel
 from batches.history import estimate, usual_canceling
 from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Share, shares
 
-# Icon and word for each state: never a colour alone (ux.md 22).
+# Icon and word for each state: never a color alone (ux.md 22).
 ICONS = {
     "in_progress": "circle-dashed",
     "canceling": "hourglass",
@@ -29,6 +30,7 @@ COST_ICONS = {
     "unpriced": "circle-question-mark",
     "lost": "archive-x",
 }
+NOT_TALLIED = "counts arrive when the batch ends"
 # Of anything smaller, six decimals would say too little or nothing.
 SIX_DECIMALS = Decimal("0.000001")
 
@@ -44,12 +46,17 @@ class Card:
     problem: str = ""
 
     @property
+    def key(self) -> str:
+        """Unique on a page, to make IDs of elements from."""
+        return self.batch.address.replace("@", "--")
+
+    @property
     def cancellation(self) -> Cancellation | None:
         return self.batch.latest_cancellation
 
     @property
     def state(self) -> str:
-        """The word that decides icon and colour."""
+        """The word that decides icon and color."""
         if self.batch.deleted_upstream_at:
             return "deleted"
         return self.batch.outcome or self.batch.processing_status
@@ -60,11 +67,13 @@ class Card:
 
     @property
     def words(self) -> str:
-        """State, and for an ended batch what it came to (ux.md 3)."""
+        """State, and for an ended batch its outcome (ux.md 3), with a figure where it is a part."""
         if self.batch.deleted_upstream_at:
-            return "deleted at the API"
-        if self.batch.outcome:
+            return "deleted upstream"
+        if self.batch.outcome in {"all_succeeded", "all_failed"}:
             return OUTCOME_WORDS[self.batch.outcome]
+        if self.batch.outcome:
+            return self.batch.outcome_sentence
         return self.batch.processing_status.replace("_", " ")
 
     @property
@@ -81,7 +90,7 @@ class Card:
         """The counts in words, the zeros left out once something else is known."""
         batch = self.batch
         if self.is_indeterminate:
-            return f"{batch.total:,} {plural(batch.total, 'request')}, none tallied yet"
+            return f"{batch.total:,} {plural(batch.total, 'request')} · {NOT_TALLIED}"
         parts = [f"{share.count:,} {share.name}" for share in self.shares]
         return " · ".join(parts) or "no requests"
 
@@ -95,8 +104,13 @@ class Card:
         if not found:
             return ""
         low, high = duration(found.p50), duration(found.p90)
-        span = low if low == high else f"{low} to {high}"
-        return f"usually {span} (estimate: p50–p90 of {found.sample:,} batches of this size)"
+        return f"usually {low if low == high else f'{low}–{high}'}"
+
+    @property
+    def usual_basis(self) -> str:
+        """How `usual` is estimated."""
+        found = estimate(self.batch.workspace, self.batch.total)
+        return f"Estimate: p50–p90 of {found.sample:,} batches of this size" if found else ""
 
     @property
     def is_late_canceling(self) -> bool:
@@ -108,9 +122,9 @@ class Card:
 
     @property
     def is_waiting(self) -> bool:
-        """Somebody asked to cancel, and the API has not agreed yet."""
-        wish = self.cancellation
-        return bool(wish and wish.is_open and self.batch.is_active)
+        """Someone asked to cancel, and the API has not agreed yet."""
+        asked = self.cancellation
+        return bool(asked and asked.is_open and self.batch.is_active)
 
     @property
     def can_cancel(self) -> bool:
@@ -119,11 +133,11 @@ class Card:
     @property
     def refusal(self) -> str:
         """The API's own words, for as long as the batch goes on (ux.md 9)."""
-        wish = self.cancellation
+        asked = self.cancellation
         if self.problem:
             return self.problem
-        if wish and wish.state == Cancellation.State.REFUSED and self.batch.is_active:
-            return f"The API refused to cancel this batch: {wish.error}"
+        if asked and asked.state == Cancellation.State.REFUSED and self.batch.is_active:
+            return f"The API refused to cancel this batch{refusal_words(asked)}"
         return ""
 
     @property
@@ -158,6 +172,18 @@ class Card:
         return saved_by_cancel(self.batch, self.cost) if self.batch.is_canceled else None
 
 
+def refusal_words(refused: Cancellation) -> str:
+    """What the API said, to follow "The API refused to cancel this batch"."""
+    error, named = refused.error, refused.request_id
+    for lead in (ApiRefused.lead, BatchNotFound.lead):
+        if error.startswith(f"{lead} ("):
+            error = error.removeprefix(lead)
+            break
+    else:
+        error = f": {error}" if error else "."
+    return f"{error} (request ID {named})" if named and named not in error else error
+
+
 def cost_words(cost: BatchCost) -> str:
     """Why there is no figure (ux.md 4), such as "no price for claude-x"; empty with one."""
     match cost.state:
@@ -168,6 +194,8 @@ def cost_words(cost: BatchCost) -> str:
         case "unpriced":
             first, *others = cost.unpriced_models
             return f"no price for {first}" + (f" and {len(others)} more" if others else "")
+        case "lost":
+            return "cost unknown"
     return f"cost {cost.state}"
 
 

@@ -8,6 +8,7 @@ from batches.estimates import CostEstimate, cost_estimate
 from batches.failures import failure_kinds
 from batches.models import Batch, Ingestion
 from batches.outcome import shares
+from batches.results import UNREAD
 from dashboard.cards import Card
 from dashboard.receipts import receipts
 from dashboard.templatetags.money import usd
@@ -38,7 +39,9 @@ def results_context(card: Card) -> dict[str, Any]:
     kinds, more_kinds = failure_kinds(batch) if is_read else ([], 0)
     cancellations = receipts(batch, card.cost)
     return {
-        "cancellations": [receipt.wish for receipt in cancellations if receipt.wish],
+        "cancellations": [
+            receipt.cancellation for receipt in cancellations if receipt.cancellation
+        ],
         "receipts": cancellations,
         "cost": card.cost,
         "usage": usage_table(card.cost),
@@ -46,7 +49,8 @@ def results_context(card: Card) -> dict[str, Any]:
         "ingestion": ingestion,
         "is_being_read": is_being_read(ingestion, card.now),
         "is_read": is_read,
-        "is_gone": is_gone(batch),
+        "is_gone": is_gone(batch, card.now),
+        "cost_state": cost_state(card),
         "outcomes": outcome_counts(batch, ingestion),
         "stop_reasons": stop_reasons(ingestion),
         "failures": kinds,
@@ -55,18 +59,32 @@ def results_context(card: Card) -> dict[str, Any]:
     }
 
 
+def cost_state(card: Card) -> str:
+    """As `BatchCost.state`; "lost" from the moment on at which the results have expired."""
+    batch = card.batch
+    if is_awaited(batch) and is_gone(batch, card.now):
+        return "lost"
+    return card.cost.state
+
+
 def is_moving(batch: Batch, now: datetime) -> bool:
     """Something may change from one moment to the next, so that the page asks often."""
     if batch.is_active:
         return True
-    is_awaited = batch.results_state == Batch.ResultsState.PENDING and not batch.archived_at
-    return bool(is_awaited and batch.ended_at and now - batch.ended_at < AWAITED)
+    is_pending = batch.results_state == Batch.ResultsState.PENDING and not batch.archived_at
+    return bool(is_pending and batch.ended_at and now - batch.ended_at < AWAITED)
 
 
-def is_gone(batch: Batch) -> bool:
-    """The API no longer has the results file, as it says itself or as the last try found."""
+def is_gone(batch: Batch, now: datetime) -> bool:
+    """The API no longer has the results file."""
     is_lost = batch.results_state == Batch.ResultsState.LOST
-    return bool(is_lost or batch.archived_at or batch.deleted_upstream_at)
+    is_expired = now >= batch.results_expire_at
+    return bool(is_lost or is_expired or batch.archived_at or batch.deleted_upstream_at)
+
+
+def is_awaited(batch: Batch) -> bool:
+    """The results are still to be read."""
+    return batch.has_ended and batch.results_state in UNREAD
 
 
 def is_being_read(ingestion: Ingestion | None, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from dashboard.query_form import QueryForm, choice_field, day_field, stored_text
 
 PAGE_SIZE = 50
 ID_PREFIX = "msgbatch_"
+LONGEST_ID = 200
 
 TABS: dict[str, tuple[str, Q]] = {
     "all": ("All", Q()),
@@ -85,6 +86,12 @@ class Listing:
         return str(self.chosen.get("sort", "active"))
 
     @property
+    def whole_id(self) -> str:
+        """The batch ID that the search is for, spaces in it left out; empty for other texts."""
+        sought = str(self.chosen.get("q", "")).replace(" ", "")
+        return sought if is_whole_id(sought) else ""
+
+    @property
     def is_narrowed(self) -> bool:
         """Something keeps batches out, so that an empty list need not mean that there are none."""
         return self.status != "all" or any(name in self.chosen for name in FILTERS)
@@ -112,16 +119,18 @@ class Listing:
         return Batch.objects.filter(workspace__in=[workspace.pk for workspace in self.workspaces])
 
     @property
-    def wanted(self) -> list[int]:
-        """The workspaces that the filters let through, by primary key."""
+    def wanted(self) -> list[Workspace]:
+        """The workspaces that the filters let through."""
         slug = self.chosen.get("workspace")
-        return [w.pk for w in self.workspaces if not slug or w.slug == slug]
+        return [w for w in self.workspaces if not slug or w.slug == slug]
 
     def filtered(self) -> BatchQuerySet:
         """What every filter but the tab lets through."""
-        return self._narrowed(Batch.objects.filter(workspace__in=self.wanted))
+        wanted = [workspace.pk for workspace in self.wanted]
+        return self._narrowed(Batch.objects.filter(workspace__in=wanted))
 
     def _narrowed(self, batches: BatchQuerySet) -> BatchQuerySet:
+        batches = batches.without_twins(self.wanted)
         for name in ("label", "owner"):
             if name in self.chosen:
                 batches = batches.filter(**{name: stored_text(self.chosen[name])})
@@ -141,11 +150,16 @@ class Listing:
         """What the filters and the tab let through, in no order."""
         return self.filtered().filter(STATUSES[self.status][1])
 
+    def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
+        """With all that their cards show."""
+        return batches.for_cards().told_apart(self.workspaces)
+
     def page(self) -> tuple[list[Batch], str]:
         """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
-        walked = self._narrowed(Batch.objects.walking_in_order(self.wanted))
+        wanted = [workspace.pk for workspace in self.wanted]
+        walked = self._narrowed(Batch.objects.walking_in_order(wanted))
         batches = walked.filter(STATUSES[self.status][1])
-        batches = batches.for_cards().order_by(*ORDERS[self.sort])
+        batches = self.with_cards(batches).order_by(*ORDERS[self.sort])
         if self.cursor:
             batches = batches.filter(self.cursor.beyond())
         found = list(batches[: PAGE_SIZE + 1])
@@ -167,6 +181,13 @@ def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
         except BadCursor:
             listing.problems.append("That page does not exist. This is the first one.")
     return listing
+
+
+def is_whole_id(text: str) -> bool:
+    """Whether the text may be the ID of a batch, and not a part of one or something else."""
+    rest = text.removeprefix(ID_PREFIX)
+    has_form = rest != text and rest.replace("_", "").isalnum() and text.isascii()
+    return has_form and len(text) <= LONGEST_ID
 
 
 def used(model: str) -> Exists:

@@ -1,6 +1,7 @@
-"""What a poll compares, and when a workspace counts as fresh."""
+"""What a poll compares: the version of what a page shows."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -8,68 +9,44 @@ from typing import Any
 
 from django.db import connection
 
+from batches import clock
 from batches.models import WorkerProcess, Workspace
+from dashboard.health import health_of
 
 # The pace of polls: quick while something can change, slow where nothing does (ux.md 17).
 ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """How up to date a workspace is, in a word that pages and polls share.
-
-    `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
-    belongs to another Anthropic workspace) or `off`.
-    """
-
-    workspace: Workspace
-    word: str
-    is_worker_running: bool = True
-
-
-def health_of(workspace: Workspace, now: datetime) -> Health:
-    runs = workspace.is_worker_running(now)
-    return Health(workspace, _word(workspace, now, runs), runs)
-
-
-def _word(workspace: Workspace, now: datetime, is_worker_running: bool) -> str:  # noqa: FBT001
-    if not workspace.is_enabled:
-        return "off"
-    if workspace.hold:
-        return str(workspace.hold)
-    if workspace.last_synced_at is None:
-        return "stale" if workspace.error or not is_worker_running else "waiting"
-    return "stale" if workspace.is_stale(now) or not is_worker_running else "fresh"
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
-    """What a page shows, in one value: the newest change in it, and how its workspaces are."""
+    """What a page shows, in one value: the newest change in it, how its workspaces are, and what
+    else changes without a revision.
+    """
 
     revision: int
     health: str
+    rest: str = ""
 
     def __str__(self) -> str:
-        return f"{self.revision}.{self.health}"
+        return f"{self.revision}.{self.health}.{self.rest}"
 
     @classmethod
-    def of(cls, workspaces: list[Workspace], now: datetime) -> "Version":
+    def of(cls, workspaces: Sequence[Workspace], now: datetime) -> "Version":
         revision = max((w.latest_revision for w in workspaces), default=0)
-        healths = [health_of(workspace, now) for workspace in workspaces]
-        shown = [
-            (health.workspace.pk, health.word, health.is_worker_running, w.error, w.notice)
-            for health, w in zip(healths, workspaces, strict=True)
-        ]
-        digest = hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
-        return cls(revision, digest)
+        return cls(revision, digest([health_of(each, now).digest() for each in workspaces]))
 
     @classmethod
     def parse(cls, text: str) -> "Version":
         """Nothing seen yet, for anything that isn't a version."""
-        revision, _, health = text.partition(".")
+        revision, _, others = text.partition(".")
+        health, _, rest = others.partition(".")
         if revision.isascii() and revision.isdigit() and len(revision) < 19:
-            return cls(int(revision), health[:20])
+            return cls(int(revision), health[:20], rest[:20])
         return cls(0, "")
+
+
+def digest(shown: object) -> str:
+    return hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
 
 
 def watched_by(user: Any) -> list[Workspace]:
@@ -88,8 +65,11 @@ def watched_by(user: Any) -> list[Workspace]:
     return workspaces
 
 
-WATCHED = ("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision",
-           "error", "notice", "hold", "has_twins")  # fmt: skip
+# All that `Health` is told from.
+WATCHED = (
+    *("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision", "hold"),
+    *("error", "error_at", "request_id", "notice", "backfilled_at", "listing_reached_at"),
+)
 
 
 @cache
@@ -112,5 +92,10 @@ def _watched_sql(*, everything: bool) -> str:
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:
-    """When each workspace was last heard from, by primary key: what an unchanged poll brings."""
-    return {str(w.pk): w.last_synced_at.isoformat() if w.last_synced_at else "" for w in workspaces}
+    """When each workspace last synced, by primary key: what an unchanged poll brings.
+
+    Empty for never, and for a time that can't be right.
+    """
+    now = clock.now()
+    moments = [(str(w.pk), w.last_synced_at) for w in workspaces]
+    return {pk: at.isoformat() if at and not clock.is_future(at, now) else "" for pk, at in moments}

@@ -1,4 +1,4 @@
-"""What became of a wish to cancel: who, when, why, how long it took, and what it saved."""
+"""The receipt of a cancellation: who, when, why, how long it took, and what it saved."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,23 +11,26 @@ from dashboard.templatetags.money import usd
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One cancellation as its batch's page tells it (ux.md 10).
+    """One cancellation as its batch's page shows it (ux.md 10).
 
-    Without a `wish` it is one that was asked elsewhere: the API does not say by whom.
+    Without a `cancellation` it was requested elsewhere: the API does not say by whom.
     """
 
     batch: Batch
-    wish: Cancellation | None
+    cancellation: Cancellation | None
     cost: BatchCost
 
     @property
     def accepted_at(self) -> datetime | None:
-        return self.wish.accepted_at if self.wish else self.batch.cancel_initiated_at
+        return (
+            self.cancellation.accepted_at if self.cancellation else self.batch.cancel_initiated_at
+        )
 
     @property
     def accepted_after(self) -> str:
-        """From the wish to the API's yes."""
-        return _between(self.wish.requested_at if self.wish else None, self.accepted_at)
+        """From the request to the API's yes."""
+        asked = self.cancellation
+        return _between(asked.requested_at if asked else None, self.accepted_at)
 
     @property
     def ended_after(self) -> str:
@@ -51,11 +54,11 @@ class Receipt:
         """What finished or stopped without being billed, by its outcome."""
         counts = [(name, getattr(self.batch, name)) for name in ("canceled", "errored", "expired")]
         said = [f"{count:,} {name}" for name, count in counts if count]
-        return ", ".join(said) or "none: it came too late to stop any"
+        return ", ".join(said) or "none: the batch finished before the cancel"
 
     @property
     def saved(self) -> str:
-        """Roughly what was saved and how that is reckoned, or why it is not known."""
+        """Roughly what was saved and how that is computed, or why it is not known."""
         batch = self.batch
         if not batch.canceled:
             return "nothing: no request was left to cancel"
@@ -73,12 +76,12 @@ class Receipt:
 
 
 def receipts(batch: Batch, cost: BatchCost) -> list[Receipt]:
-    """One for each wish, oldest first, and one for a cancel that nobody asked for here."""
-    wishes = list(batch.cancellations.all())
-    told = [Receipt(batch, wish, cost) for wish in wishes]
-    if batch.cancel_initiated_at and not any(wish.accepted_at for wish in wishes):
-        told.append(Receipt(batch, None, cost))
-    return told
+    """One for each cancellation, oldest first, and one for a cancel requested elsewhere."""
+    cancellations = list(batch.cancellations.all())
+    found = [Receipt(batch, cancellation, cost) for cancellation in cancellations]
+    if batch.cancel_initiated_at and not any(each.accepted_at for each in cancellations):
+        found.append(Receipt(batch, None, cost))
+    return found
 
 
 def _between(start: datetime | None, end: datetime | None) -> str:

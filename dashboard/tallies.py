@@ -33,6 +33,11 @@ class Tab:
     count: int
     is_current: bool
 
+    @property
+    def status(self) -> str:
+        """As the address says it: nothing for all."""
+        return "" if self.name == "all" else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:

@@ -5,13 +5,27 @@ from django.contrib.auth import views as auth
 from django.urls import include, path, register_converter
 
 from dashboard.access import allow, allow_anyone
-from dashboard.views import audit, batches, cancel, health, labels, requests, reread, results, spend
+from dashboard.views import (
+    audit,
+    batches,
+    cancel,
+    health,
+    labels,
+    look_up,
+    requests,
+    reread,
+    results,
+    spend,
+)
 
 
 class BatchId:
-    """What can be a batch's id, wider than today's form, which may change (api.md)."""
+    """A batch's ID, in a form wider than today's, which may change (api.md).
 
-    regex = "[A-Za-z0-9_-]{1,200}"
+    "@" and a workspace's slug follow where a batch of another workspace has the same ID.
+    """
+
+    regex = "[A-Za-z0-9_-]{1,200}(?:@[A-Za-z0-9_-]{1,60})?"
 
     def to_python(self, value: str) -> str:
         return value
@@ -33,7 +47,7 @@ accounts = [
 urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
-    path("look-up/", batches.batch_look_up, name="batch-look-up"),
+    path("look-up/", look_up.batch_look_up, name="batch-look-up"),
     path("batches.csv", audit.batches_csv, name="batches-csv"),
     path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
     path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),

@@ -2,8 +2,22 @@
 
 from django.utils import timezone
 
-from batches.models import Batch, Claimable, Ingestion
+from batches import kinds
+from batches.models import Batch, Claimable, Ingestion, WorkerProcess
 from batches.results import read_results
+
+
+def seen_worker() -> WorkerProcess:
+    """The row of a worker of every kind of work, seen just now."""
+    now = timezone.now()
+    return WorkerProcess.objects.create(
+        name="tests",
+        place="tests",
+        pid=1,
+        kinds=f",{','.join(kinds.NAMES)},",
+        started_at=now,
+        seen_at=now,
+    )
 
 
 def claim[T: Claimable](row: T) -> T:

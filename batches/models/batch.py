@@ -3,15 +3,21 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from batches.models.revision import Revision
-from batches.models.workspace import Workspace
+from batches.models.workspace import Workspace, worker_seen_at
 from batches.outcome import outcome_of, outcome_sentence
 
 # From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
 RESULTS_KEPT = timedelta(days=29)
+# Of several rows of one ID, the first is the one that the ID alone names.
+FIRST = (
+    F("deleted_upstream_at").asc(nulls_first=True),
+    F("twin_of").asc(nulls_first=True),
+    F("pk").asc(),
+)
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
@@ -27,13 +33,19 @@ class BatchQuerySet(models.QuerySet["Batch"]):
             return self.filter(workspace=workspaces[0])
         return self.alias(walked=F("workspace_id") + 0).filter(walked__in=workspaces)
 
+    def with_workspace(self) -> Self:
+        """With the workspace, but without its secrets: to read them is to decrypt them."""
+        secrets = ("workspace__api_key", "workspace__extra_headers")
+        return self.select_related("workspace").defer(*secrets)
+
     def for_cards(self) -> Self:
         """With what a card shows beside the batch: one more query for what all of them cost."""
-        return (
-            self.select_related("workspace", "latest_cancellation")
-            .defer("raw", "workspace__api_key")
-            .prefetch_related("usage")
-        )
+        lean = self.with_workspace().defer("raw")
+        return lean.select_related("latest_cancellation").prefetch_related("usage")
+
+    def with_worker_seen(self) -> Self:
+        """With the time a worker was last seen, as `Workspace.objects.for_pages`."""
+        return self.annotate(worker_seen_at=worker_seen_at())
 
     def active(self) -> Self:
         """Not ended and not gone: what can still change from one minute to the next."""
@@ -44,6 +56,18 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         if len(workspaces) < 2 or not any(workspace.has_twins for workspace in workspaces):
             return self
         return self.exclude(twin_of__in=[workspace.pk for workspace in workspaces])
+
+    def told_apart(self, workspaces: Sequence[Workspace]) -> Self:
+        """Marks those whose ID alone names a batch of another of the workspaces (`address`).
+
+        Anthropic's IDs are unique, but workspaces at different addresses may list the same ones.
+        """
+        if len({workspace.base_url for workspace in workspaces}) < 2:
+            return self
+        mine = [workspace.pk for workspace in workspaces]
+        same = Batch.objects.filter(api_id=OuterRef("api_id"), workspace__in=mine)
+        first = same.order_by(*FIRST).values("pk")[:1]
+        return self.annotate(is_second=~Q(pk=Subquery(first)))
 
     def changed_since(self, revision: int) -> Self:
         return self.filter(revision__gt=revision)
@@ -111,6 +135,11 @@ class Batch(models.Model):
     owner = models.CharField(max_length=200, blank=True)
     note = models.TextField(blank=True)
 
+    # Set where the ID alone names a batch of another workspace: see `told_apart`.
+    is_second: bool = False
+    # A column of the queries of `with_worker_seen` alone.
+    worker_seen_at: datetime | None
+
     objects = BatchQuerySet.as_manager()
 
     class Meta:
@@ -171,7 +200,12 @@ class Batch(models.Model):
         return self.api_id
 
     def get_absolute_url(self) -> str:
-        return reverse("batch-detail", args=[self.api_id])
+        return reverse("batch-detail", args=[self.address])
+
+    @property
+    def address(self) -> str:
+        """Names the batch in the addresses of its pages: by its ID and, if need be, workspace."""
+        return f"{self.api_id}@{self.workspace.slug}" if self.is_second else self.api_id
 
     def derive(self) -> None:
         """Bring the derived columns in line with what the API said."""

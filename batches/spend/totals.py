@@ -12,9 +12,9 @@ from decimal import localcontext
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Value, When
 
-from batches.models import Batch
+from batches.models import BatchQuerySet, Workspace
 from batches.models.batch import RESULTS_KEPT
 from batches.period import Period
 from batches.pricing import PriceTable, model_name
@@ -146,9 +146,9 @@ def _count(
             answer.groups[group].missing["unpriced"] = batches
 
 
-def lost_next(workspaces: Sequence[int], now: datetime) -> QuerySet[Batch]:
+def lost_next(workspaces: Sequence[Workspace], now: datetime) -> BatchQuerySet:
     """Ended batches that nobody has read and whose results end within 3 days; oldest first."""
     begin = now - RESULTS_KEPT
-    return unread().filter(
-        workspace__in=workspaces, created_at__gt=begin, created_at__lte=begin + LOST_SOON
-    )
+    mine = unread().filter(workspace__in=[workspace.pk for workspace in workspaces])
+    soon = mine.filter(created_at__gt=begin, created_at__lte=begin + LOST_SOON)
+    return soon.without_twins(workspaces)

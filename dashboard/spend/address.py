@@ -118,6 +118,7 @@ class Spending:
             label=self._text("label"),
             owner=self._text("owner"),
             is_canceled=None if canceled is None else canceled == "yes",
+            has_twins=any(workspace.has_twins for workspace in self.asked_for),
         )
 
     def _text(self, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The spend page's "Against the vendor's report": what a person sees of a comparison."""
+"""The spend page's comparison with Anthropic's cost report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ SO_MANY = {
     "running": "still running",
     "unread": "not read yet",
     "unreadable": "unreadable",
-    "lost": "lost: the results were gone before they were read",
-    "unpriced": "unpriced: of a model without a price",
-    "odd": "read but for results that can’t be understood",
-    "past_midnight": "ran past midnight: the report may count them on the neighbouring day",
-    "later": "ended after the report’s figures were brought up to date",
+    "lost": "with results that expired before they were read",
+    "unpriced": "unpriced: the model has no price",
+    "odd": "with results that can’t be understood",
+    "past_midnight": "ran past midnight UTC; Anthropic may count {it} a day later",
+    "later": "ended after the time of Anthropic’s data",
 }
 LEFT_OUT = {
     "elsewhere": "uses another address than the report’s",
-    "unknown": "has not been heard from yet",
+    "unknown": "has not synced yet",
     "shared": "is only one of several that are one workspace to the API, "
     "and you do not see all of them",
 }
@@ -100,16 +100,18 @@ def _rows(day: Day, *, is_split: bool) -> list[Row]:
 
 def _explanation(reasons: Iterable[Reason]) -> tuple[str, ...]:
     words = tuple(_words(reason) for reason in reasons)
-    return words or ("Nothing that is known here explains it.",)
+    return words or ("Batchboard knows nothing that explains it.",)
 
 
 def _words(reason: Reason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
-        return f"{reason.batches:,} {SO_MANY[reason.kind]} ({requests})"
+        count, it = reason.batches, "it" if reason.batches == 1 else "them"
+        words = SO_MANY[reason.kind].format(it=it)
+        return f"{count:,} batch{'' if count == 1 else 'es'} {words} ({requests})"
     if reason.requests:
-        return f"not mirrored: {requests} more than are known here"
-    return "not mirrored: no batch of that day is known here"
+        return f"not mirrored: {requests} more than Batchboard knows"
+    return "not mirrored: Batchboard knows no batch of that day"
 
 
 def _left_out(each: LeftOut) -> str:

@@ -97,11 +97,11 @@ def batches_sheet(asked: Spending) -> Sheet:
 def batch_rows(asked: Spending) -> Iterator[list[Any]]:
     """Oldest first. Where a model is asked for, a batch's figures are of that model alone."""
     question = asked.question
-    batches = question.batches(question.period).select_related("workspace")
+    batches = question.batches(question.period).with_workspace()
     if question.model is not None:
         batches = batches.filter(used(question.model))
     usage = Prefetch("usage", question.usage(question.period).order_by("model", "pk"))
-    batches = batches.defer("raw", "note", "workspace__api_key").order_by("created_at", "pk")
+    batches = batches.defer("raw", "note").order_by("created_at", "pk")
     for batch in batches.prefetch_related(usage).iterator(AT_ONCE):
         yield _batch_row(batch)
 

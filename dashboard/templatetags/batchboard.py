@@ -73,6 +73,12 @@ def lasting(batch: Any) -> str:
 
 
 @register.filter
+def sentence(text: str) -> str:
+    """With a full stop, unless it ends like a sentence: for text before another sentence."""
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+@register.filter
 def short_id(api_id: str) -> str:
     """The part of an id that tells batches apart, short enough to read out."""
     bare = api_id.removeprefix("msgbatch_")

@@ -4,20 +4,24 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from batches import clock, lookup
-from batches.models import Batch
+from batches import clock
+from batches.models import Batch, Ingestion
 from dashboard import live
-from dashboard.access import allow, may, visible_batch_or_404, visible_workspaces
+from dashboard.access import allow, may, visible_batch_or_404, visible_batches, visible_workspaces
 from dashboard.cards import Card
-from dashboard.detail import is_moving, results_context
+from dashboard.detail import (
+    is_awaited,
+    is_being_read,
+    is_gone,
+    is_moving,
+    results_context,
+)
+from dashboard.health import health_of, notices
 from dashboard.listing import PAGE_SIZE, Listing, read_listing
 from dashboard.tallies import summary, tabs
 
@@ -31,40 +35,18 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     batches, following = listing.page()
-    wanted = whole_id(listing)
+    wanted = listing.whole_id
     if wanted and not listing.cursor and batches and batches[0].api_id == wanted:
         return redirect(batches[0])
     context = page_context(listing, now) | {
         "cards": cards_of(batches, request, now),
         "following": following,
-        # A whole ID that is not mirrored yet can be looked up at Anthropic (ux.md 15).
-        "wanted": wanted if not batches else "",
     }
+    if wanted and not batches:
+        # One that is not mirrored yet can be looked up at Anthropic (ux.md 15).
+        context["wanted"] = wanted
+        context["left_out"] = visible_batches(request.user).filter(api_id=wanted).exists()
     return render(request, "batches/batch_list.html", context)
-
-
-@allow("see")
-@require_POST
-def batch_look_up(request: HttpRequest) -> HttpResponse:
-    """Asks Anthropic for a batch by its ID, because a person pressed a button for it."""
-    api_id = request.POST.get("id", "").strip()
-    back = redirect(f"{reverse('batch-list')}?{urlencode({'q': api_id[:200]})}")
-    if not is_whole_id(api_id):
-        messages.error(request, "That is not a whole batch ID, so Anthropic was not asked.")
-        return back
-    workspaces = visible_workspaces(request.user).filter(is_enabled=True)
-    try:
-        answer = lookup.look_up(list(workspaces), api_id)
-    except lookup.TooManyLookUps:
-        messages.warning(request, "Other batches are being looked up now. Try again in a moment.")
-        return back
-    for problem in answer.problems:
-        messages.warning(request, f"Anthropic could not be asked with the key of {problem}")
-    if answer.batch:
-        return redirect(answer.batch)
-    if not answer.problems:
-        messages.info(request, f"Anthropic has no batch {api_id} in your workspaces.")
-    return back
 
 
 @allow("see")
@@ -84,6 +66,8 @@ def batch_live(request: HttpRequest) -> HttpResponse:
         "changed": cards_of(changed, request, now),
         "new": cards_of(new, request, now),
         "unshown": unshown,
+        # Swapped only when it changes, as screen readers read out what is swapped there.
+        "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
     return render(request, "batches/batch_list.html#live-answer", context)
 
@@ -101,36 +85,41 @@ def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
     """What one batch's page polls."""
     batch = visible_batch_or_404(request.user, api_id)
     seen = live.Version.parse(request.GET.get("v", ""))
-    if seen == detail_version(batch, clock.now()):
+    current = detail_version(batch, clock.now())
+    if seen == current:
         return unchanged([batch.workspace])
-    return render(request, "batches/batch_detail.html#live-answer", detail_context(request, batch))
+    context = detail_context(request, batch) | {"has_health_news": seen.health != current.health}
+    return render(request, "batches/batch_detail.html#live-answer", context)
 
 
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
     """What list and poll share: tabs, summary, freshness, version and pace."""
     strip = summary(listing.workspaces, now)
-    healths = [live.health_of(workspace, now) for workspace in listing.workspaces]
-    # During the first round, too, somebody waits for the page to fill.
-    is_moving = strip.active or any(health.word == "waiting" for health in healths)
+    healths = [health_of(workspace, now) for workspace in listing.workspaces]
+    # During the first sync, too, someone waits for the page to fill.
+    is_filling = any(health.word == "waiting" or health.is_listing for health in healths)
     return {
         "listing": listing,
         "now": now,
         "tabs": tabs(listing, now),
         "summary": strip,
         "healths": healths,
+        "notices": notices(healths),
         "version": str(live.Version.of(listing.workspaces, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if is_moving else live.IDLE_SECONDS,
+        "poll_seconds": live.ACTIVE_SECONDS if strip.active or is_filling else live.IDLE_SECONDS,
     }
 
 
 def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     now = clock.now()
     card = Card(batch, now, may(request.user, "cancel"))
+    health = health_of(batch.workspace, now)
     return {
         "batch": batch,
         "now": now,
         "card": card,
-        "health": live.health_of(batch.workspace, now),
+        "health": health,
+        "notices": notices([health]),
         **results_context(card),
         "observations": batch.observations.all()[:500],
         "results_expire_at": batch.results_expire_at,
@@ -141,7 +130,15 @@ def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
 
 
 def detail_version(batch: Batch, now: datetime) -> live.Version:
-    return live.Version(batch.revision, live.Version.of([batch.workspace], now).health)
+    """With what changes with the clock, and with the attempts to read the results."""
+    card = Card(batch, now, may_cancel=False)
+    rest: tuple[object, ...] = (card.is_late_canceling, card.expires_soon, is_gone(batch, now))
+    if is_awaited(batch):
+        reading = Ingestion.objects.filter(pk=batch.pk).first()
+        attempt = (reading.attempts, reading.next_attempt_at) if reading else ()
+        rest += (attempt, is_being_read(reading, now))
+    health = live.Version.of([batch.workspace], now).health
+    return live.Version(batch.revision, health, live.digest(rest))
 
 
 def unchanged(workspaces: list[Any]) -> HttpResponse:
@@ -174,7 +171,7 @@ def changed_batches(listing: Listing, revision: int, shown: list[int] | None) ->
         changed = listing.matching().changed_since(revision)
     else:
         changed = listing.everything().filter(pk__in=shown).changed_since(revision)
-    return list(changed.for_cards().order_by("-created_at", "-id")[:MOST_SHOWN])
+    return list(listing.with_cards(changed).order_by("-created_at", "-id")[:MOST_SHOWN])
 
 
 def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list[Batch], int]:
@@ -188,18 +185,8 @@ def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list
     on_page = listing.everything().filter(pk__in=shown)
     newest = on_page.aggregate(newest=Max("created_at"))["newest"]
     new = listing.matching().filter(first_revision__gt=revision).exclude(pk__in=shown)
-    found = list(new.for_cards().order_by("-created_at", "-id")[: PAGE_SIZE + 1])
+    found = list(listing.with_cards(new).order_by("-created_at", "-id")[: PAGE_SIZE + 1])
     top = [batch for batch in found if newest is None or batch.created_at > newest]
     if len(shown) + len(top) > MOST_SHOWN:
         top = []
     return top, len(found) - len(top)
-
-
-def whole_id(listing: Listing) -> str:
-    """The batch ID that the search is for, spaces in it left out; empty for any other text."""
-    sought = str(listing.chosen.get("q") or "").replace(" ", "")
-    return sought if is_whole_id(sought) else ""
-
-
-def is_whole_id(text: str) -> bool:
-    return text.startswith("msgbatch_") and text.replace("_", "").isalnum() and text.isascii()

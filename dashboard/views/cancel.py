@@ -21,10 +21,12 @@ class ReasonForm(forms.Form):
 SENTENCES = {
     Cancellation.State.ACCEPTED: "The API accepted the cancellation: the batch is canceling.",
     Cancellation.State.REQUESTED: (
-        "Your wish to cancel is stored. The API has not confirmed it yet; it is being tried again."
+        "Your cancel request is saved. The API hasn’t confirmed it yet; Batchboard keeps retrying."
     ),
-    Cancellation.State.REFUSED: "The API refused to cancel this batch. Its words are below.",
-    Cancellation.State.OVERTAKEN: "The batch had ended by itself before the cancel arrived.",
+    Cancellation.State.REFUSED: (
+        "The API refused to cancel this batch. Its error message is shown below."
+    ),
+    Cancellation.State.OVERTAKEN: "The batch finished before the cancel took effect.",
 }
 
 
@@ -41,7 +43,7 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
         problem = f"Nothing was canceled: the reason is not usable. {form.errors['reason'][0]}"
         return answer(request, batch, problem=problem)
     try:
-        wish = cancel.cancel_batch(
+        cancellation = cancel.cancel_batch(
             batch,
             actor=request.user,
             address=client_address(request),
@@ -49,22 +51,23 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
         )
     except cancel.AlreadyEnded as error:
         return answer(request, batch, problem=f"There was nothing left to cancel. {error}")
-    return answer(request, batch, wish=wish)
+    return answer(request, batch, cancellation=cancellation)
 
 
 def answer(
-    request: Any, batch: Batch, *, wish: Cancellation | None = None, problem: str = ""
+    request: Any, batch: Batch, *, cancellation: Cancellation | None = None, problem: str = ""
 ) -> HttpResponse:
     """The batch as it is now: as a card for htmx, as its page for everyone else."""
     fresh = Batch.objects.select_related("latest_cancellation").defer("raw").get(pk=batch.pk)
-    fresh.workspace = batch.workspace
+    fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     if request.htmx:
         card = Card(fresh, clock.now(), may_cancel=True, problem=problem)
         return render(request, "batches/batch_list.html#card", {"card": card})
     if problem:
         messages.error(request, problem)
-    elif wish:
-        is_good = wish.state == Cancellation.State.ACCEPTED
+    elif cancellation:
+        state = Cancellation.State(cancellation.state)
+        is_good = state == Cancellation.State.ACCEPTED
         level = messages.SUCCESS if is_good else messages.WARNING
-        messages.add_message(request, level, SENTENCES[Cancellation.State(wish.state)])
+        messages.add_message(request, level, SENTENCES[state])
     return redirect(fresh)

@@ -1,17 +1,19 @@
 """For probes: the process is alive, it can serve pages, and figures for Prometheus."""
 
 import hmac
+from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from batches import clock, results
-from batches.models import Cancellation, Workspace
-from dashboard.access import allow_anyone, may
+from batches.models import Cancellation, WorkerProcess, Workspace
+from dashboard.access import allow_anyone
 from dashboard.schema import schema_problem
 from dashboard.tallies import summary
 
@@ -60,33 +62,47 @@ def readiness_problem() -> str:
 @allow_anyone
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For a signed-in person, or a scraper with BATCHBOARD_METRICS_TOKEN as bearer token."""
-    if not (has_token(request) or may(request.user, "see")):
-        return HttpResponse("Sign in, or send the metrics token.\n", status=401)
-    now = clock.now()
+    """Of all workspaces: for a superuser, or a scraper with BATCHBOARD_METRICS_TOKEN as bearer."""
+    if not (has_token(request) or request.user.is_superuser):
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        return HttpResponse("Send the metrics token.\n", status=401, content_type="text/plain")
+    return HttpResponse(generate_latest(measured(clock.now())), content_type=CONTENT_TYPE_LATEST)
+
+
+def measured(now: datetime) -> CollectorRegistry:
     registry = CollectorRegistry()
-    batches = Gauge("batchboard_batches_active", "Batches that have not ended", registry=registry)
-    requests = Gauge("batchboard_requests_processing", "Requests in them", registry=registry)
-    open_ = Gauge("batchboard_cancellations_open", "Cancels not confirmed yet", registry=registry)
-    unread = Gauge("batchboard_results_unread", "Ended batches whose results are not read",
-                   ["state"], registry=registry)  # fmt: skip
-    failures = Gauge("batchboard_sync_failures", "Failed rounds in a row", ["workspace"],
-                     registry=registry)  # fmt: skip
-    age = Gauge("batchboard_sync_age_seconds", "Since last heard", ["workspace"],
-                registry=registry)  # fmt: skip
+
+    def gauge(name: str, help_: str, *labels: str) -> Gauge:
+        return Gauge(f"batchboard_{name}", help_, labels, registry=registry)
+
     workspaces = list(Workspace.objects.for_pages())
     strip = summary(workspaces, now)
-    batches.set(strip.active)
-    requests.set(strip.processing)
+    gauge("batches_active", "Batches that have not ended").set(strip.active)
+    gauge("requests_processing", "Requests in them").set(strip.processing)
+    open_ = gauge("cancellations_open", "Cancel requests that are not confirmed yet")
     open_.set(Cancellation.objects.open().count())
+    unread = gauge("results_unread", "Ended batches whose results are not read", "state")
     for state in ("pending", "unreadable"):
         unread.labels(state).set(results.unread().filter(results_state=state).count())
+    seen = gauge("worker_last_seen_seconds", "Since a worker did this kind of work", "kind")
+    for kind, at in WorkerProcess.objects.last_seen().items():
+        seen.labels(kind).set(age(at, now))
+    failures = gauge("sync_failures", "Failed rounds in a row", "workspace")
+    synced = gauge("sync_age_seconds", "Since the last sync", "workspace")
+    held = gauge("workspace_hold", "1 while nothing but a round calls the API", "workspace", "hold")
     for workspace in workspaces:
         failures.labels(workspace.slug).set(workspace.attempts)
+        for hold in Workspace.Hold.values:
+            held.labels(workspace.slug, hold).set(workspace.hold == hold)
         if workspace.last_synced_at:
-            heard = (now - workspace.last_synced_at).total_seconds()
-            age.labels(workspace.slug).set(max(0.0, heard))
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+            synced.labels(workspace.slug).set(age(workspace.last_synced_at, now))
+    return registry
+
+
+def age(at: datetime, now: datetime) -> float:
+    """Seconds since then; zero for a time ahead, which another clock wrote."""
+    return max(0.0, (now - at).total_seconds())
 
 
 def has_token(request: HttpRequest) -> bool:

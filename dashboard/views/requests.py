@@ -11,8 +11,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from batches import clock
 from batches.models import Batch, FailedRequest, Ingestion
 from dashboard.access import allow, visible_batch_or_404
+from dashboard.health import health_of, notices
 from dashboard.query_form import LONGEST_TEXT, NO_VALUE, QueryForm, stored_text, text_field
 
 PAGE_SIZE = 100
@@ -82,6 +84,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     rows = list(requests[: PAGE_SIZE + 1])
     context = {
         "batch": batch,
+        "notices": notices([health_of(batch.workspace, clock.now())]),
         "ingestion": Ingestion.objects.filter(batch=batch).first(),
         "requests": [(row, ICONS.get(row.outcome, OTHER_ICON)) for row in rows[:PAGE_SIZE]],
         "following": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else "",

@@ -11,9 +11,9 @@ from batches import clock
 from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
-from dashboard import live
 from dashboard.access import allow, visible_workspaces
 from dashboard.exports import csv_answer
+from dashboard.health import health_of, notices
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
@@ -47,7 +47,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "days_csv": asked.address("spend-csv", table="days"),
         "batches_csv": asked.address("spend-csv", table="batches"),
         "batch_factor": BATCH_FACTOR,
-        "healths": [live.health_of(workspace, now) for workspace in asked.workspaces],
+        "notices": notices([health_of(workspace, now) for workspace in asked.workspaces]),
         "report": report_context(
             asked.asked_for, asked.period.since, asked.period.until, request.user
         ),
@@ -89,7 +89,7 @@ def links(asked: Spending, name: str, titles: dict[str, str]) -> list[tuple[str,
 
 def lost_context(asked: Spending) -> dict[str, Any]:
     """The results that will be lost next in all of the person's workspaces, whatever the period."""
-    ahead = lost_next([workspace.pk for workspace in asked.workspaces], clock.now())
-    shown = list(ahead.select_related("workspace").defer("raw", "workspace__api_key")[:MOST_LOST])
+    ahead = lost_next(asked.workspaces, clock.now())
+    shown = list(ahead.with_workspace().defer("raw")[:MOST_LOST])
     count = len(shown) if len(shown) < MOST_LOST else ahead.count()
     return {"lost_next": shown, "lost_count": count}

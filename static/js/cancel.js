@@ -52,7 +52,7 @@
       .join(". ")
       .replaceAll("..", ".");
     problem.textContent =
-      said || "No answer came. Your wish may have been stored: reload the page, which shows what is known.";
+      said || "No answer came. Your request may have been saved. Reload to check.";
     problem.hidden = false;
   }
 })();

@@ -12,7 +12,7 @@
   const isPaused = () => localStorage.getItem(PAUSED) === "yes";
   const poll = () => live() && htmx.trigger(live(), "poll");
 
-  // Somebody is in the middle of something that a swap would disturb.
+  // Someone is in the middle of something that a swap would disturb.
   function isBusy() {
     const active = document.activeElement;
     return (
@@ -41,8 +41,8 @@
     const status = event.detail.xhr?.status;
     say(
       status
-        ? `Live updates fail: this server answered ${status}. What you see is from before; it is tried again.`
-        : "Live updates fail: this server cannot be reached. What you see is from before; it is tried again.",
+        ? `Live updates stopped (server answered ${status}). Showing older data; retrying.`
+        : "Live updates stopped (server can’t be reached). Showing older data; retrying.",
     );
   });
 
@@ -65,7 +65,7 @@
   // Cards of a workspace that is out of date stay, and grey.
   function greyStale() {
     const stale = new Set(
-      [...document.querySelectorAll("[data-health=stale], [data-health=refused]")].map(
+      [...document.querySelectorAll("[data-health=stale], [data-health=refused], [data-health=foreign]")].map(
         (holder) => holder.dataset.workspace,
       ),
     );

@@ -272,7 +272,7 @@ def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
     ]
     assert {event.reason for event in events} == {"too expensive"}
     assert events[1].request_id.startswith("req_")
-    assert events[2].outcome == "canceled, 2 of 2"
+    assert events[2].outcome == "canceled: 2 of 2"
 
 
 def test_the_audit_names_the_person_for_the_request_and_anthropic_for_what_followed(

@@ -348,4 +348,4 @@ def test_what_will_be_lost_next_is_ended_unread_and_near_its_end_oldest_first(
     spent(workspace, now - timedelta(days=28), results_state="pending", archived_at=now)
     spent(other_workspace, now - timedelta(days=28), results_state="pending")
 
-    assert list(lost_next([workspace.pk], now)) == [sooner, soon]
+    assert list(lost_next([workspace], now)) == [sooner, soon]

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from batches.models import Batch
 from tests import chromium
+from tests.working import seen_worker
 
 # What a page shows by itself comes with a poll, every 3 s; on a busy machine one may come late.
 expect.set_options(timeout=10_000)
@@ -34,7 +35,8 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
 
 @pytest.fixture(autouse=True)
 def _usual(committed, no_waits) -> None:
-    """A server in a thread of its own sees only what has been committed."""
+    """A server in a thread of its own sees only what has been committed; and a worker runs."""
+    seen_worker()
 
 
 @pytest.fixture

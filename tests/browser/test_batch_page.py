@@ -25,7 +25,8 @@ def test_the_arithmetic_opens_by_keyboard_and_stays_open_when_the_page_updates(b
     expect(page.locator("#arithmetic")).to_contain_text("× 0.5 (batch)")
 
     before = page.locator("#live").get_attribute("data-version")
-    assert ingest(Batch.objects.select_related("workspace").get(pk=read.pk))
+    Batch.objects.filter(pk=read.pk).update(results_state="pending")
+    assert ingest(read)
     page.evaluate("htmx.trigger('#live', 'poll')")
 
     expect(page.locator("#live")).not_to_have_attribute("data-version", before)

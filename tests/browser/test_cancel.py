@@ -1,6 +1,8 @@
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from batches import connect
 from batches.models import Cancellation
 from tests.browser.test_live import card
 
@@ -54,6 +56,21 @@ def test_escape_leaves_everything_as_it_was(board, mirrored):
     assert not Cancellation.objects.exists()
 
 
+class NoCancels(httpx.BaseTransport):
+    """Refuses every cancel as the API does; the rest is answered by another transport."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self.inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/cancel"):
+            return self.inner.handle_request(request)
+        error = {"type": "invalid_request_error", "message": "No."}
+        return httpx.Response(
+            400, json={"type": "error", "error": error}, headers={"request-id": "req_7"}
+        )
+
+
 def test_the_dialog_is_not_raced_away_by_polls(board, mirrored, finish):
     batch, other = mirrored(), mirrored()
     page = board()
@@ -69,19 +86,34 @@ def test_the_dialog_is_not_raced_away_by_polls(board, mirrored, finish):
     expect(card(page, other)).to_have_attribute("data-status", "ended")
 
 
-def test_a_refusal_is_shown_on_the_card_and_stays(board, mirrored, sandbox, finish):
+def test_a_refusal_is_shown_on_the_card_and_stays(board, mirrored, sandbox, finish, monkeypatch):
     batch, other = mirrored(), mirrored()
-    sandbox.fail_next("403", times=2)
+    monkeypatch.setattr(connect, "transport", lambda: NoCancels(sandbox.transport()))
+    connect.forget_clients()
     page = board()
     page.locator(f"#cancel-{batch.api_id}").click()
     page.locator("#cancel-confirm").click()
     alert = card(page, batch).locator("[role=alert]")
-    expect(alert).to_contain_text("request id req_")
+    expect(alert).to_contain_text("The API refused to cancel this batch (400")
+    expect(alert).to_contain_text("req_7")
 
     finish(other)
     expect(card(page, other)).to_have_attribute("data-status", "ended")
 
-    expect(alert).to_contain_text("request id req_")
+    expect(alert).to_contain_text("req_7")
+
+
+def test_a_refused_key_leaves_the_cancel_unconfirmed(board, mirrored, sandbox):
+    batch = mirrored()
+    sandbox.fail_next("403", times=2)
+    page = board()
+    page.locator(f"#cancel-{batch.api_id}").click()
+    page.locator("#cancel-confirm").click()
+
+    expect(card(page, batch)).to_contain_text(
+        "Cancel requested by operator, not confirmed yet. Retrying. Last error: "
+    )
+    assert Cancellation.objects.get().is_open
     expect(card(page, batch)).to_have_attribute("data-status", "in_progress")
 
 

@@ -6,22 +6,45 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, Revision, Workspace
+from batches import lookup
+from batches.models import Batch, Revision, WorkerProcess, Workspace
 from dashboard import tallies
 from dashboard.views import results
 from tests.spend_world import PRICES, spent, used
+from tests.working import seen_worker
 
 HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def running_worker(db: None) -> WorkerProcess:
+    return seen_worker()
+
+
+@pytest.fixture(autouse=True)
+def _a_worker_runs(request) -> None:
+    """Pages are tested as they are with a worker; a test may let it end.
+
+    Only where there is a database, as asking for one would take it from tests without.
+    """
+    if {"db", "transactional_db"} & set(request.fixturenames):
+        request.getfixturevalue("running_worker")
 
 
 @pytest.fixture(autouse=True)
 def _no_counts_kept() -> None:
     """Counts are kept by row number and revision, which begin anew with each test's database."""
     tallies._memo.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_looked_up() -> None:
+    """What is remembered of look-ups goes by row number, too."""
+    lookup._not_found.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +158,10 @@ def spendings(november, workspace, other_workspace) -> None:
 def lead(sign_in, workspace, other_workspace) -> Client:
     """The browser of a lead who is a member of both workspaces."""
     return sign_in("lead", workspace, other_workspace)
+
+
+def undecryptable(workspace: Workspace) -> None:
+    """Leaves a key stored that was encrypted with a key which nobody has any more."""
+    table = connection.ops.quote_name(Workspace._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET api_key = 'gAAAAA' WHERE id = %s", [workspace.pk])

@@ -79,6 +79,45 @@ def test_a_changed_key_is_tried_at_once_and_audited_without_it(client, admin, wo
     assert "sk-new" not in event.outcome
 
 
+def test_extra_headers_are_stored_encrypted_and_never_shown(client, admin, workspace):
+    url = reverse("admin:batches_workspace_change", args=[workspace.pk])
+
+    client.post(url, FIELDS | {"new_headers": "cf-aig-authorization: Bearer geheim\r\nx-team: 7"})
+    kept = client.post(url, FIELDS)
+
+    workspace.refresh_from_db()
+    event = AuditEvent.objects.filter(action="workspace changed").earliest("pk")
+    assert kept.status_code == 302
+    assert workspace.extra_headers == "cf-aig-authorization: Bearer geheim\nx-team: 7"
+    assert "geheim" not in client.get(url).text
+    assert "extra headers" in event.outcome
+    assert "geheim" not in event.outcome
+
+
+def test_stored_headers_can_be_removed(client, admin, workspace):
+    url = reverse("admin:batches_workspace_change", args=[workspace.pk])
+    client.post(url, FIELDS | {"new_headers": "x-team: 7"})
+
+    client.post(url, FIELDS | {"without_headers": "on"})
+
+    workspace.refresh_from_db()
+    assert workspace.extra_headers == ""
+
+
+@pytest.mark.parametrize("text", ["geheim", "x-api-key: geheim", "a b: geheim", "x: 1\nX: geheim"])
+def test_headers_that_cannot_be_sent_are_refused_without_being_repeated(
+    client, admin, workspace, text
+):
+    url = reverse("admin:batches_workspace_change", args=[workspace.pk])
+
+    response = client.post(url, FIELDS | {"new_headers": text})
+
+    workspace.refresh_from_db()
+    assert response.status_code == 200
+    assert "errorlist" in response.text
+    assert workspace.extra_headers == ""
+
+
 def test_an_admin_cannot_make_or_touch_a_superuser(client, admin):
     root = User.objects.create_superuser("root", password="x")
 

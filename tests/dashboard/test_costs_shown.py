@@ -7,7 +7,7 @@ from django.utils import timezone
 from batches.models import Batch, Workspace
 from dashboard.cards import plain_usd
 from dashboard.views import batches as views
-from tests.dashboard.batch_page import NOON, wish
+from tests.dashboard.batch_page import NOON, wish, words
 from tests.dashboard.conftest import HTMX
 from tests.spend_world import PRICES, spent, used
 
@@ -34,7 +34,7 @@ def shown_cost(page: str) -> tuple[str, str]:
         ({}, used(model="claude-new", input=1), ("unpriced", "no price for claude-new")),
         ({"results_state": "pending"}, None, ("pending", "cost pending")),
         ({"results_state": "unreadable"}, None, ("pending", "results unreadable")),
-        ({"results_state": "lost"}, None, ("lost", "cost lost")),
+        ({"results_state": "lost"}, None, ("lost", "cost unknown")),
         ({"succeeded": 0, "errored": 10}, None, ("0.00", "Cost $0.00")),
         ({"processing_status": "in_progress"}, None, ("pending", "")),
     ],
@@ -77,7 +77,8 @@ def test_the_receipt_line_of_a_canceled_batch_says_what_that_saved(sign_in, work
 
     page = sign_in("viewer").get("/").text
 
-    assert "accepted by the API · saved about $3.00</p>" in page
+    assert "Canceled by ada" in words(page)
+    assert "· accepted · saved about $3.00" in words(page)
 
 
 def test_what_was_saved_is_not_said_while_the_cost_is_pending(sign_in, workspace):
@@ -85,7 +86,7 @@ def test_what_was_saved_is_not_said_while_the_cost_is_pending(sign_in, workspace
 
     page = sign_in("viewer").get("/").text
 
-    assert "Cancel asked by ada" in page
+    assert "Canceled by ada" in words(page)
     assert "saved about" not in page
 
 

@@ -2,7 +2,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from batches.models import Workspace
@@ -54,7 +53,7 @@ def test_a_card_carries_its_plain_numbers_and_words(sign_in, row):
     assert 'data-outcome="some_failed"' in page
     assert 'data-cost="pending"' in page
     assert "1,200 succeeded" in page
-    assert "some failed, 34 of 1,234" in page
+    assert "34 of 1,234 failed" in page
 
 
 def test_a_bar_claims_no_progress_before_anything_is_tallied(sign_in, row):
@@ -64,7 +63,7 @@ def test_a_bar_claims_no_progress_before_anything_is_tallied(sign_in, row):
 
     assert 'role="progressbar"' in page
     assert "aria-valuenow" not in page
-    assert "5,000 requests, none tallied yet" in page
+    assert "5,000 requests · counts arrive when the batch ends" in page
 
 
 def test_counts_that_move_are_shown(sign_in, row):
@@ -126,23 +125,6 @@ def test_a_batch_is_found_by_part_of_its_id_label_or_owner(sign_in, row, typed):
     response = sign_in("viewer").get(URL, {"q": typed})
 
     assert shown(response) == ["msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d"]
-
-
-def test_a_whole_id_that_is_not_mirrored_yet_is_fetched(sign_in, sandbox):
-    api_id = sandbox.add_batch("msgbatch_01NotHereYet")
-
-    response = sign_in("viewer").get(URL, {"q": api_id})
-
-    assert response.url == reverse("batch-detail", args=[api_id])
-
-
-def test_an_api_that_cannot_be_asked_is_said_and_the_list_stays(sign_in, sandbox, no_waits):
-    sandbox.fail_next("500", times=20)
-
-    response = sign_in("viewer").get(URL, {"q": "msgbatch_01NotHereYet"})
-
-    assert response.status_code == 200
-    assert "Research could not be asked for msgbatch_01NotHereYet" in response.text
 
 
 @pytest.mark.parametrize("since", ["2026-11-02", "2026-11-01"])
@@ -214,7 +196,7 @@ def test_another_teams_batches_are_not_there(sign_in, row, other_workspace):
 @pytest.mark.parametrize(
     ("role", "member", "sentence"),
     [
-        ("viewer", True, "They appear here within a minute of being created"),
+        ("viewer", True, "New batches appear here within seconds"),
         ("viewer", False, "Ask an admin of this Batchboard to add you"),
     ],
 )
@@ -236,7 +218,7 @@ def test_no_match_leads_back_to_all(sign_in, row):
     assert "Show all batches" in response.text
 
 
-def test_the_page_warns_in_the_apis_words_when_the_mirror_is_stale(sign_in, row, workspace):
+def test_batches_stay_listed_when_their_workspace_is_stale(sign_in, row, workspace):
     row("old_news")
     Workspace.objects.filter(pk=workspace.pk).update(
         last_synced_at=timezone.now() - timedelta(hours=1),
@@ -246,19 +228,9 @@ def test_the_page_warns_in_the_apis_words_when_the_mirror_is_stale(sign_in, row,
 
     response = sign_in("viewer").get(URL)
 
-    assert "Research is out of date." in response.text
     assert "Overloaded (request id req_1)" in response.text
     assert shown(response) == ["old_news"]
     assert 'data-health="stale"' in response.text
-
-
-def test_a_refused_key_is_said_with_what_to_do(sign_in, workspace):
-    Workspace.objects.filter(pk=workspace.pk).update(refused_key="x", error="API key is invalid.")
-
-    page = sign_in("admin").get(URL).text
-
-    assert "The API refuses Research’s key." in page
-    assert "Set another key in the" in page
 
 
 def test_fifty_cards_with_cancellations_take_at_most_six_queries(

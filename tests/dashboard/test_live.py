@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Workspace
+from tests.dashboard.batch_page import words
 from tests.dashboard.conftest import HTMX
 
 URL = "/live/"
@@ -13,7 +14,8 @@ URL = "/live/"
 
 @pytest.fixture(autouse=True)
 def _fresh(workspace):
-    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=timezone.now())
+    now = timezone.now()
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=now, backfilled_at=now)
 
 
 def version(page: str) -> str:
@@ -155,7 +157,7 @@ def test_a_mirror_that_falls_behind_is_news_though_no_batch_changed(sign_in, row
 
     response = browser.get(URL, {"v": v, "shown": 0}, headers=HTMX)
 
-    assert "Research is out of date." in response.text
+    assert "Research hasn’t synced since" in words(response.text)
 
 
 def test_a_session_that_ran_out_leads_to_the_login_page_and_back(client, db):

@@ -10,9 +10,12 @@ from dashboard.roles import ROLES
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 # What each view answers to beside its rule; everything else is 405.
-POSTS = {"batch-cancel", "batch-label", "batch-reread", "password-change", "login", "logout"}
+POSTS = {
+    "batch-cancel", "batch-label", "batch-look-up", "batch-reread", "password-change", "login",
+    "logout",
+}  # fmt: skip
 # A verb with no page of its own.
-ONLY_POSTS = {"batch-reread"}
+ONLY_POSTS = {"batch-look-up", "batch-reread"}
 ANYONE = {"login", "logout", "healthz", "readyz", "metrics"}
 # What only a batch that has ended has.
 OF_ENDED = {"batch-results"}
@@ -40,7 +43,7 @@ def expected(pattern: URLPattern, role: str, method: str) -> set[int]:
     """The statuses that this role may get for this method, told from the rule alone."""
     rule = pattern.callback.access_rule
     if rule == "anyone":
-        return {200, 302, 401, 405, 503}
+        return {200, 302, 401, 403, 405, 503}
     if not role:
         return {302}
     if ROLES.index(role) < ROLES.index(NEEDED[rule]):

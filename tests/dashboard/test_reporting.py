@@ -1,4 +1,4 @@
-"""The section "Against the vendor's report", as a person sees it on the spend page."""
+"""The section "Compared with Anthropic's cost report", as a person sees it on the spend page."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from batches.models import Batch, CostReport, Workspace
 from batches.reports.fetch import fetch_report
 from dashboard.spend.report import report_context
-from tests.working import ingest
+from tests.working import claim, ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOON.date()
@@ -54,7 +54,7 @@ def fetched(sync):
             assert sync(workspace)
         for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
             assert ingest(batch)
-        assert fetch_report(NOON)
+        assert fetch_report(claim(CostReport.objects.the_one()))
 
     return fetched
 
@@ -87,8 +87,8 @@ def test_all_read_shows_no_gap_and_folds_the_days(ended, fetched, lead, workspac
 
     text = words(shown(lead, workspace))
 
-    assert "Gap none" in text
-    assert "2 days without a gap" in text
+    assert "Difference none" in text
+    assert "2 days without a difference" in text
     assert "What may explain it" not in text
 
 
@@ -100,9 +100,9 @@ def test_a_gap_stands_on_its_day_with_what_explains_it(sandbox, ended, fetched, 
     text = words(shown(lead, workspace))
 
     dollars = f"+${sandbox.billed(missing):,.2f}"
-    assert f"Gap {dollars}" in text
-    assert f"{dollars} 1 not read yet (300 requests)" in text
-    assert "1 day without a gap" in text
+    assert f"Difference {dollars}" in text
+    assert f"{dollars} 1 batch not read yet (300 requests)" in text
+    assert "1 day without a difference" in text
 
 
 def test_several_workspaces_stand_apart_below_the_day(
@@ -119,6 +119,22 @@ def test_several_workspaces_stand_apart_below_the_day(
     assert [words(row) for row in rows] == ["23 Nov 2026", "Production"]
 
 
+def test_a_batch_that_two_workspaces_mirror_counts_once(
+    sandbox, sync, ended, fetched, person, workspace
+):
+    twin = Workspace.objects.create(
+        name="Twin", slug="twin", base_url="http://sandbox", api_key=sandbox.key
+    )
+    assert sync(twin)
+    ended(models=["claude-opus-5-5"])
+    fetched()
+
+    text = words(shown(person("lead", workspace, twin), workspace, twin))
+
+    assert Batch.objects.filter(twin_of=workspace.pk).count() == 1
+    assert "Difference none" in text
+
+
 def test_another_teams_workspace_never_shows(
     sandbox, ended, fetched, lead, workspace, other_workspace
 ):
@@ -127,7 +143,7 @@ def test_another_teams_workspace_never_shows(
 
     for html in (shown(lead, workspace), shown(lead, workspace, other_workspace)):
         assert "Production" not in html
-        assert "Neither has any figure" in html
+        assert "There are no figures for this period yet" in html
 
 
 def test_what_nobody_mirrors_is_told_to_a_superuser_alone(
@@ -140,7 +156,7 @@ def test_what_nobody_mirrors_is_told_to_a_superuser_alone(
     assert "Production" not in shown(lead, workspace)
     html = shown(admin_user, workspace)
     assert "Production" in html
-    assert "not mirrored: 300 requests more than are known here" in words(html)
+    assert "not mirrored: 300 requests more than Batchboard knows" in words(html)
 
 
 def test_a_superuser_who_has_chosen_a_workspace_sees_that_one(
@@ -158,18 +174,18 @@ def test_an_error_is_shown_in_the_apis_words_and_what_was_fetched_stays(
     ended()
     fetched()
     settings.ANTHROPIC_ADMIN_KEY = sandbox.key
-    CostReport.objects.update(next_at=None)
-    assert not fetch_report(NOON)
+    CostReport.objects.update(next_attempt_at=None)
+    assert not fetch_report(claim(CostReport.objects.the_one()))
 
     html = shown(lead, workspace)
 
     assert 'role="alert"' in html
     text = words(html)
     assert "could not be fetched 0 s ago" in text
-    assert "The API refused the key (403 permission_error)" in text
-    assert re.search(r"requires an Admin API key\. \(request id req_\w+\)", text)
-    assert "next try in 1 h" in text
-    assert "1 day without a gap" in text
+    assert "Anthropic refused the key (403 permission_error)" in text
+    assert re.search(r"requires an Admin API key\. \(request ID req_\w+\)", text)
+    assert "next try in 5 min" in text
+    assert "1 day without a difference" in text
     assert sandbox.key not in html
 
 

@@ -84,7 +84,7 @@ def test_an_empty_file_is_a_page(sign_in, answering):
     [
         ("500", 503, "Internal server error"),
         ("429", 503, "exceeded your rate limit"),
-        ("reset", 502, "No answer from the API"),
+        ("reset", 502, "Anthropic&#x27;s API did not answer"),
         ("401", 502, "API key is invalid"),
         ("404", 404, "Right after a batch’s end they may be late"),
         ("html", 502, "does not answer as the Batches API does"),
@@ -106,7 +106,7 @@ def test_the_page_gives_the_request_id(sign_in, sandbox, results_url):
 
     answer = sign_in("viewer").get(results_url)
 
-    assert re.search(r"request id req_\w+", answer.text)
+    assert re.search(r"request ID req_\w+", answer.text)
 
 
 def test_a_workspace_without_a_key_says_so(sign_in, workspace, results_url):

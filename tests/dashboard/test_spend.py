@@ -185,12 +185,12 @@ def test_hostile_names_are_text(lead, workspace):
         assert evil not in lead.get(URL, {"group": group}).text
 
 
-def test_the_vendors_report_stands_beside_where_there_is_an_admin_key(lead, spendings, settings):
-    assert "Against the vendor’s report" not in lead.get(URL).text
+def test_anthropics_report_stands_beside_where_there_is_an_admin_key(lead, spendings, settings):
+    assert "Compared with Anthropic’s cost report" not in lead.get(URL).text
 
     settings.ANTHROPIC_ADMIN_KEY = "sk-ant-admin01-x"
 
-    assert "Against the vendor’s report" in lead.get(URL).text
+    assert "Compared with Anthropic’s cost report" in lead.get(URL).text
 
 
 @pytest.mark.parametrize(

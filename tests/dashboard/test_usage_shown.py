@@ -2,12 +2,15 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from django.utils import timezone
 
+from batches.models import Workspace
 from batches.pricing import Price, PriceTable
 from tests.dashboard.batch_page import NOON, fact, page_of, read, section, words
 from tests.dashboard.conftest import HTMX
 from tests.dashboard.reading import links, table
+from tests.dashboard.test_live import version
 from tests.spend_world import spent, used
 
 
@@ -88,6 +91,7 @@ def test_rows_alike_in_price_are_one_and_the_others_say_why_they_are_not(
 
 def test_a_pending_cost_says_when_to_expect_it_and_what_went_wrong_last(sign_in, workspace):
     batch = spent(workspace, timezone.now(), results_state="pending")
+    Workspace.objects.update(last_synced_at=timezone.now())
     browser = sign_in("viewer")
 
     before = section(page_of(browser, batch), "usage-title")
@@ -96,13 +100,71 @@ def test_a_pending_cost_says_when_to_expect_it_and_what_went_wrong_last(sign_in,
     after = section(page_of(browser, batch), "usage-title")
 
     assert "Cost pending. The results have not been read yet." in before
-    assert "within a minute or so of the end" in before
-    assert "failed: No answer from the API." in after
-    assert "The next try is in 10 min" in after
+    assert "available about a minute after the batch ends" in before
+    assert "Last error, 0 s ago : No answer from the API." in after
+    assert "Next attempt in 10 min" in after
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"hold": "refused"}, "Anthropic refuses Research’s key, so the results can’t be read."),
+        ({"hold": "foreign"}, "Research seems to have the key of another Anthropic workspace, so"),
+        ({"is_enabled": False}, "Research is switched off, so the results aren’t read."),
+    ],
+)
+@pytest.mark.parametrize("state", ["pending", "unreadable"])
+def test_results_that_wait_for_the_workspace_say_so(sign_in, workspace, columns, sentence, state):
+    batch = spent(workspace, timezone.now() - timedelta(days=9), results_state=state)
+    read(batch, attempts=2, error="No answer from the API.", next_attempt_at=timezone.now())
+    Workspace.objects.update(last_synced_at=timezone.now(), **columns)
+
+    said = section(page_of(sign_in("viewer"), batch), "usage-title")
+
+    assert sentence in said
+    assert "They expire in 19 d" in said or "They expire in 20 d" in said
+    assert "Last error: No answer from the API." in said
+    assert "Retrying" not in said
+    assert "Next attempt" not in said
+
+
+def test_results_that_wait_for_a_worker_say_so(sign_in, workspace, running_worker):
+    batch = spent(workspace, timezone.now(), results_state="pending")
+    Workspace.objects.update(last_synced_at=timezone.now())
+    running_worker.delete()
+
+    said = section(page_of(sign_in("viewer"), batch), "usage-title")
+
+    assert "No worker is running, so the results aren’t read." in said
+
+
+@pytest.mark.parametrize("state", ["pending", "unreadable"])
+def test_results_not_read_within_29_days_are_lost(sign_in, workspace, state):
+    batch = spent(workspace, timezone.now() - timedelta(days=29), results_state=state)
+
+    page = page_of(sign_in("viewer"), batch)
+
+    assert "Cost unknown. Results expire 29 days after" in section(page, "usage-title")
+    assert "format=jsonl" not in page
+
+
+def test_a_poll_brings_each_attempt_to_read_the_results(sign_in, workspace):
+    batch = spent(workspace, timezone.now(), results_state="pending")
+    browser = sign_in("viewer")
+    v = version(page_of(browser, batch))
+    url = f"{batch.get_absolute_url()}live/"
+
+    before = browser.get(url, {"v": v}, headers=HTMX)
+    read(batch, attempts=1, error="The file is short.")
+    after = browser.get(url, {"v": v}, headers=HTMX)
+
+    assert before.status_code == 204
+    assert "The file is short." in after.text
 
 
 def test_unreadable_results_say_why_and_who_may_have_them_read_again(sign_in, workspace):
-    batch = spent(workspace, NOON, results_state="unreadable")
+    batch = spent(workspace, timezone.now(), results_state="unreadable")
+    Workspace.objects.update(last_synced_at=timezone.now())
     in_five = timezone.now() + timedelta(hours=5, minutes=1)
     read(batch, attempts=5, error="The file is short.", next_attempt_at=in_five)
 
@@ -110,8 +172,8 @@ def test_unreadable_results_say_why_and_who_may_have_them_read_again(sign_in, wo
 
     said = section(seen["viewer"], "usage-title")
     assert "Results unreadable. The cost is not known." in said
-    assert "5 tries failed; the last: The file is short." in said
-    assert "It is tried again in 5 h 0" in said
+    assert "5 attempts failed. Last error: The file is short." in said
+    assert "Next attempt in 5 h 0" in said
     assert "Read again" not in said
     assert f'action="/batches/{batch.api_id}/reread/"' in seen["operator"]
 
@@ -134,10 +196,10 @@ def test_a_lost_cost_says_why(sign_in, workspace):
     deleted = spent(workspace, NOON, results_state="lost", deleted_upstream_at=timezone.now())
     browser = sign_in("viewer")
 
-    assert "Cost lost. Results expire 29 days after" in section(
+    assert "Cost unknown. Results expire 29 days after" in section(
         page_of(browser, expired), "usage-title"
     )
-    assert "deleted at the API before its results had been read" in section(
+    assert "deleted upstream before its results were read" in section(
         page_of(browser, deleted), "usage-title"
     )
 
@@ -183,9 +245,7 @@ def test_failures_are_grouped_and_lead_to_their_requests(sign_in, workspace, nov
     page = page_of(sign_in("viewer"), batch)
 
     failures = page.partition('id="failures-title"')[2].partition("</section>")[0]
-    assert words(failures).endswith(
-        "2 errored: api_error Oops <b> 1 withheld the file says no more"
-    )
+    assert words(failures).endswith("2 errored: api_error Oops <b> 1 withheld no message given")
     assert [href for _, href in links(failures)] == [
         f"/batches/{batch.api_id}/requests/?outcome=errored&type=api_error",
         f"/batches/{batch.api_id}/requests/?outcome=withheld",

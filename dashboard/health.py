@@ -1,0 +1,184 @@
+"""How up to date each workspace is, and what a person should know and do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from batches.client import KeyRefused, TryLater, Unreachable
+from batches.clock import is_future
+from batches.connect import UNDECRYPTABLE
+from batches.models import Workspace
+
+# More workspaces than this are counted, not named.
+MOST_NAMED = 3
+# In the order in which they are shown; icon, and how serious each is.
+KINDS = {
+    "worker": ("triangle-alert", "error"),
+    "refused": ("key-round", "error"),
+    "foreign": ("key-round", "error"),
+    "undecryptable": ("key-round", "error"),
+    "api": ("triangle-alert", "warning"),
+    "failing": ("triangle-alert", "warning"),
+    "slow": ("triangle-alert", "warning"),
+    "notice": ("triangle-alert", "warning"),
+    "waiting": ("hourglass", "info"),
+    "listing": ("hourglass", "info"),
+    "off": ("circle-pause", "info"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How up to date a workspace is, in a word that pages and polls share.
+
+    `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
+    belongs to another Anthropic workspace) or `off`. `cause` is the kind of notice that says
+    why, one of KINDS; empty for a fresh workspace with nothing to say.
+    """
+
+    workspace: Workspace
+    word: str
+    cause: str
+    is_worker_running: bool
+    # When it last synced; None when it never did, or when that time can't be right.
+    synced_at: datetime | None
+
+    @property
+    def shows_error(self) -> bool:
+        return self.cause in {"refused", "foreign", "undecryptable", "api", "failing"}
+
+    @property
+    def is_listing(self) -> bool:
+        """The newest batches are there, and older ones are still being listed."""
+        return self.word == "fresh" and self.workspace.backfilled_at is None
+
+    @property
+    def error(self) -> str:
+        """The last error, with what names the answer to Anthropic's support."""
+        error, named = self.workspace.error, self.workspace.request_id
+        if not error or not named or named in error:
+            return error
+        return f"{error} ({named if named.startswith('cf-ray ') else f'request ID {named}'})"
+
+    @property
+    def refusal(self) -> str:
+        """What Anthropic said of the key, to follow "Anthropic refused the key"; may be empty."""
+        said = self.error
+        return said.removeprefix(KeyRefused.lead) if said.startswith(KeyRefused.lead) else ""
+
+    def digest(self) -> tuple[object, ...]:
+        """All that a page shows of it beside the time of the last sync."""
+        workspace = self.workspace
+        shown: tuple[object, ...] = (workspace.pk, self.word, self.cause, self.is_worker_running)
+        if self.word not in {"fresh", "waiting"}:
+            shown += (self.synced_at,)
+        if self.shows_error:
+            shown += (workspace.error, workspace.error_at, workspace.request_id)
+        if self.is_listing:
+            shown += (workspace.listing_reached_at,)
+        return (*shown, workspace.notice)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice for all workspaces that it is true of."""
+
+    kind: str
+    healths: Sequence[Health]
+
+    @property
+    def icon(self) -> str:
+        return KINDS[self.kind][0]
+
+    @property
+    def level(self) -> str:
+        return KINDS[self.kind][1]
+
+    @property
+    def has_not(self) -> str:
+        return "hasn’t" if len(self.healths) == 1 else "haven’t"
+
+    @property
+    def names(self) -> str:
+        return names(self.healths)
+
+    @property
+    def shown(self) -> Sequence[Health]:
+        """Those that have a paragraph of their own."""
+        return self.healths[:MOST_NAMED]
+
+    @property
+    def others(self) -> str:
+        """The names of the rest."""
+        return names(self.healths[MOST_NAMED:])
+
+    @property
+    def synced_at(self) -> datetime | None:
+        """Since when some of them have not synced; None when one of them never has."""
+        moments = [health.synced_at for health in self.healths]
+        known = [moment for moment in moments if moment]
+        return min(known) if len(known) == len(moments) else None
+
+    @property
+    def latest(self) -> Health:
+        """The one with the newest error."""
+        return max(
+            self.healths,
+            key=lambda each: (
+                each.workspace.error_at.timestamp() if each.workspace.error_at else 0.0
+            ),
+        )
+
+
+def health_of(workspace: Workspace, now: datetime) -> Health:
+    """Needs a row of `Workspace.objects.for_pages()`."""
+    runs = workspace.is_worker_running(now)
+    at = workspace.last_synced_at
+    word = _word(workspace, now, is_worker_running=runs)
+    cause = _cause(workspace, word, is_worker_running=runs)
+    return Health(workspace, word, cause, runs, None if at and is_future(at, now) else at)
+
+
+def _word(workspace: Workspace, now: datetime, *, is_worker_running: bool) -> str:
+    if not workspace.is_enabled:
+        return "off"
+    if workspace.hold:
+        return str(workspace.hold)
+    if not is_worker_running or UNDECRYPTABLE in workspace.error:
+        return "stale"
+    if workspace.last_synced_at is None:
+        return "stale" if workspace.error else "waiting"
+    return "stale" if workspace.is_stale(now) else "fresh"
+
+
+def _cause(workspace: Workspace, word: str, *, is_worker_running: bool) -> str:
+    if word != "stale":
+        return "listing" if word == "fresh" and workspace.backfilled_at is None else word
+    if not is_worker_running:
+        return "worker"
+    if UNDECRYPTABLE in workspace.error:
+        return "undecryptable"
+    if workspace.error.startswith((TryLater.lead, Unreachable.lead)):
+        return "api"
+    return "failing" if workspace.error else "slow"
+
+
+def notices(healths: Sequence[Health]) -> list[Notice]:
+    """What to say of the workspaces, the most serious first; each thing once for all of them."""
+    by_kind: dict[str, list[Health]] = {kind: [] for kind in KINDS}
+    for health in healths:
+        if health.cause in by_kind:
+            by_kind[health.cause].append(health)
+        if health.word != "off" and health.workspace.notice:
+            by_kind["notice"].append(health)
+    return [Notice(kind, found) for kind, found in by_kind.items() if found]
+
+
+def names(healths: Sequence[Health]) -> str:
+    """Such as "Research, Production and 4 more workspaces"."""
+    every = [health.workspace.name for health in healths]
+    if len(every) > MOST_NAMED:
+        more = len(every) - MOST_NAMED + 1
+        every = [*every[: MOST_NAMED - 1], f"{more} more workspaces"]
+    *first, last = every or [""]
+    return f"{', '.join(first)} and {last}" if first else last
