@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import InterfaceError, OperationalError
 
 from batches import clock, connect
 from batches.client import (
@@ -56,11 +57,19 @@ def cancel_batch(batch: Batch, *, actor: Any, address: str, reason: str) -> Canc
     try:
         cancellation = request(batch, actor=actor, address=address, reason=reason, claim=may_wait)
         if cancellation.claim and may_wait:
-            attempt(cancellation, within=PRESS_SECONDS)
+            _attempt_once(cancellation)
         return cancellation
     finally:
         if may_wait:
             _presses.release()
+
+
+def _attempt_once(cancellation: Cancellation) -> None:
+    try:
+        attempt(cancellation, within=PRESS_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        # The cancellation is saved: a worker goes on once the claim has lapsed.
+        log.warning("database failed", batch=cancellation.batch_api_id, error=str(error))
 
 
 def request(
@@ -125,7 +134,9 @@ def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> N
     Never raises what the API or the network did. Does nothing more once the claim is lost.
     """
     batch = cancellation.batch
-    if batch is None:
+    if batch is None or not cancellation.is_open:
+        # Settled between being due and being claimed: there is nothing left to ask.
+        cancellation.hand_back(clock.now())
         return
     ends_at = time.monotonic() + within
     try:

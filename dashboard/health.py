@@ -12,7 +12,7 @@ from batches.models import Workspace
 # More workspaces than this are counted, not named.
 MOST_NAMED = 3
 # In the order in which they are shown; icon, and how serious each is.
-KINDS = {
+NOTICE_KINDS = {
     "worker": ("triangle-alert", "error"),
     "refused": ("key-round", "error"),
     "foreign": ("key-round", "error"),
@@ -33,7 +33,7 @@ class Health:
 
     `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
     belongs to another Anthropic workspace) or `off`. `cause` is the kind of notice that says
-    why, one of KINDS; empty for a fresh workspace with nothing to say.
+    why, one of NOTICE_KINDS; empty for a fresh workspace with nothing to say.
     """
 
     workspace: Workspace
@@ -88,11 +88,11 @@ class Notice:
 
     @property
     def icon(self) -> str:
-        return KINDS[self.kind][0]
+        return NOTICE_KINDS[self.kind][0]
 
     @property
     def level(self) -> str:
-        return KINDS[self.kind][1]
+        return NOTICE_KINDS[self.kind][1]
 
     @property
     def has_not(self) -> str:
@@ -165,7 +165,7 @@ def _cause(workspace: Workspace, word: str, *, is_worker_running: bool) -> str:
 
 def notices(healths: Sequence[Health]) -> list[Notice]:
     """What to say of the workspaces, the most serious first; each thing once for all of them."""
-    by_kind: dict[str, list[Health]] = {kind: [] for kind in KINDS}
+    by_kind: dict[str, list[Health]] = {kind: [] for kind in NOTICE_KINDS}
     for health in healths:
         if health.cause in by_kind:
             by_kind[health.cause].append(health)

@@ -211,6 +211,19 @@ def test_an_attempt_whose_claim_was_lost_writes_nothing(scripted):
     assert (kept.claim, kept.error, kept.attempts) == ("another's", "theirs", 1)
 
 
+@pytest.mark.parametrize("state", [State.REFUSED, State.OVERTAKEN, State.ACCEPTED])
+def test_one_that_was_settled_before_it_was_claimed_is_not_sent(scripted, state):
+    scripted.cancels = [529]
+    scripted.press()
+    Cancellation.objects.update(next_attempt_at=None, state=state)
+    scripted.calls.clear()
+
+    cancel.attempt(claim(Cancellation.objects.get()))
+
+    assert scripted.calls == []
+    assert Cancellation.objects.get().claim == ""
+
+
 ANSWER = st.sampled_from(
     ["canceling", "ended", "unchanged", 400, 401, 403, 404, 409, 429, 500, 529, LOST]
 )
