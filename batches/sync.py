@@ -84,6 +84,9 @@ class Round:
     began: float = field(default_factory=time.monotonic)
     stored: Stored = field(default_factory=Stored)
     pages: int = 0
+    # Of our batches, those that the pages so far should have held, and those that they lacked.
+    expected: int = 0
+    absent: int = 0
     # Seconds that the last answer asked to wait for.
     pause: float = 0.0
     unreadable: list[str] = field(default_factory=list)
@@ -287,11 +290,13 @@ class Round:
         listed = {batch.id for batch in page.batches}
         expected = list(rows.values_list("pk", "api_id"))
         absent = [pk for pk, api_id in expected if api_id not in listed]
+        self.expected += len(expected)
+        self.absent += len(absent)
         is_named = bool(page.workspace_id) or self._accepts_any_list
-        if not is_named and len(absent) > MOST_ABSENT * len(expected):
+        if not is_named and self.absent > MOST_ABSENT * self.expected:
             raise OtherWorkspace(
-                f"The list that the key of {self.workspace.name} gets lacks {len(absent):,} of "
-                f"{len(expected):,} batches that it held before: it may belong to another "
+                f"The list that the key of {self.workspace.name} gets lacks {self.absent:,} of "
+                f"{self.expected:,} batches that it held before: it may belong to another "
                 "Anthropic workspace."
             )
         return absent
@@ -349,7 +354,8 @@ def _succeeded(done: Round) -> None:
         clock.now(),
         # The next round goes on with the complete listing at once.
         seconds=(done.pause or None) if done.is_unfinished else interval,
-        interval_seconds=interval,
+        # A round that takes longer than the interval is the pace, too.
+        interval_seconds=max(interval, time.monotonic() - done.began),
         notice=_notice(done),
         **({"usual_durations": usual_durations(workspace)} if done.stored.has_news else {}),
     )

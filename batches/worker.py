@@ -297,7 +297,10 @@ class Worker:
 
     def _put_off(self, job: Job, error: str) -> None:
         row = job.kind.rows.filter(pk=job.key, claim=job.claim).first()
-        if row is not None:
+        if row is None:
+            return
+        # The row may be another's by now, and then it is not ours to write to.
+        with suppress(ClaimLost):
             row.put_off(clock.now(), error)
             row.report_failure()
 

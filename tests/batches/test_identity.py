@@ -171,6 +171,22 @@ def test_a_few_deleted_batches_are_noticed_without_a_named_workspace(
     assert set(gone.values_list("api_id", flat=True)) == set(ids[:4])
 
 
+def test_one_old_batch_deleted_behind_a_full_page_is_no_other_list(
+    sandbox, workspace, sync, unnamed, rounds_later, monkeypatch
+):
+    monkeypatch.setattr("batches.sync.PAGE_SIZE", 10)
+    old = sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(hours=20))
+    for _ in range(10):
+        sandbox.add_batch()
+    sync(workspace)
+    sandbox.remove(old)
+
+    rounds_later(workspace)
+
+    assert workspace.hold == ""
+    assert Batch.objects.get(api_id=old).deleted_upstream_at
+
+
 def test_where_the_answer_names_our_workspace_its_list_is_believed(
     sandbox, workspace, sync, rounds_later
 ):
