@@ -37,6 +37,8 @@ TITLES = {
     "new_headers": "extra headers",
     "without_headers": "extra headers removed",
 }
+# Where the key goes, and how. A stored key is not for whoever may change these.
+SENDING = {"base_url", "auth", "anthropic_workspace_id"}
 SECRETS = {
     "new_key": "api_key", "new_headers": "extra_headers", "without_headers": "extra_headers",
 }  # fmt: skip
@@ -104,7 +106,12 @@ class WorkspaceForm(WorkspaceModelForm):
             self.add_error("new_key", "The stored key can’t be decrypted: enter it again.")
         elif not key and not stored:
             self.add_error("new_key", "A workspace needs the API key whose batches it shows.")
-        elif problem := usable(cleaned.get("base_url", ""), key or stored):
+        elif not key and SENDING & set(self.changed_data):
+            self.add_error(
+                "new_key",
+                "Enter the key again: with this change the stored one would be sent elsewhere.",
+            )
+        elif problem := usable(cleaned.get("base_url", self.instance.base_url), key or stored):
             self.add_error("new_key" if key else "base_url", problem)
         return cleaned
 
@@ -129,6 +136,10 @@ class WorkspaceAdmin(ByRole, WorkspaceModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
         """Without the secrets: one that can't be decrypted must not keep a new one out."""
         return super().get_queryset(request).defer("api_key", "extra_headers")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """The environment says where its own key is sent, and nobody else."""
+        return sorted(SENDING) if obj and obj.from_environment else []
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)

@@ -3,6 +3,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from batches.models import AuditEvent, Workspace
+from batches.workspaces import adopt_environment
 
 ADD = "/admin/batches/workspace/add/"
 FIELDS = {
@@ -49,11 +50,50 @@ def test_a_workspace_is_added_with_its_key_encrypted_and_never_shown(client, adm
 def test_an_empty_key_keeps_the_one_there_is(client, admin, workspace, sandbox):
     url = reverse("admin:batches_workspace_change", args=[workspace.pk])
 
+    Workspace.objects.update(base_url=FIELDS["base_url"])
+
     client.post(url, FIELDS | {"new_key": ""})
 
     workspace.refresh_from_db()
     assert workspace.name == "Evals"
     assert workspace.api_key == sandbox.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": "https://evil.example"},
+        {"auth": "bearer"},
+        {"anthropic_workspace_id": "wrkspc_other"},
+    ],
+)
+def test_a_stored_key_is_never_sent_elsewhere_without_being_typed_again(
+    client, admin, workspace, sandbox, change
+):
+    url = reverse("admin:batches_workspace_change", args=[workspace.pk])
+    Workspace.objects.update(base_url=FIELDS["base_url"])
+    same = FIELDS | {"new_key": ""}
+
+    refused = client.post(url, same | change)
+
+    assert "Enter the key again" in refused.text
+    workspace.refresh_from_db()
+    assert (workspace.base_url, workspace.auth) == (FIELDS["base_url"], "x-api-key")
+    assert workspace.anthropic_workspace_id == ""
+    assert client.post(url, same | change | {"new_key": "sk-ant-new"}).status_code == 302
+
+
+def test_where_the_environments_key_is_sent_can_not_be_changed(client, admin, settings):
+    settings.ANTHROPIC_API_KEY = "sk-from-outside"
+    settings.ANTHROPIC_BASE_URL = "https://api.example.com"
+    mine = adopt_environment()
+    url = reverse("admin:batches_workspace_change", args=[mine.pk])
+
+    client.post(url, FIELDS | {"base_url": "https://evil.example", "auth": "bearer"})
+
+    mine.refresh_from_db()
+    assert mine.name == "Evals"
+    assert (mine.base_url, mine.sent_as) == ("https://api.example.com", "x-api-key")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +120,7 @@ def test_a_changed_key_is_tried_at_once_and_audited_without_it(client, admin, wo
 
 
 def test_extra_headers_are_stored_encrypted_and_never_shown(client, admin, workspace):
+    Workspace.objects.update(base_url=FIELDS["base_url"])
     url = reverse("admin:batches_workspace_change", args=[workspace.pk])
 
     client.post(url, FIELDS | {"new_headers": "cf-aig-authorization: Bearer geheim\r\nx-team: 7"})
