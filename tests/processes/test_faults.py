@@ -147,7 +147,7 @@ def test_a_database_locked_for_long_ends_nothing_and_says_what_was_not_saved(cre
         )
         assert refused.status_code == 503
         assert "not saved" in refused.text
-        over.wait(40)
+        over.wait(33)
         assert httpx.get(f"{crew.web_url}/healthz").status_code == 200
 
     goes_on(crew)

@@ -35,10 +35,13 @@ def ids(crew):
 
 def keep_killing(crew: Crew, over: threading.Event, killed: list[str]) -> None:
     """One of them at random, now and then, and up again."""
-    chance = random.Random(7)
+    chance, pause = random.Random(7), threading.Event()
     while not over.is_set() or len(killed) < KILLS:
-        over.wait(chance.uniform(0.2, 0.8)) or threading.Event().wait(chance.uniform(0.2, 0.8))
+        pause.wait(chance.uniform(0.2, 0.8))
         name = chance.choice(["web", "worker", "worker-2"])
+        if name == "web" and not crew.answers(f"{crew.web_url}/healthz"):
+            # It is still starting: one that never gets to answer would prove nothing.
+            continue
         crew.kill(name)
         crew.start(name)
         killed.append(name)

@@ -185,7 +185,7 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
     assert "form" in page.text
     assert "data-cancel" in page.text
     assert "nightly eval" in spend
-    assert "Against the vendor’s report" in spend
+    assert "Compared with Anthropic’s cost report" in spend
     # web with its workers, worker and sandbox
     assert len(started) >= 4
     assert psutil.wait_procs(started, timeout=5)[1] == []
