@@ -60,7 +60,7 @@ def run_attempt(cancellation: Cancellation, turn: Turn) -> None:
 
 
 def run_reading(ingestion: Ingestion, turn: Turn) -> None:
-    results.read_results(ingestion, is_stopping=turn.is_stopping)
+    results.read_results(ingestion, turn)
 
 
 def run_report(report: CostReport, turn: Turn) -> None:

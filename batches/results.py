@@ -25,6 +25,7 @@ from batches.models import (
 from batches.models.batch import RESULTS_KEPT
 from batches.models.claim import due
 from batches.tally import NoRoom, Tally
+from batches.turn import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class Stopped(Exception):
     """The process was told to end; the file is read anew from its beginning."""
 
 
-def read_results(ingestion: Ingestion, *, is_stopping: Callable[[], bool] = lambda: False) -> bool:
+def read_results(ingestion: Ingestion, turn: Turn) -> bool:
     """Read the results file of a claimed row's batch, and write what it adds up to, in place of
     what was there.
 
@@ -61,7 +62,8 @@ def read_results(ingestion: Ingestion, *, is_stopping: Callable[[], bool] = lamb
         return False
     try:
         with Tally(settings.BATCHBOARD_PRICE_TABLE.boundaries, batch.total) as tally:
-            _read(batch, tally, is_stopping)
+            turn.let_go()
+            _read(batch, tally, turn.is_stopping)
             _write(ingestion, batch, tally)
     except Stopped:
         ingestion.hand_back(clock.now())

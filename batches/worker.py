@@ -173,8 +173,7 @@ class Worker:
         for kind in self.kinds:
             held = [job for job in self.jobs if job.kind is kind and job.seconds < kind.longest]
             if held:
-                keys, claims = [job.key for job in held], {job.claim for job in held}
-                kind.rows.renew(keys, claims, now)
+                kind.rows.renew({job.key: job.claim for job in held}, now)
         self.beat_at = time.monotonic()
 
     def _fill_safely(self, kind: Kind) -> int:

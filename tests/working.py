@@ -5,6 +5,7 @@ from django.utils import timezone
 from batches import kinds
 from batches.models import Batch, Claimable, Ingestion, WorkerProcess
 from batches.results import read_results
+from batches.turn import Turn
 
 
 def seen_worker() -> WorkerProcess:
@@ -36,4 +37,5 @@ def ingest(batch: Batch) -> bool:
     token, keys = Ingestion.objects.take([batch.pk], timezone.now(), owner="tests")
     if not keys:
         return False
-    return read_results(Ingestion.objects.select_related("batch__workspace").get(claim=token))
+    row = Ingestion.objects.select_related("batch__workspace").get(claim=token)
+    return read_results(row, Turn())

@@ -7,7 +7,7 @@ the next attempt. The claim is a fencing token: a process that lost it can't wri
 
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -61,15 +61,24 @@ class ClaimableQuerySet[T: "Claimable"](models.QuerySet[T]):
         mine = self.model._default_manager.filter(claim=claim)
         return claim, list(mine.values_list("pk", flat=True))
 
-    def renew(self, keys: Iterable[int], claims: Iterable[str], now: datetime) -> int:
-        """Hold on to rows that are being worked on; how many are still held."""
-        held = self.filter(pk__in=list(keys), claim__in=list(claims))
-        return held.update(claimed_until=now + CLAIM, stamped_at=now)
+    def renew(self, claims: Mapping[int, str], now: datetime) -> int:
+        """Hold on to rows that are being worked on, by primary key; how many are still held.
+
+        One by one: a statement that locks several rows could wait for another one for ever.
+        """
+        return sum(
+            self.filter(pk=key, claim=claim).update(claimed_until=now + CLAIM, stamped_at=now)
+            for key, claim in claims.items()
+        )
 
     def release(self, owner: str, now: datetime) -> int:
         """Free, and make due, everything that a process held which no longer runs."""
-        return self.filter(claim__startswith=f"{owner}.").update(
-            claim="", claimed_until=None, next_attempt_at=None, stamped_at=now
+        held = self.filter(claim__startswith=f"{owner}.")
+        return sum(
+            held.filter(pk=key).update(
+                claim="", claimed_until=None, next_attempt_at=None, stamped_at=now
+            )
+            for key in list(held.values_list("pk", flat=True))
         )
 
 

@@ -50,7 +50,7 @@ def test_a_renewed_claim_is_held_on(chore):
     now = timezone.now()
     token, _ = Chore.objects.take([chore.pk], now, owner="a")
 
-    assert Chore.objects.renew([chore.pk], [token], now + timedelta(seconds=20)) == 1
+    assert Chore.objects.renew({chore.pk: token}, now + timedelta(seconds=20)) == 1
 
     assert not is_due(now + timedelta(seconds=49))
     assert is_due(now + timedelta(seconds=50))

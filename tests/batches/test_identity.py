@@ -171,10 +171,47 @@ def test_a_few_deleted_batches_are_noticed_without_a_named_workspace(
     assert set(gone.values_list("api_id", flat=True)) == set(ids[:4])
 
 
+def test_an_unnamed_newest_page_of_another_key_is_not_stored_and_the_right_key_goes_on(
+    sandbox, workspace, sync, unnamed, monkeypatch
+):
+    """Ours are old, theirs are newer, so that the newest page alone shows nothing missing."""
+    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    for hours in range(3):
+        sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2, hours=hours))
+    sync(workspace)
+    before = rows()
+    for _ in range(25):
+        sandbox.add_batch(key=sandbox.other_key)
+    wrong_key(workspace, sandbox.other_key)
+
+    assert not sync(workspace)
+
+    assert rows() == before
+    assert workspace.hold == "foreign"
+    wrong_key(workspace, sandbox.key)
+    assert sync(workspace)
+    assert workspace.hold == ""
+
+
+def test_a_page_full_of_new_batches_of_our_own_is_stored(
+    sandbox, workspace, sync, unnamed, monkeypatch
+):
+    """As after a long pause: the newest page shares none with ours, and yet it is our list."""
+    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2))
+    sync(workspace)
+    for _ in range(25):
+        sandbox.add_batch()
+
+    assert sync(workspace)
+
+    assert Batch.objects.count() == 26
+
+
 def test_one_old_batch_deleted_behind_a_full_page_is_no_other_list(
     sandbox, workspace, sync, unnamed, rounds_later, monkeypatch
 ):
-    monkeypatch.setattr("batches.sync.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
     old = sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(hours=20))
     for _ in range(10):
         sandbox.add_batch()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("no_waits")
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
-    monkeypatch.setattr("batches.sync.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
 
 
 @pytest.fixture
@@ -156,6 +156,30 @@ def test_the_daily_listing_notices_what_was_deleted_far_back(sandbox, workspace,
     assert [batch.api_id for batch in gone] == [ids[-1]]
 
 
+def test_lists_that_break_off_now_and_then_delete_nothing_further_back(
+    sandbox, workspace, sync, spoiling
+):
+    """Good rounds list only the newest, so they can't take back that older ones were missing."""
+    old_batches(sandbox, 30)
+    sync(workspace)
+
+    def break_off(cursor, response):
+        return httpx.Response(
+            200, json={"data": [], "has_more": False, "first_id": None, "last_id": None},
+            headers={"anthropic-workspace-id": sandbox.keys[sandbox.key]},
+        )  # fmt: skip
+
+    for _ in range(4):
+        spoiling(break_off)
+        sync(workspace)
+        spoiling(lambda cursor, response: None)
+        sync(workspace)
+        long_ago = timezone.now() - timedelta(minutes=6)
+        Batch.objects.exclude(missing_noted_at=None).update(missing_noted_at=long_ago)
+
+    assert not Batch.objects.filter(deleted_upstream_at__isnull=False).exists()
+
+
 def test_the_place_to_go_on_from_takes_nothing_for_missing(sandbox, workspace, sync, settings):
     """A part that resumes behind a batch that is no longer there doesn't know what came before."""
     ids = old_batches(sandbox, 35)
@@ -212,7 +236,7 @@ def test_a_workspace_that_is_disabled_meanwhile_stores_no_more(sandbox, workspac
 
 
 def test_an_endless_list_is_stored_up_to_a_bound(sandbox, workspace, sync, monkeypatch):
-    monkeypatch.setattr("batches.sync.MOST_BYTES", 12_000)
+    monkeypatch.setattr("batches.round.MOST_BYTES", 12_000)
     old_batches(sandbox, 60)
 
     assert sync(workspace)

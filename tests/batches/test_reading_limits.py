@@ -6,6 +6,7 @@ import pytest
 
 from batches.models import Ingestion
 from batches.results import read_results
+from batches.turn import Turn
 from tests.batches.files import SUCCEEDED, fresh
 from tests.working import claim, ingest
 
@@ -73,7 +74,7 @@ def test_a_reader_that_is_told_to_stop_gives_the_file_back_at_once(answering):
     batch = answering(pieces(), requests=100)
     row = claim(Ingestion.objects.create(batch=batch))
 
-    assert not read_results(row, is_stopping=lambda: len(read) >= 3)
+    assert not read_results(row, Turn(is_stopping=lambda: len(read) >= 3))
 
     row.refresh_from_db()
     assert (row.claim, row.attempts, row.next_attempt_at) == ("", 0, None)

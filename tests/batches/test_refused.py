@@ -78,6 +78,22 @@ def test_what_waited_goes_on_at_once_when_the_key_works_again(refused, sync, per
     assert list(DUE["results"](timezone.now())) == [ended]
 
 
+def test_a_round_that_failed_once_does_not_use_up_the_attempts_to_read(
+    sandbox, workspace, mirrored, sync
+):
+    batch = mirrored(status="ended")
+    sandbox.fail_next("404", times=3, path="/results")
+    ingest(batch)
+    waits_until = batch.ingestion.next_attempt_at
+    sandbox.fail_next("500", times=3, path="/v1/messages/batches")
+    assert not sync(workspace)
+
+    assert sync(workspace)
+
+    batch.ingestion.refresh_from_db()
+    assert batch.ingestion.next_attempt_at == waits_until
+
+
 @pytest.mark.parametrize("status", ["401", "403"])
 def test_a_cancel_that_is_refused_for_the_key_waits_and_the_workspace_is_looked_at(
     sandbox, mirrored, person, workspace, status

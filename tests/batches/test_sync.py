@@ -20,7 +20,7 @@ def listed(sandbox) -> int:
 
 @pytest.fixture
 def small_pages(monkeypatch):
-    monkeypatch.setattr("batches.sync.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
 
 
 def test_the_first_round_mirrors_every_batch_of_this_workspace_alone(
