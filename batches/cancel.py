@@ -212,22 +212,13 @@ def _store(
     try:
         with Revision.writing():
             cancellation.keep(request_id=request_id)
-            # Settles the cancellation if the batch's row changes.
+            # Settles the cancellation if the batch's row changes, and gives it a new revision.
             store(batch.workspace, [remote], now=now)
-            fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
-            fresh.workspace = batch.workspace
             cancellation.refresh_from_db(
                 fields=["state", "accepted_at", "settled_at", "error", "claim"]
             )
-            cancellation.batch = fresh
             if cancellation.is_open:
-                cancellation.settle(fresh, now)
-            # A conflict passes: only the batch says whether it is being canceled already.
-            is_refused = refusal is not None and refusal.status != 409
-            if cancellation.is_open and refusal and is_refused:
-                cancellation.refuse(fresh, now, error=str(refusal), request_id=refusal.request_id)
-            if not cancellation.is_open:
-                fresh.touch()
+                _settle(cancellation, batch, refusal, now)
     except OtherWorkspace as error:
         _not_confirmed(cancellation, batch, str(error))
         return
@@ -236,6 +227,21 @@ def _store(
         _not_confirmed(cancellation, batch, refusal or unchanged, request_id=request_id)
     else:
         log.info("cancel settled", batch=remote.id, state=cancellation.state)
+
+
+def _settle(
+    cancellation: Cancellation, batch: Batch, refusal: ApiRefused | None, now: datetime
+) -> None:
+    """What the batch as it is now makes of the cancellation, if anything."""
+    fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
+    fresh.workspace = batch.workspace
+    cancellation.batch = fresh
+    cancellation.settle(fresh, now)
+    # A conflict passes: only the batch says whether it is being canceled already.
+    if cancellation.is_open and refusal and refusal.status != 409:
+        cancellation.refuse(fresh, now, error=str(refusal), request_id=refusal.request_id)
+    if not cancellation.is_open:
+        fresh.touch()
 
 
 def _not_found(cancellation: Cancellation, batch: Batch, error: BatchNotFound) -> None:

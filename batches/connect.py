@@ -10,6 +10,7 @@ from batches.models import Workspace
 
 # By this a page knows that error of a workspace, whose key it does not load.
 UNDECRYPTABLE = "can't be decrypted with BATCHBOARD_ENCRYPTION_KEYS"
+SECRETS = {"api_key", "extra_headers"}
 # One for each set of key, headers and address in use; more are left-overs of changed keys.
 MOST_CLIENTS = 200
 
@@ -30,6 +31,9 @@ def client_for(workspace: Workspace, *, is_round: bool = False) -> BatchClient:
     Everything that calls the API asks here first. Raises CannotCall when the workspace is
     disabled, has no usable key, or is on hold: then only a round may look whether that is over.
     """
+    if secrets := SECRETS & workspace.get_deferred_fields():
+        # Pages leave them out; together they are one query.
+        workspace.refresh_from_db(fields=secrets)
     if reason := why_not(workspace, is_round=is_round):
         raise CannotCall(reason)
     # The fingerprint is of key and address together, so a changed one is never sent the old way.
