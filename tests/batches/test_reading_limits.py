@@ -81,6 +81,21 @@ def test_a_reader_that_is_told_to_stop_gives_the_file_back_at_once(answering):
     assert len(read) < 10
 
 
+def test_a_reader_holds_no_database_connection_while_the_api_may_hang(answering):
+    order = []
+
+    def pieces():
+        order.append("opened")
+        yield SUCCEEDED + b"\n"
+
+    batch = answering(pieces(), requests=1)
+    row = claim(Ingestion.objects.create(batch=batch))
+
+    assert read_results(row, Turn(let_go=lambda: order.append("let go")))
+
+    assert order == ["let go", "opened"]
+
+
 def test_without_room_for_temporary_files_the_batch_says_so_and_is_tried_again(ended, monkeypatch):
     batch = ended(requests=60, errored=60)
     monkeypatch.setattr("batches.tally.SPOOLED_BYTES", 100)
