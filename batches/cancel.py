@@ -107,7 +107,13 @@ def request(
             **{f"{name}_at_request": getattr(batch, name) for name in COUNTS},
         )
         AuditEvent.record(
-            "cancel requested", actor=actor, batch=batch, address=address, reason=reason, at=now
+            AuditEvent.Action.CANCEL_REQUESTED,
+            actor=actor,
+            batch=batch,
+            cancellation_id=cancellation.pk,
+            address=address,
+            reason=reason,
+            at=now,
         )
         # If the batch is being canceled elsewhere, there is nothing to ask the API for.
         cancellation.settle(batch, now)

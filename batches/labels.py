@@ -47,7 +47,7 @@ def label_batch(
             raise LabelsChanged(current)
         write(row, new)
         AuditEvent.record(
-            "batch labeled",
+            AuditEvent.Action.BATCH_LABELED,
             actor=actor,
             batch=row,
             address=address,

@@ -27,7 +27,7 @@ def read_again(batch: Batch, *, actor: Any, address: str) -> None:
         )
         row.touch(results_state=Batch.ResultsState.PENDING)
         AuditEvent.record(
-            "results reread",
+            AuditEvent.Action.RESULTS_REREAD,
             actor=actor,
             batch=row,
             address=address,

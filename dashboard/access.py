@@ -6,8 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -17,6 +18,8 @@ from dashboard.roles import ROLES, role_of
 
 # The lowest role for each thing that a page may ask about.
 NEEDED = {
+    # Anybody signed in, even without a role.
+    "account": "",
     "see": "viewer",
     "cancel": "operator",
     "label": "operator",
@@ -31,6 +34,8 @@ type View = Callable[..., HttpResponseBase]
 
 def may(user: Any, thing: str) -> bool:
     """Whether the person's role allows the thing, one of NEEDED."""
+    if not NEEDED[thing]:
+        return bool(user.is_authenticated)
     role = role_of(user)
     return bool(role) and ROLES.index(role) >= ROLES.index(NEEDED[thing])
 
@@ -61,6 +66,36 @@ def visible_workspaces(user: Any) -> QuerySet[Workspace]:
     """Those the person is a member of; all for a superuser; none without a role."""
     workspaces = Workspace.objects.for_pages()
     return workspaces if user.is_superuser else workspaces.filter(members=user)
+
+
+def visible_people(user: Any) -> QuerySet[User]:
+    """Those an admin may know of: who shares a workspace with them, and who is in none yet.
+
+    Superusers are known to superusers alone, who see everybody.
+    """
+    if user.is_superuser:
+        return User.objects.all()
+    mine = User.workspaces.through.objects.filter(
+        workspace__in=visible_workspaces(user).values("pk")
+    )
+    shares = Q(pk__in=mine.values("user"))
+    return User.objects.filter(shares | Q(workspaces=None) | Q(pk=user.pk), is_superuser=False)
+
+
+def may_manage_account(user: Any, person: User) -> bool:
+    """Whether the admin may change the person's name, role and state, or make a password link.
+
+    Not when the person is in a workspace that the admin is not in: whoever has the link, or sets
+    the role, could see or cancel there.
+    """
+    if user.is_superuser:
+        return True
+    if person.is_superuser:
+        return False
+    elsewhere = Workspace.objects.filter(members=person).exclude(
+        pk__in=visible_workspaces(user).values("pk")
+    )
+    return not elsewhere.exists()
 
 
 def visible_batches(user: Any) -> BatchQuerySet:

@@ -88,7 +88,6 @@ INSTALLED_APPS = [
     "lucide",
     "batches",
     "dashboard.apps.DashboardConfig",
-    "dashboard.apps.BatchboardAdminConfig",
 ]
 
 MIDDLEWARE = [

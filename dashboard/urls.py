@@ -1,10 +1,7 @@
 """Every address. Each view names who may use it: see dashboard.access."""
 
-from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import include, path, register_converter
 
-from dashboard.access import allow, allow_anyone
 from dashboard.views import (
     audit,
     batches,
@@ -36,14 +33,6 @@ class BatchId:
 
 register_converter(BatchId, "batch")
 
-accounts = [
-    path("login/", allow_anyone(auth.LoginView.as_view(redirect_authenticated_user=True)),
-         name="login"),
-    path("password/", allow("see")(auth.PasswordChangeView.as_view(success_url="/")),
-         name="password-change"),
-    path("logout/", allow_anyone(auth.LogoutView.as_view()), name="logout"),
-]  # fmt: skip
-
 urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
@@ -60,8 +49,10 @@ urlpatterns = [
     path("spend.csv", spend.spend_csv, name="spend-csv"),
     path("audit/", audit.audit, name="audit"),
     path("audit.csv", audit.audit_csv, name="audit-csv"),
-    path("accounts/", include(accounts)),
-    path("admin/", admin.site.urls),
+    path("accounts/", include("dashboard.sign_in.urls")),
+    path("workspaces/", include("dashboard.workspaces.urls")),
+    path("people/", include("dashboard.people.urls")),
+    path("account/", include("dashboard.account.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

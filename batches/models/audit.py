@@ -6,9 +6,6 @@ from batches import clock
 from batches.models.batch import Batch
 from batches.models.workspace import Workspace
 
-# Who did what no person did.
-ANTHROPIC, BATCHBOARD = "Anthropic", "Batchboard"
-
 
 class AuditIsAppendOnly(TypeError):
     """Recorded events can't be changed or deleted."""
@@ -32,14 +29,61 @@ class AuditEvent(models.Model):
     deleting one of them neither deletes nor blanks what was recorded.
     """
 
+    class Action(models.TextChoices):
+        CANCEL_REQUESTED = "cancel requested", "cancel requested"
+        CANCEL_REPEATED = "cancel requested again", "cancel requested again"
+        CANCEL_ACCEPTED = "cancel accepted", "cancel accepted"
+        CANCEL_REFUSED = "cancel refused", "cancel refused"
+        CANCEL_OVERTAKEN = "cancel overtaken", "finished before the cancel"
+        BATCH_ENDED = "batch ended", "batch ended"
+        BATCH_GONE = "batch gone", "batch deleted upstream"
+        BATCH_LABELED = "batch labeled", "batch labeled"
+        RESULTS_REREAD = "results reread", "results read again"
+        RESULTS_DOWNLOADED = "results downloaded", "results downloaded"
+        EXPORTED = "exported", "CSV exported"
+        WORKSPACE_ADDED = "workspace added", "workspace added"
+        WORKSPACE_CHANGED = "workspace changed", "workspace changed"
+        WORKSPACE_LIST_ACCEPTED = "workspace list accepted", "workspace list accepted"
+        WORKSPACE_DELETED = "workspace deleted", "workspace deleted"
+        MEMBER_ADDED = "member added", "member added"
+        MEMBER_REMOVED = "member removed", "member removed"
+        PERSON_ADDED = "person added", "person added"
+        PERSON_CHANGED = "person changed", "person changed"
+        PERSON_DEACTIVATED = "person deactivated", "person deactivated"
+        PERSON_REACTIVATED = "person reactivated", "person reactivated"
+        LINK_MADE = "password link made", "password link made"
+        PASSWORD_SET = "password set", "password set by link"
+        PASSWORD_CHANGED = "password changed", "password changed"
+        SIGNED_IN = "signed in", "signed in"
+        SIGNED_OUT = "signed out", "signed out"
+        SESSIONS_ENDED = "sessions ended", "signed out elsewhere"
+        SIGN_IN_FAILED = "sign-in failed", "sign-in failed"
+        SIGN_IN_LOCKED = "sign-in locked", "sign-in locked"
+        ACTION_REFUSED = "action refused", "action refused"
+
+    class Actor(models.TextChoices):
+        PERSON = "person", "person"
+        ANTHROPIC = "anthropic", "Anthropic"
+        BATCHBOARD = "batchboard", "Batchboard"
+        NOBODY = "nobody", "someone not signed in"
+
     at = models.DateTimeField(db_index=True)
+    actor_kind = models.CharField(max_length=10, choices=Actor, default=Actor.PERSON)
     actor = models.CharField(max_length=150)
-    actor_id = models.BigIntegerField(null=True)
+    actor_id = models.BigIntegerField(null=True, db_index=True)
     address = models.CharField(max_length=45, blank=True)
+    # One of Action, or a word of an older version's.
     action = models.CharField(max_length=40)
+    # Whom it was done to, where that is a person.
+    person = models.CharField(max_length=150, blank=True)
+    person_id = models.BigIntegerField(null=True, db_index=True)
     workspace = models.CharField(max_length=100, blank=True)
     workspace_id = models.BigIntegerField(null=True, db_index=True)
     batch_api_id = models.CharField(max_length=200, blank=True, db_index=True)
+    # The cancellation that the event belongs to. The request for it is the event that the others,
+    # its steps, are shown with.
+    cancellation_id = models.BigIntegerField(null=True, db_index=True)
+    is_step = models.BooleanField(default=False)
     reason = models.CharField(max_length=500, blank=True)
     outcome = models.TextField(blank=True)
     request_id = models.CharField(max_length=200, blank=True)
@@ -56,24 +100,29 @@ class AuditEvent(models.Model):
         action: str,
         *,
         actor: Any = None,
-        actor_name: str = "",
+        by: Actor = Actor.BATCHBOARD,
+        person: Any = None,
         batch: Batch | None = None,
         workspace: Workspace | None = None,
         **details: Any,
     ) -> "AuditEvent":
-        """Record one action.
+        """Record one action, one of Action.
 
-        `actor` is the person who took it. What no person did is recorded with `actor_name`
-        ANTHROPIC or BATCHBOARD, and without an address.
+        `actor` is the person who took it, and `person` the one it was done to. What no person did
+        is recorded with `by` and without an address.
         """
         workspace = batch.workspace if batch else workspace
         return cls.objects.create(
             action=action,
-            actor=actor.get_username() if actor else actor_name,
+            actor_kind=cls.Actor.PERSON if actor else by,
+            actor=actor.get_username() if actor else by.label,
+            actor_id=actor.pk if actor else None,
+            person=person.get_username() if person else "",
+            person_id=person.pk if person else None,
             workspace=workspace.name if workspace else "",
             workspace_id=workspace.pk if workspace else None,
             batch_api_id=batch.api_id if batch else "",
-            **{"at": clock.now(), "actor_id": actor.pk if actor else None, **details},
+            **{"at": clock.now(), **details},
         )
 
     def __str__(self) -> str:

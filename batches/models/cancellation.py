@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from batches.models.audit import ANTHROPIC, BATCHBOARD, AuditEvent
+from batches.models.audit import AuditEvent
 from batches.models.batch import Batch
 from batches.models.claim import Claimable, ClaimableQuerySet
 from batches.models.revision import Revision
@@ -101,9 +101,11 @@ class Cancellation(Claimable):
             self.settled_at = now
             if self.is_open:
                 self.state, self.error = self.State.OVERTAKEN, ""
-                self._close("cancel overtaken", batch, outcome=self.get_state_display())
+                self._close(
+                    AuditEvent.Action.CANCEL_OVERTAKEN, batch, outcome=self.get_state_display()
+                )
             else:
-                self._close("batch ended", batch, outcome=batch.outcome_sentence)
+                self._close(AuditEvent.Action.BATCH_ENDED, batch, outcome=batch.outcome_sentence)
         return (self.state, self.settled_at) != before
 
     def _can_be_accepted(self, batch: Batch) -> bool:
@@ -122,29 +124,45 @@ class Cancellation(Claimable):
         """The API has taken it, at `at`."""
         self.state, self.accepted_at, self.settled_at = self.State.ACCEPTED, at, None
         self.error = ""
-        self._close("cancel accepted", batch, outcome="The API accepted the cancellation.")
+        self._close(
+            AuditEvent.Action.CANCEL_ACCEPTED, batch, outcome="The API accepted the cancellation."
+        )
 
     def refuse(self, batch: Batch, now: datetime, *, error: str, request_id: str = "") -> None:
         """The API won't cancel the batch, which still runs; `error` is its answer."""
         self.state, self.settled_at, self.error = self.State.REFUSED, now, error
         self.request_id = request_id or self.request_id
-        self._close("cancel refused", batch, outcome=error)
+        self._close(AuditEvent.Action.CANCEL_REFUSED, batch, outcome=error)
 
     def settle_without_batch(self, batch: Batch, now: datetime) -> None:
         """The batch is gone upstream: nothing is left that could be canceled."""
         self.settled_at = now
         if self.is_open:
             self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
-        self._close("batch gone", batch, by=BATCHBOARD, outcome=NO_LONGER_THERE)
+        self._close(
+            AuditEvent.Action.BATCH_GONE,
+            batch,
+            by=AuditEvent.Actor.BATCHBOARD,
+            outcome=NO_LONGER_THERE,
+        )
 
-    def _close(self, action: str, batch: Batch, *, by: str = ANTHROPIC, outcome: str) -> None:
+    def _close(
+        self,
+        action: str,
+        batch: Batch,
+        *,
+        by: AuditEvent.Actor = AuditEvent.Actor.ANTHROPIC,
+        outcome: str,
+    ) -> None:
         """Save the state that was reached and record it in the audit."""
         self.claim, self.claimed_until, self.next_attempt_at = "", None, None
         self.save(update_fields=REACHED)
         AuditEvent.record(
             action,
-            actor_name=by,
+            by=by,
             batch=batch,
+            cancellation_id=self.pk,
+            is_step=True,
             reason=self.reason,
             outcome=outcome,
             request_id=self.request_id,

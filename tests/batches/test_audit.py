@@ -5,8 +5,8 @@ from batches.models.audit import AuditIsAppendOnly
 
 
 @pytest.fixture
-def event(db):
-    return AuditEvent.record("signed in", actor_name="ada")
+def event(person):
+    return AuditEvent.record("signed in", actor=person(name="ada"))
 
 
 def test_an_event_cannot_be_changed(event):

@@ -79,9 +79,9 @@ def test_nobody_without_a_role_sees_anything_but_whom_to_ask(person, workspace, 
     assert "Ask an admin of this Batchboard" in response.text
 
 
-def test_the_audit_shows_only_the_own_workspaces(sign_in, workspace, other_workspace):
-    AuditEvent.record("cancel requested", actor_name="ada", workspace=workspace)
-    AuditEvent.record("cancel requested", actor_name="mallory", workspace=other_workspace)
+def test_the_audit_shows_only_the_own_workspaces(sign_in, person, workspace, other_workspace):
+    AuditEvent.record("cancel requested", actor=person(name="ada"), workspace=workspace)
+    AuditEvent.record("cancel requested", actor=person(name="mallory"), workspace=other_workspace)
 
     page = sign_in("lead").get("/audit/").text
 
@@ -89,10 +89,11 @@ def test_the_audit_shows_only_the_own_workspaces(sign_in, workspace, other_works
     assert "mallory" not in page
 
 
-def test_the_audit_goes_on_page_by_page(sign_in, workspace, monkeypatch):
+def test_the_audit_goes_on_page_by_page(sign_in, person, workspace, monkeypatch):
     monkeypatch.setattr("dashboard.views.audit.PAGE_SIZE", 2)
     events = [
-        AuditEvent.record("act", actor_name=f"person{n}", workspace=workspace) for n in range(3)
+        AuditEvent.record("act", actor=person(name=f"person{n}"), workspace=workspace)
+        for n in range(3)
     ]
     browser = sign_in("lead")
 
