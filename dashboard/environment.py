@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from batches.client import checked_base_url, parse_headers
+from dashboard.private_files import make_database, make_folder
 
 # Secrets that tutorials use, which attackers try first.
 PLACEHOLDERS = ("django-insecure-", "change", "secret", "example", "placeholder", "default")
@@ -146,7 +147,7 @@ def kept_secret(
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             draft.touch(mode=0o600)
             draft.write_text(make(), encoding="ascii")
             # A hard link appears whole or not at all, and never over an existing file.
@@ -228,7 +229,7 @@ def sqlite(path: Path) -> dict[str, Any]:
 
     Raises ImproperlyConfigured when the file, or its folder, cannot be written.
     """
-    refuse_unwritable(path)
+    make_writable(path)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -245,14 +246,15 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Makes the folder of SQLite's file. Raises ImproperlyConfigured where SQLite cannot write."""
+def make_writable(path: Path) -> None:
+    """Makes SQLite's file and its folder. Raises ImproperlyConfigured where SQLite cannot write."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # SQLite keeps its journal beside the file.
         for place in (path.parent, path):
             if place.exists() and not os.access(place, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        make_database(path)
     except OSError as error:
         raise ImproperlyConfigured(
             f"The database {path} cannot be written ({error.strerror}): make it and its folder "

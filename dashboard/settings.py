@@ -18,12 +18,14 @@ from dashboard.environment import (
     kept_secret,
     refuse_insecurity,
 )
+from dashboard.private_files import close_folders
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
 # What a running copy writes. Two copies on one machine need two folders.
 VAR_DIR = Path(env.text("BATCHBOARD_VAR", str(BASE_DIR / "var")))
+close_folders(VAR_DIR.absolute(), top=BASE_DIR / "var")
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key", name="SECRET_KEY")
