@@ -165,10 +165,13 @@ def kept_secret(
             draft.unlink()
 
 
-def refuse_insecurity(*, debug: bool, secret_key: str, allowed_hosts: list[str]) -> None:
-    """Raises ImproperlyConfigured for settings that would be open to the world."""
-    if debug:
-        return
+def refuse_insecurity(
+    *, debug: bool, secret_key: str, allowed_hosts: list[str], bind: str = ""
+) -> None:
+    """Raises ImproperlyConfigured for settings that would be open to the world.
+
+    `bind` is the address that the web process listens on; empty for this machine's own.
+    """
     if any(host.startswith("*") for host in allowed_hosts):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS contains a wildcard: name the hosts that people will open, "
@@ -179,6 +182,13 @@ def refuse_insecurity(*, debug: bool, secret_key: str, allowed_hosts: list[str])
         raise ImproperlyConfigured(
             "SECRET_KEY is short or a placeholder: give at least 50 random characters, "
             "or leave it unset and one is made in var/."
+        )
+    reachable = [host for host in (*allowed_hosts, bind or "localhost") if not is_loopback(host)]
+    if debug and reachable:
+        raise ImproperlyConfigured(
+            f"DEBUG is on, and others can reach {reachable[0]}: with DEBUG every error page shows "
+            "them code and settings. Turn DEBUG off, or keep ALLOWED_HOSTS and BATCHBOARD_BIND to "
+            "this machine, such as localhost."
         )
 
 

@@ -31,7 +31,12 @@ DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key", name="SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-refuse_insecurity(debug=DEBUG, secret_key=SECRET_KEY, allowed_hosts=ALLOWED_HOSTS)
+refuse_insecurity(
+    debug=DEBUG,
+    secret_key=SECRET_KEY,
+    allowed_hosts=ALLOWED_HOSTS,
+    bind=env.text("BATCHBOARD_BIND"),
+)
 
 DATABASES = {"default": database(env.text("DATABASE_URL"), default_path=VAR_DIR / "batchboard.db")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
