@@ -2,9 +2,11 @@
 
 import sys
 
+from django.conf import settings
 from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import get_script_prefix
 
 from dashboard.roles import role_of
 
@@ -12,8 +14,17 @@ RETRY_AFTER_SECONDS = 10
 
 
 def page(status: int, title: str, *sentences: str) -> HttpResponse:
-    context = {"title": title, "sentences": sentences, "status": status}
-    # Without the request: looking up the person reads the database, which may be what broke.
+    """A page that needs neither database, session nor manifest of static files: any may be what
+    broke.
+    """
+    context = {
+        "title": title,
+        "sentences": sentences,
+        "status": status,
+        "home_url": get_script_prefix(),
+        "static_url": settings.STATIC_URL,
+    }
+    # Without the request, whose context processors look up the person.
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
