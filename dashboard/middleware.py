@@ -1,4 +1,4 @@
-"""Probes, whatever their Host header; and htmx requests whose session ran out."""
+"""Probes, ended sessions and sign-ins that need one of their own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,8 @@ from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from dashboard.views import health
+from dashboard.sign_in.hashing import TooManySignIns
+from dashboard.views import errors, health
 
 
 class ProbeMiddleware:
@@ -56,6 +57,21 @@ class HtmxLoginMiddleware:
             return None
         login = redirect_to_login(page_of(request), resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url)
+
+
+class TooManySignInsMiddleware:
+    """Answers 503 in place of any view that finds too many passwords being hashed."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, TooManySignIns):
+            return errors.too_many_sign_ins(request)
+        return None
 
 
 def page_of(request: Any) -> str:

@@ -1,5 +1,6 @@
 """Django's settings. Everything that may differ between two copies comes from the environment."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -104,12 +105,14 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # Those above only add headers. Those below look at the Host header or the database.
     "dashboard.middleware.ProbeMiddleware",
+    "dashboard.proxies.ProxyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.HtmxLoginMiddleware",
+    "dashboard.middleware.TooManySignInsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -152,12 +155,24 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch-list"
 LOGOUT_REDIRECT_URL = "login"
+PASSWORD_HASHERS = ["dashboard.sign_in.hashing.PatientHasher"]
+# How many failures lock a name for an address; for all names of an address see
+# dashboard.sign_in.limits.
 AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
-AXES_CLIENT_IP_CALLABLE = "dashboard.access.client_address"
+# So that the time left, which the page shows, doesn't grow with every try.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "dashboard.sign_in.views.locked_by_axes"
+AXES_USERNAME_CALLABLE = "dashboard.sign_in.limits.name_for_axes"
+AXES_CLIENT_IP_CALLABLE = "dashboard.sign_in.limits.counted_address"
+# Axes stores and logs what else was posted.
+AXES_SENSITIVE_PARAMETERS = [
+    "username", "old_password", "new_password1", "new_password2", "csrfmiddlewaretoken",
+]  # fmt: skip
+# The audit has them.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 # How many proxies of your own stand before the web process and add to X-Forwarded-For.
 BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most=10))

@@ -5,12 +5,15 @@ import sys
 from django.conf import settings
 from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
 from dashboard.roles import role_of
+from dashboard.sign_in.views import page_after_sign_in
 
 RETRY_AFTER_SECONDS = 10
+SIGN_IN_AFTER_SECONDS = 3
 
 
 def page(status: int, title: str, *sentences: str) -> HttpResponse:
@@ -66,7 +69,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form belongs to another session, or comes from another site."""
+    """The form belongs to another session, or comes from another site.
+
+    Whoever has signed in in another tab meanwhile goes on to where the form would have led.
+    """
     if reason.startswith("Origin checking failed"):
         return page(
             403,
@@ -76,11 +82,14 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
             f"{request.get_host()}. An admin can have the proxy pass the Host header on, or set "
             "CSRF_TRUSTED_ORIGINS.",
         )
+    match = request.resolver_match
+    if match and match.view_name == "login" and request.user.is_authenticated:
+        return redirect(page_after_sign_in(request))
     return page(
         403,
         "This page expired",
         "Nothing was changed.",
-        "You may have signed in again in another tab. Reload and try again.",
+        "You may have signed in again in another tab. Go back, reload the page and try again.",
     )
 
 
@@ -109,6 +118,18 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
         "an admin: the log has the reason.",
     )
     response["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
+    """503: this process is busy hashing passwords."""
+    response = page(
+        503,
+        "Too many sign-ins at the same moment",
+        "Nothing was changed.",
+        "Try again in a few seconds.",
+    )
+    response["Retry-After"] = SIGN_IN_AFTER_SECONDS
     return response
 
 
