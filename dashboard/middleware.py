@@ -1,4 +1,4 @@
-"""Probes, ended sessions and sign-ins that need one of their own."""
+"""Headers of every answer; probes, ended sessions and sign-ins that need one of their own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +14,30 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard.sign_in.hashing import TooManySignIns
 from dashboard.views import errors, health
+
+UNUSED_FEATURES = (
+    "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid",
+    "magnetometer", "microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking",
+)  # fmt: skip
+HEADERS = {
+    # Almost every page shows what its reader alone may see. Static files name a time of their own.
+    "Cache-Control": "private, no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
+}
+
+
+class HeadersMiddleware:
+    """Adds HEADERS to every answer, static files and refusals included."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class ProbeMiddleware:
