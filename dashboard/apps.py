@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core import checks
 
-from dashboard import proxies
+from dashboard.checks import proxies_are_counted
 
 
 class DashboardConfig(AppConfig):
@@ -9,4 +9,4 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        checks.register(proxies.check, checks.Tags.security)
+        checks.register(proxies_are_counted, checks.Tags.security)

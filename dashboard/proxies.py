@@ -1,55 +1,47 @@
-"""Warns of a proxy that BATCHBOARD_PROXIES doesn't count."""
+"""Says what is wrong between a proxy and Batchboard, where otherwise nobody would find out."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
-from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from dashboard.addresses import address_in
+from dashboard.checks import COUNT_IT, UNCOUNTED, is_uncounted
+from dashboard.views import errors
 
 log = structlog.get_logger(__name__)
 
-PROBLEM = (
-    "A proxy stands in front of Batchboard, but BATCHBOARD_PROXIES is 0. So everyone shares the "
-    "proxy's address in the audit and in the sign-in lock, and one person's wrong passwords lock "
-    "everyone out."
+UNTRUSTED = (
+    "Browsers are redirected to HTTPS for ever, as FORWARDED_ALLOW_IPS does not name the proxy "
+    "that says they use it. Add its address, or its network such as 172.16.0.0/12."
 )
-REMEDY = "Have the proxy set X-Forwarded-For, and set BATCHBOARD_PROXIES=1."
-
-
-def is_uncounted() -> bool:
-    """Whether the settings alone say so: the web process speaks no HTTPS, so a proxy must."""
-    return settings.SECURE_SSL_REDIRECT and not settings.BATCHBOARD_PROXIES
-
-
-def check(**_kwargs: Any) -> list[CheckMessage]:
-    """Django's system check: management commands print it."""
-    return [CheckWarning(PROBLEM, hint=REMEDY, id="batchboard.W001")] if is_uncounted() else []
 
 
 class ProxyMiddleware:
-    """Logs one warning for each process: at its start, or when a request shows a proxy."""
+    """Logs each problem once for each process, and ends what would be an endless redirect."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self.warned_of: set[str] = set()
         if is_uncounted():
-            warn()
-        if is_uncounted() or settings.BATCHBOARD_PROXIES:
-            raise MiddlewareNotUsed
-        self.has_warned = False
+            self.warn(UNCOUNTED, do=COUNT_IT)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not self.has_warned and came_by_proxy(request):
-            self.has_warned = True
-            warn()
-        return self.get_response(request)
+        if not settings.BATCHBOARD_PROXIES and came_by_proxy(request):
+            self.warn(UNCOUNTED, do=COUNT_IT)
+        response = self.get_response(request)
+        if is_endless(request, response):
+            self.warn(UNTRUSTED, proxy=request.META.get("REMOTE_ADDR", ""))
+            return errors.untrusted_proxy(request)
+        return response
+
+    def warn(self, problem: str, **details: str) -> None:
+        if problem not in self.warned_of:
+            self.warned_of.add(problem)
+            log.warning(problem, **details)
 
 
 def came_by_proxy(request: HttpRequest) -> bool:
@@ -57,9 +49,14 @@ def came_by_proxy(request: HttpRequest) -> bool:
 
     A stranger can send the header too, but not from such an address.
     """
+    if "X-Forwarded-For" not in request.headers:
+        return False
     peer = address_in(request.META.get("REMOTE_ADDR", ""))
-    return "X-Forwarded-For" in request.headers and bool(peer) and ip_address(peer).is_private
+    return bool(peer) and ip_address(peer).is_private
 
 
-def warn() -> None:
-    log.warning("%s %s", PROBLEM, REMEDY)
+def is_endless(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether the answer redirects to HTTPS someone who, as the proxy says, uses it already."""
+    is_redirect = response.status_code == 301 and settings.SECURE_SSL_REDIRECT
+    says_https = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+    return is_redirect and says_https and not request.is_secure()

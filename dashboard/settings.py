@@ -101,13 +101,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that it sees every answer, those of the others too.
     "dashboard.middleware.HeadersMiddleware",
+    # Before the one that redirects to HTTPS.
+    "dashboard.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # Those above only add headers. Those below look at the Host header or the database.
     "dashboard.middleware.ProbeMiddleware",
-    "dashboard.proxies.ProxyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

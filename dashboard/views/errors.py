@@ -121,6 +121,17 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def untrusted_proxy(request: HttpRequest) -> HttpResponse:
+    """In place of a redirect to HTTPS that would lead back to the same redirect."""
+    return page(
+        400,
+        "This site’s proxy is not trusted yet",
+        "You came by HTTPS, but Batchboard may not believe the proxy that says so.",
+        "An admin can add the proxy to FORWARDED_ALLOW_IPS and restart the web process: the log "
+        "has its address.",
+    )
+
+
 def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
     """503: this process is busy hashing passwords."""
     response = page(

@@ -2,13 +2,9 @@
 
 import pytest
 from axes.models import AccessAttempt
-from django.core import checks
-from django.core.exceptions import MiddlewareNotUsed
 from django.test import Client
-from structlog.testing import capture_logs
 
 from batches.models import AuditEvent
-from dashboard import proxies
 from dashboard.access import client_address
 
 PROXY = "10.0.0.1"
@@ -104,63 +100,3 @@ def test_callers_without_an_address_are_locked_together(db):
         response = browser.post("/accounts/login/", {"username": "ada", "password": "guess"})
 
     assert response.status_code == 429
-
-
-def asked(middleware, rf, *, peer: str, **headers) -> list[str]:
-    """What the middleware logs, at the level of a warning, when two such requests come."""
-    with capture_logs() as logs:
-        for _ in range(2):
-            middleware(rf.get("/", REMOTE_ADDR=peer, headers=headers))
-    return [log["event"] for log in logs if log["log_level"] == "warning"]
-
-
-@pytest.fixture
-def watching(settings) -> proxies.ProxyMiddleware:
-    settings.SECURE_SSL_REDIRECT = False
-    settings.BATCHBOARD_PROXIES = 0
-    return proxies.ProxyMiddleware(lambda request: None)
-
-
-@pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3", "172.18.0.5", "::1", "fd00::5"])
-def test_a_proxy_that_is_not_counted_is_warned_of_once(watching, rf, peer):
-    (warning,) = asked(watching, rf, peer=peer, **{"X-Forwarded-For": "192.0.2.1"})
-
-    assert "BATCHBOARD_PROXIES is 0" in warning
-    assert "set BATCHBOARD_PROXIES=1" in warning
-
-
-@pytest.mark.parametrize(
-    ("peer", "headers"),
-    [
-        ("127.0.0.1", {}),
-        ("8.8.8.8", {"X-Forwarded-For": "192.0.2.1"}),
-        ("", {"X-Forwarded-For": "192.0.2.1"}),
-    ],
-)
-def test_a_stranger_s_header_is_no_sign_of_a_proxy(watching, rf, peer, headers):
-    assert asked(watching, rf, peer=peer, **headers) == []
-
-
-def test_https_without_a_counted_proxy_is_warned_of_at_the_start(settings):
-    settings.SECURE_SSL_REDIRECT = True
-    settings.BATCHBOARD_PROXIES = 0
-
-    with capture_logs() as logs, pytest.raises(MiddlewareNotUsed):
-        proxies.ProxyMiddleware(lambda request: None)
-    found = checks.run_checks(tags=[checks.Tags.security])
-
-    assert "BATCHBOARD_PROXIES is 0" in logs[0]["event"]
-    assert [each.id for each in found if each.id.startswith("batchboard")] == ["batchboard.W001"]
-
-
-def test_a_counted_proxy_is_not_warned_of(settings):
-    settings.SECURE_SSL_REDIRECT = True
-    settings.BATCHBOARD_PROXIES = 1
-
-    with capture_logs() as logs, pytest.raises(MiddlewareNotUsed):
-        proxies.ProxyMiddleware(lambda request: None)
-
-    found = checks.run_checks(tags=[checks.Tags.security])
-
-    assert logs == []
-    assert not [each for each in found if each.id.startswith("batchboard")]

@@ -149,7 +149,7 @@ def test_a_number_out_of_bounds_is_refused(value):
 )
 @pytest.mark.parametrize("debug", [False, True])
 def test_insecure_settings_do_not_start(secret, hosts, debug):
-    with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS contains|SECRET_KEY is short"):
+    with pytest.raises(ImproperlyConfigured, match=r"ALLOWED_HOSTS contains|SECRET_KEY is short"):
         refuse_insecurity(debug=debug, secret_key=secret, allowed_hosts=hosts)
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from axes.models import AccessAttempt
-from django.test import Client
+from django.contrib.auth import authenticate
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from batches.models import AuditEvent
@@ -91,6 +92,24 @@ def test_what_was_typed_in_place_of_a_name_is_kept_nowhere(ada, caplog):
     assert recorded("person", "person_id") == [("", None)]
 
 
+def test_no_password_of_another_form_is_kept_where_a_failure_is_counted(rf, ada, caplog):
+    form = {"old_password": "the-old-one", "new_password1": "the-new-one", "new_password2": "too"}
+
+    request = rf.post("/account/password/", form)
+    authenticate(request, username="ada", password="the-old-one")
+
+    assert AccessAttempt.objects.get().failures_since_start == 1
+    assert "the-" not in repr(AccessAttempt.objects.values()) + caplog.text
+
+
+def test_a_failure_in_another_form_counts_and_locks_too(ada):
+    for _ in range(5):
+        request = RequestFactory().post("/account/password/", REMOTE_ADDR="192.0.2.1")
+        assert authenticate(request, username="ada", password="guess") is None
+
+    assert attempt("ada", PASSWORD).status_code == 429
+
+
 def test_an_empty_field_is_no_failure(db):
     for form in ({"username": "ada"}, {"password": "x"}, {}, {"username": " ", "password": "x"}):
         assert Client().post(LOGIN, form).status_code == 200
@@ -110,7 +129,7 @@ def test_five_failures_lock_the_name_for_a_quarter_of_an_hour(ada, clock):
     assert "Try again in 15 min." in fifth.text
     assert "Try again in 14 min." in sixth.text
     assert (fifth["Retry-After"], sixth["Retry-After"]) == ("900", "839")
-    assert "Other names are not locked." in sixth.text
+    assert "Other usernames are not locked." in sixth.text
     assert "ask an admin of this Batchboard for a link" in sixth.text
 
 
@@ -177,7 +196,7 @@ def test_guessing_many_names_once_locks_the_address(ada, clock):
     after = attempt("ada", PASSWORD)
 
     assert (before.status_code, last.status_code, after.status_code) == (302, 200, 429)
-    assert "Nobody can sign in from there until then." in after.text
+    assert "Nobody can sign in from there until then, whatever the username." in after.text
     assert "Try again in 1 min." in after.text
     assert after["Retry-After"] == "60"
     locked = AuditEvent.objects.get(action="sign-in locked")
