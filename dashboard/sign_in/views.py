@@ -20,6 +20,8 @@ from dashboard.sign_in import limits
 class SignIn(LoginView):
     """The sign-in page, which records every try and refuses an address with too many failures."""
 
+    # Django's forms take PUT for POST.
+    http_method_names = ["get", "post", "head", "options"]
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -65,6 +65,8 @@ def test_every_answer_keeps_other_sites_and_unused_features_out(answers):
     seen = dict(answers("viewer"))
 
     for name, answer in seen.items():
+        assert answer["Content-Security-Policy"].startswith("default-src 'self';"), name
+        assert answer["X-Frame-Options"] == "DENY", name
         assert answer["Cross-Origin-Resource-Policy"] == "same-origin", name
         assert answer["Permissions-Policy"] == middleware.HEADERS["Permissions-Policy"], name
     assert "camera=(), " in middleware.HEADERS["Permissions-Policy"]
@@ -93,6 +95,7 @@ def test_refusals_before_any_view_are_not_kept_either(client, settings):
     assert (to_https.status_code, unknown_host.status_code) == (301, 400)
     for answer in (to_https, unknown_host):
         assert answer["Cache-Control"] == "private, no-store"
+        assert answer["X-Frame-Options"] == "DENY"
 
 
 COOKIES = """

@@ -110,6 +110,11 @@ def test_a_failure_in_another_form_counts_and_locks_too(ada):
     assert attempt("ada", PASSWORD).status_code == 429
 
 
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_signing_in_takes_no_other_method(client, db, method):
+    assert getattr(client, method)(LOGIN).status_code == 405
+
+
 def test_an_empty_field_is_no_failure(db):
     for form in ({"username": "ada"}, {"password": "x"}, {}, {"username": " ", "password": "x"}):
         assert Client().post(LOGIN, form).status_code == 200
