@@ -90,7 +90,7 @@ class Tally:
     """Sums over a results file that never hold it: whatever its length, memory stays the same.
 
     `boundaries` are the prompt sizes at which some model's price changes (PriceTable). `redact`
-    goes over every text that is kept. Raises UnreadableResults once there are more than
+    removes secrets from the texts that are kept. Raises UnreadableResults once there are more than
     `most_lines`, or more kinds than a file can have.
     """
 
@@ -181,7 +181,7 @@ class Tally:
             self.problem = f"line {number:,}: {self.redact(problem)}"
 
     def _redacted(self, failed: list[Failed]) -> list[Failed]:
-        # Looking through all texts at once takes a tenth of the time.
+        # Checking all texts at once takes a tenth of the time.
         texts = "\n".join(chain.from_iterable(failed))
         if self.redact(texts) is texts:
             return failed
@@ -246,7 +246,7 @@ class Tally:
         return map(_decode_failed, lines)
 
     def _shown(self, text: str | None, longest: int) -> str:
-        # Redacted first, as a secret of which the end is cut off may not be recognized.
+        # Redact before cutting: a secret without its end may not be recognized.
         return shown(self.redact(text), longest) if text else ""
 
 

@@ -1,4 +1,4 @@
-"""Headers of every answer; probes, ended sessions and sign-ins that need one of their own."""
+"""Headers for every answer, and the answers to probes, ended sessions and too many sign-ins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ UNUSED_FEATURES = (
     "magnetometer", "microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking",
 )  # fmt: skip
 HEADERS = {
-    # Almost every page shows what its reader alone may see. Static files name a time of their own.
+    # Pages are for their reader alone. Static files come with a Cache-Control of their own.
     "Cache-Control": "private, no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
@@ -84,7 +84,7 @@ class HtmxLoginMiddleware:
 
 
 class TooManySignInsMiddleware:
-    """Answers 503 in place of any view that finds too many passwords being hashed."""
+    """Answers 503 when a view can't hash a password now, because too many others do."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Files and folders that no other user of the machine may read."""
+"""Files and folders that only the user who runs Batchboard may read."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ OWNER_ALONE = 0o700
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder, and those above it that are missing, for their owner alone.
+    """Make the folder, and missing ones above it, readable by their owner alone.
 
-    What exists stays as it is: its mode may be an operator's choice. Raises OSError.
+    Folders that exist keep their mode, which may be an operator's choice. Raises OSError.
     """
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
@@ -19,7 +19,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_database(path: Path) -> None:
-    """Make SQLite's file, and close it and the files beside it, which get its mode from SQLite.
+    """Make SQLite's file, and close it and the files beside it. SQLite gives new ones its mode.
 
     Raises OSError.
     """
@@ -30,7 +30,7 @@ def make_database(path: Path) -> None:
 
 
 def close_folders(path: Path, *, top: Path) -> None:
-    """Close the folder and those above it up to `top`; none if it is not within `top`."""
+    """Close the folder and those above it, up to `top`. Does nothing if it is not within `top`."""
     folders = (path, *path.parents)
     if top in folders:
         for folder in folders[: folders.index(top) + 1]:
@@ -38,11 +38,11 @@ def close_folders(path: Path, *, top: Path) -> None:
 
 
 def close(path: Path) -> None:
-    """Take from group and others whatever they may do with a file or folder of our own.
+    """Remove the permissions of group and others, if the file or folder is ours.
 
-    Does nothing where there is none.
+    Does nothing if it doesn't exist.
     """
-    # It may go at any moment: the last connection deletes the files beside a database.
+    # The last connection to a database deletes the files beside it, at any moment.
     with contextlib.suppress(OSError):
         found = path.stat()
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~OWNER_ALONE:

@@ -1,4 +1,4 @@
-"""Says what is wrong between a proxy and Batchboard, where otherwise nobody would find out."""
+"""Reports what is wrong in the setup of a proxy in front of Batchboard."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -15,13 +15,13 @@ from dashboard.views import errors
 log = structlog.get_logger(__name__)
 
 UNTRUSTED = (
-    "Browsers are redirected to HTTPS for ever, as FORWARDED_ALLOW_IPS does not name the proxy "
-    "that says they use it. Add its address, or its network such as 172.16.0.0/12."
+    "A proxy says that a browser uses HTTPS, but FORWARDED_ALLOW_IPS does not name the proxy, so "
+    "nobody gets in. Add its address, or its network such as 172.16.0.0/12."
 )
 
 
 class ProxyMiddleware:
-    """Logs each problem once for each process, and ends what would be an endless redirect."""
+    """Logs each problem once per process, and answers an endless redirect with a page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -45,9 +45,9 @@ class ProxyMiddleware:
 
 
 def came_by_proxy(request: HttpRequest) -> bool:
-    """Whether a machine of one's own network passed the request on.
+    """Whether a proxy on a private network forwarded the request.
 
-    A stranger can send the header too, but not from such an address.
+    Anyone can send the header, but not from such an address.
     """
     if "X-Forwarded-For" not in request.headers:
         return False

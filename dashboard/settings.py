@@ -158,23 +158,22 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch-list"
 LOGOUT_REDIRECT_URL = "login"
-PASSWORD_HASHERS = ["dashboard.sign_in.hashing.PatientHasher"]
-# How many failures lock a name for an address; for all names of an address see
-# dashboard.sign_in.limits.
+PASSWORD_HASHERS = ["dashboard.sign_in.hashing.BoundedHasher"]
+# These lock a username for an address; dashboard.sign_in.limits locks an address.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# So that the time left, which the page shows, doesn't grow with every try.
+# The lock page promises when the lock ends.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "dashboard.sign_in.views.locked_by_axes"
 AXES_USERNAME_CALLABLE = "dashboard.sign_in.limits.name_for_axes"
 AXES_CLIENT_IP_CALLABLE = "dashboard.sign_in.limits.counted_address"
-# Axes stores and logs what else was posted.
+# Axes stores the other posted fields.
 AXES_SENSITIVE_PARAMETERS = [
     "username", "old_password", "new_password1", "new_password2", "csrfmiddlewaretoken",
 ]  # fmt: skip
-# The audit has them.
+# The audit records sign-ins.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 # How many proxies of your own stand before the web process and add to X-Forwarded-For.

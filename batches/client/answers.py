@@ -121,7 +121,7 @@ def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None)
 def _problem(body: bytes) -> dict[str, Any]:
     """The API's `error` object with the request ID beside it; empty when the body holds none.
 
-    The edge in front of the API leaves out the document's own type (api.md).
+    The edge in front of the API leaves out the outer `type`.
     """
     try:
         document = decode(body, dict[str, Any])
@@ -134,11 +134,10 @@ def _problem(body: bytes) -> dict[str, Any]:
 
 
 def _message(problem: dict[str, Any]) -> str:
-    """The error's message, empty unless the error has the API's form: a type, which is a plain
-    word, and a message.
+    """The error's message; empty unless its type is a plain word, as the API's is.
 
-    No other text is repeated: an address may lead to an internal host, whose words are not for
-    those who see the error. Gateways use the API's form too.
+    No other text is repeated: the address may be an internal host's, and viewers of the workspace
+    see the error. Gateways that imitate the API use its form.
     """
     message = problem.get("message")
     return message if isinstance(message, str) and _word(problem.get("type")) else ""

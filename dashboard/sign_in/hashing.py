@@ -1,4 +1,4 @@
-"""Passwords are hashed one at a time, so that signing in never stalls the pages."""
+"""Hashes one password at a time, so that many sign-ins at once don't slow the pages down."""
 
 import threading
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ _entered = threading.BoundedSemaphore(MOST_AT_ONCE + MOST_WAITING)
 
 
 class TooManySignIns(Exception):
-    """Too many passwords are being hashed in this process; a few seconds later there is room."""
+    """This process is hashing as many passwords as it may. The request can succeed in seconds."""
 
 
 @contextmanager
 def hashing_place() -> Iterator[None]:
-    """Waits for the one place to hash in. Raises TooManySignIns where too many wait already."""
+    """Waits until this thread may hash. Raises TooManySignIns if too many wait already."""
     if not _entered.acquire(blocking=False):
         raise TooManySignIns
     try:
@@ -30,10 +30,10 @@ def hashing_place() -> Iterator[None]:
         _entered.release()
 
 
-class PatientHasher(PBKDF2PasswordHasher):
-    """Django's PBKDF2 with its work bounded. Stored hashes are the same as Django's.
+class BoundedHasher(PBKDF2PasswordHasher):
+    """Django's PBKDF2, a few at a time; the stored hashes are the same.
 
-    Every check of a password ends up in `encode`, also that of a name which doesn't exist.
+    Django checks passwords by `encode` too, also for a username that doesn't exist.
     """
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""How many wrong passwords may be tried, and until when no more are."""
+"""How many failed sign-ins lock a username or an address, and until when."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,18 +14,18 @@ from batches import clock
 from batches.models import AuditEvent
 from dashboard.access import client_address
 
-# Whatever the names, from one address. An office may share one, so this is well above what its
+# For all usernames together. An office may share one address, so this is well above what its
 # people get wrong in a quarter of an hour.
 MOST_PER_ADDRESS = 20
-# Providers give a customer a whole network of this size.
+# Internet providers give each customer at least one network of this size.
 IPV6_PREFIX = 64
 
 
 def name_locked_until(request: HttpRequest, name: str) -> datetime | None:
-    """When this name may be tried again from the caller's address; None if it may be now.
+    """When the lock of this username for the caller's address ends; None if there is none.
 
-    Counts what axes counts: AXES_FAILURE_LIMIT failures in AXES_COOLOFF_TIME, and none from
-    before the last success.
+    As axes decides: AXES_FAILURE_LIMIT failures within AXES_COOLOFF_TIME, and since the last
+    success.
     """
     failures = AccessAttempt.objects.filter(
         username=counted_name(name),
@@ -37,9 +37,9 @@ def name_locked_until(request: HttpRequest, name: str) -> datetime | None:
 
 
 def address_locked_until(request: HttpRequest) -> datetime | None:
-    """When any name may be tried again from the caller's network; None if it may be now.
+    """When the lock of the caller's network ends, for all usernames; None if there is none.
 
-    Counts the failures in the audit, which no success resets.
+    Counts the failed sign-ins in the audit, which a success doesn't reset.
     """
     mine = network_of(client_address(request))
     failures = AuditEvent.objects.filter(
@@ -55,7 +55,7 @@ def address_locked_until(request: HttpRequest) -> datetime | None:
 
 
 def _end_of_lock(newest_first: Iterable[tuple[datetime, int]], limit: int) -> datetime | None:
-    """The moment at which fewer than `limit` failures are within the period."""
+    """When fewer than `limit` failures will be within AXES_COOLOFF_TIME; None if they are now."""
     seen = 0
     for at, count in newest_first:
         seen += count
@@ -65,7 +65,7 @@ def _end_of_lock(newest_first: Iterable[tuple[datetime, int]], limit: int) -> da
 
 
 def network_of(address: str) -> str:
-    """What one caller has to itself: an IPv4 address, or the /64 network of an IPv6 one."""
+    """What one customer of a provider has: an IPv4 address, or the /64 network of an IPv6 one."""
     if ":" not in address:
         return address
     network = ip_network(address)
@@ -79,9 +79,9 @@ def counted_address(request: HttpRequest) -> str | None:
 
 
 def counted_name(name: str) -> str:
-    """The name as axes stores it: a hash, unless an account has that name.
+    """The username as axes stores it: a keyed hash, unless an account has it.
 
-    People type their password into the name's field.
+    Some people type their password into this field.
     """
     if User.objects.filter(username=name).exists():
         return name
@@ -89,5 +89,5 @@ def counted_name(name: str) -> str:
 
 
 def name_for_axes(_request: HttpRequest, credentials: dict[str, str]) -> str:
-    """AXES_USERNAME_CALLABLE."""
+    """The value for AXES_USERNAME_CALLABLE."""
     return counted_name(credentials["username"])

@@ -18,7 +18,7 @@ from dashboard.sign_in import limits
 
 
 class SignIn(LoginView):
-    """The sign-in page, which records every try and refuses an address with too many failures."""
+    """The sign-in page. It records each attempt, and refuses addresses with too many failures."""
 
     # Django's forms take PUT for POST.
     http_method_names = ["get", "post", "head", "options"]
@@ -30,13 +30,13 @@ class SignIn(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        # Nobody is signed in without a trace.
+        # Nobody is signed in if it cannot be recorded.
         with transaction.atomic():
             record(self.request, AuditEvent.Action.SIGNED_IN, actor=form.get_user())
             return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        # Axes sets it when it counts a failure: neither for an empty field nor during a lock.
+        # Axes sets this when it counts a failure, so neither for an empty field nor during a lock.
         if getattr(self.request, "axes_failures_since_start", None):
             record_failure(self.request, form.cleaned_data["username"])
         return super().form_invalid(form)
@@ -46,14 +46,14 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    """Ends the session, and has the browser forget the pages it kept."""
+    """Ends the session, and makes the browser clear the pages it keeps."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             record(request, AuditEvent.Action.SIGNED_OUT)
         response = super().post(request, *args, **kwargs)
-        # Not "storage", which holds the browser's own settings such as paused updates, nor
-        # "cookies", which would clear those of other hosts of the domain.
+        # Not "storage", where the shortcuts switch is kept, nor "cookies", which would also clear
+        # those of other hosts of the domain.
         response["Clear-Site-Data"] = '"cache"'
         return response
 
@@ -66,19 +66,19 @@ def page_after_sign_in(request: HttpRequest) -> str:
 
 
 def record_failure(request: HttpRequest, name: str) -> None:
-    """Record one wrong name or password, and the lock it leads to.
+    """Record one failed sign-in, and the lock if this was one too many.
 
-    A name that no account has is not recorded: people type their password there.
+    A username that no account has is not recorded: some people type their password there.
     """
     person = User.objects.filter(username=name).first()
     if person is None:
-        outcome = "unknown name"
+        outcome = "unknown username"
     else:
         outcome = "wrong password" if person.is_active else "the account is deactivated"
     record(request, AuditEvent.Action.SIGN_IN_FAILED, person=person, outcome=outcome)
     locks = {
-        "this name from this address": limits.name_locked_until(request, name),
-        "every name from this address": limits.address_locked_until(request),
+        "this username from this address": limits.name_locked_until(request, name),
+        "every username from this address": limits.address_locked_until(request),
     }
     for what, until in locks.items():
         if until:
@@ -89,13 +89,13 @@ def record_failure(request: HttpRequest, name: str) -> None:
 def locked_by_axes(
     request: HttpRequest, _response: HttpResponse | None, credentials: dict[str, str]
 ) -> HttpResponse:
-    """AXES_LOCKOUT_CALLABLE: the answer in place of a form that axes let nobody try."""
+    """The page that axes puts in place of any view's answer while a username is locked."""
     until = limits.name_locked_until(request, credentials["username"])
-    return locked(request, until or clock.now(), of="name")
+    return locked(request, until or clock.now(), of="username")
 
 
 def locked(request: HttpRequest, until: datetime, *, of: str) -> HttpResponse:
-    """429, with the time left in whole minutes. `of` is "name" or "address"."""
+    """The lock page, with the time left in minutes. `of` is "username" or "address"."""
     seconds = max(1, ceil((until - clock.now()).total_seconds()))
     context = {"minutes": ceil(seconds / 60), "of": of}
     response = render(request, "registration/locked_out.html", context, status=429)

@@ -17,9 +17,7 @@ SIGN_IN_AFTER_SECONDS = 3
 
 
 def page(status: int, title: str, *sentences: str) -> HttpResponse:
-    """A page that needs neither database, session nor manifest of static files: any may be what
-    broke.
-    """
+    """An error page. It needs no database, session or static files: any of them may be broken."""
     context = {
         "title": title,
         "sentences": sentences,
@@ -71,7 +69,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form belongs to another session, or comes from another site.
 
-    Whoever has signed in in another tab meanwhile goes on to where the form would have led.
+    A sign-in form leads on as if it had worked, if its browser has signed in in another tab.
     """
     if reason.startswith("Origin checking failed"):
         return page(
@@ -126,14 +124,14 @@ def untrusted_proxy(request: HttpRequest) -> HttpResponse:
     return page(
         400,
         "This site’s proxy is not trusted yet",
-        "You came by HTTPS, but Batchboard may not believe the proxy that says so.",
+        "The proxy says that you use HTTPS, but Batchboard is not set up to trust it.",
         "An admin can add the proxy to FORWARDED_ALLOW_IPS and restart the web process: the log "
         "has its address.",
     )
 
 
 def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
-    """503: this process is busy hashing passwords."""
+    """503: this process is hashing as many passwords as it may."""
     response = page(
         503,
         "Too many sign-ins at the same moment",

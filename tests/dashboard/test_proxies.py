@@ -78,17 +78,19 @@ def test_an_endless_redirect_becomes_a_page_and_the_log_names_the_proxy(settings
 
 
 @pytest.mark.parametrize(
-    ("options", "status"),
+    ("path", "options", "leads_to"),
     [
-        ({}, 301),
-        ({"headers": {"X-Forwarded-Proto": "http"}}, 301),
-        ({"headers": BY_HTTPS, "secure": True}, 302),
+        ("/", {}, "https://testserver/"),
+        ("/", {"headers": {"X-Forwarded-Proto": "http"}}, "https://testserver/"),
+        ("/spend", {"headers": BY_HTTPS, "secure": True}, "/spend/"),
     ],
 )
-def test_other_redirects_are_as_ever(client, db, settings, options, status):
+def test_other_permanent_redirects_are_as_ever(client, db, settings, path, options, leads_to):
     settings.SECURE_SSL_REDIRECT = True
 
-    assert client.get("/", **options).status_code == status
+    response = client.get(path, **options)
+
+    assert (response.status_code, response["Location"]) == (301, leads_to)
 
 
 def test_a_probe_through_an_untrusted_proxy_is_answered(client, settings):

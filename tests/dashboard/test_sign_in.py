@@ -76,11 +76,11 @@ def test_a_deactivated_person_is_answered_as_with_a_wrong_password(ada):
     assert len(alerts) == 1
     assert "correct username and password" in alerts.pop()
     assert recorded("outcome") == [
-        ("the account is deactivated",), ("unknown name",), ("the account is deactivated",),
+        ("the account is deactivated",), ("unknown username",), ("the account is deactivated",),
     ]  # fmt: skip
 
 
-def test_what_was_typed_in_place_of_a_name_is_kept_nowhere(ada, caplog):
+def test_a_password_typed_into_the_username_field_is_stored_and_logged_nowhere(ada, caplog):
     secret = "my-password-by-mistake"
 
     attempt(secret)
@@ -92,7 +92,7 @@ def test_what_was_typed_in_place_of_a_name_is_kept_nowhere(ada, caplog):
     assert recorded("person", "person_id") == [("", None)]
 
 
-def test_no_password_of_another_form_is_kept_where_a_failure_is_counted(rf, ada, caplog):
+def test_passwords_of_another_form_are_not_stored_with_the_counted_failure(rf, ada, caplog):
     form = {"old_password": "the-old-one", "new_password1": "the-new-one", "new_password2": "too"}
 
     request = rf.post("/account/password/", form)
@@ -138,7 +138,7 @@ def test_five_failures_lock_the_name_for_a_quarter_of_an_hour(ada, clock):
     assert "ask an admin of this Batchboard for a link" in sixth.text
 
 
-def test_tries_during_a_lock_neither_lengthen_it_nor_are_recorded(ada, clock):
+def test_attempts_during_a_lock_neither_extend_it_nor_are_recorded(ada, clock):
     for _ in range(5):
         attempt("ada")
     for minute in range(1, 15):
@@ -151,7 +151,7 @@ def test_tries_during_a_lock_neither_lengthen_it_nor_are_recorded(ada, clock):
     failed, locked, signed_in = "sign-in failed", "sign-in locked", "signed in"
     assert recorded("action") == [(failed,)] * 5 + [(locked,), (signed_in,)]
     event = AuditEvent.objects.get(action="sign-in locked")
-    assert event.outcome == "this name from this address, until 12:15 UTC"
+    assert event.outcome == "this username from this address, until 12:15 UTC"
     assert (event.person, event.address) == ("ada", "192.0.2.1")
 
 
@@ -170,7 +170,7 @@ def test_other_spellings_of_a_name_are_the_same_name(ada, other):
     assert attempt("ada", PASSWORD).status_code == 429
 
 
-def test_a_lock_holds_for_one_name_and_one_address(ada, person):
+def test_a_lock_is_for_one_username_and_one_address(ada, person):
     person("viewer", name="bob")
     for _ in range(5):
         attempt("ada")
@@ -179,7 +179,7 @@ def test_a_lock_holds_for_one_name_and_one_address(ada, person):
     assert attempt("bob", PASSWORD).status_code == 302
 
 
-def test_a_success_lets_the_name_fail_five_times_again(ada):
+def test_a_success_resets_the_count_of_the_username(ada):
     for _ in range(4):
         attempt("ada")
     attempt("ada", PASSWORD)
@@ -205,10 +205,10 @@ def test_guessing_many_names_once_locks_the_address(ada, clock):
     assert "Try again in 1 min." in after.text
     assert after["Retry-After"] == "60"
     locked = AuditEvent.objects.get(action="sign-in locked")
-    assert locked.outcome == "every name from this address, until 12:15 UTC"
+    assert locked.outcome == "every username from this address, until 12:15 UTC"
 
 
-def test_an_address_is_not_let_off_by_signing_in_to_an_account_of_one_s_own(ada):
+def test_signing_in_to_an_account_of_one_s_own_does_not_reset_the_address(ada):
     for number in range(MOST_PER_ADDRESS):
         attempt(f"name{number}")
         if number % 3 == 0:
@@ -241,7 +241,7 @@ def test_other_addresses_are_not_locked_with_it(ada):
     assert attempt("ada", PASSWORD, address="192.0.2.2").status_code == 302
 
 
-def test_a_whole_ipv6_network_counts_as_one_address(ada):
+def test_an_ipv6_network_counts_as_one_address(ada):
     for number in range(MOST_PER_ADDRESS):
         attempt(f"name{number}", address=f"2001:db8::{number:x}:1")
 
@@ -258,7 +258,7 @@ def test_a_whole_ipv6_network_counts_as_one_address(ada):
         ("", ""),
     ],
 )
-def test_a_network_is_what_one_caller_has(address, network):
+def test_the_network_of_an_address(address, network):
     assert network_of(address) == network
 
 
@@ -324,7 +324,7 @@ def test_a_sign_in_form_that_expired_is_still_refused(browser, ada):
     assert "This page expired" in response.text
 
 
-def test_signing_out_has_the_browser_forget_its_pages_and_keep_its_settings(sign_in):
+def test_signing_out_clears_the_browser_s_cache_and_not_its_settings(sign_in):
     response = sign_in("viewer").post(reverse("logout"))
 
     assert response["Clear-Site-Data"] == '"cache"'

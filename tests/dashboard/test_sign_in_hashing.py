@@ -1,4 +1,4 @@
-"""Hashing a password takes a core for a third of a second, and must not take the pages with it."""
+"""Hashing a password takes a core for a third of a second; pages must not wait for it."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 @pytest.fixture
 def real_hasher(settings) -> None:
-    settings.PASSWORD_HASHERS = ["dashboard.sign_in.hashing.PatientHasher"]
+    settings.PASSWORD_HASHERS = ["dashboard.sign_in.hashing.BoundedHasher"]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def sign_in(name: str = "ada", password: str = PASSWORD):
     return Client().post(LOGIN, {"username": name, "password": password})
 
 
-def test_pages_answer_while_many_sign_in_and_those_too_many_are_asked_to_wait(
+def test_pages_answer_while_many_sign_in_and_those_over_the_limit_get_503(
     committed, person, workspace, real_hasher
 ):
     viewer = Client()
@@ -70,7 +70,7 @@ def test_pages_answer_while_many_sign_in_and_those_too_many_are_asked_to_wait(
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
-def test_one_too_many_is_told_at_once_when_to_come_back(db, real_hasher, full, name):
+def test_one_sign_in_too_many_is_refused_at_once_with_a_time_to_retry(db, real_hasher, full, name):
     User.objects.create(username="ada", password="pbkdf2_sha256$1$salt$hash")
 
     response = sign_in(name)
@@ -82,7 +82,7 @@ def test_one_too_many_is_told_at_once_when_to_come_back(db, real_hasher, full, n
     assert not AuditEvent.objects.exists()
 
 
-def test_a_place_is_free_again_whatever_happened_in_it(monkeypatch):
+def test_an_exception_while_hashing_frees_the_place(monkeypatch):
     monkeypatch.setattr(hashing, "_entered", threading.BoundedSemaphore(1))
 
     for _ in range(3):
@@ -98,7 +98,7 @@ def test_stored_hashes_are_django_s_own(real_hasher, settings):
     django_s = make_password("battery")
 
     assert check_password("battery", ours)
-    settings.PASSWORD_HASHERS = ["dashboard.sign_in.hashing.PatientHasher"]
+    settings.PASSWORD_HASHERS = ["dashboard.sign_in.hashing.BoundedHasher"]
     assert check_password("battery", django_s)
     assert not check_password("horse", django_s)
 
@@ -106,4 +106,4 @@ def test_stored_hashes_are_django_s_own(real_hasher, settings):
 def test_the_product_hashes_with_it():
     from dashboard import settings as product
 
-    assert product.PASSWORD_HASHERS == ["dashboard.sign_in.hashing.PatientHasher"]
+    assert product.PASSWORD_HASHERS == ["dashboard.sign_in.hashing.BoundedHasher"]
