@@ -83,6 +83,7 @@ def test_static_files_may_be_kept_by_this_site_alone(client, settings, tmp_path)
     assert answer.getvalue() == b"a {}"
     assert answer.status_code == 200
     assert "no-store" not in answer["Cache-Control"]
+    assert "Access-Control-Allow-Origin" not in answer
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
