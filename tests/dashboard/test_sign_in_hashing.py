@@ -82,6 +82,31 @@ def test_one_sign_in_too_many_is_refused_at_once_with_a_time_to_retry(db, real_h
     assert not AuditEvent.objects.exists()
 
 
+class CountingHasher(hashing.BoundedHasher):
+    """The same with fewer iterations; it keeps a list of what it hashes."""
+
+    iterations = 1000
+    hashed: list[str] = []
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        self.hashed.append(password)
+        return super().encode(password, salt, iterations)
+
+
+@pytest.mark.parametrize("name", ["ada", "deactivated", "invited", "nobody"])
+def test_every_kind_of_failure_takes_one_hash(person, settings, name):
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    person(name="ada")
+    User.objects.create_user("deactivated", password=PASSWORD, is_active=False)
+    User.objects.create_user("invited")
+    CountingHasher.hashed.clear()
+
+    response = sign_in(name, "guess")
+
+    assert response.status_code == 200
+    assert len(CountingHasher.hashed) == 1
+
+
 def test_an_exception_while_hashing_frees_the_place(monkeypatch):
     monkeypatch.setattr(hashing, "_entered", threading.BoundedSemaphore(1))
 
