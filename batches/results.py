@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from batches import clock, connect
-from batches.client import ApiError, BatchNotFound, KeyRefused, TryLater, Unreachable
+from batches.client import ApiError, BatchClient, BatchNotFound, KeyRefused, TryLater, Unreachable
 from batches.client.results import UnreadableResults, read_lines
 from batches.models import (
     Batch,
@@ -61,9 +61,11 @@ def read_results(ingestion: Ingestion, turn: Turn) -> bool:
         ingestion.hand_back(clock.now())
         return False
     try:
-        with Tally(settings.BATCHBOARD_PRICE_TABLE.boundaries, batch.total) as tally:
+        client = connect.client_for(batch.workspace)
+        boundaries = settings.BATCHBOARD_PRICE_TABLE.boundaries
+        with Tally(boundaries, batch.total, redact=client.redacted) as tally:
             turn.let_go()
-            _read(batch, tally, turn.is_stopping)
+            _read(client, batch, tally, turn.is_stopping)
             _write(ingestion, batch, tally)
     except Stopped:
         ingestion.hand_back(clock.now())
@@ -87,9 +89,8 @@ def read_results(ingestion: Ingestion, turn: Turn) -> bool:
     return False
 
 
-def _read(batch: Batch, tally: Tally, is_stopping: Callable[[], bool]) -> None:
+def _read(client: BatchClient, batch: Batch, tally: Tally, is_stopping: Callable[[], bool]) -> None:
     """Raises UnreadableResults for what is not the whole file, ApiError if none came at all."""
-    client = connect.client_for(batch.workspace)
     with client.stream_results(batch.api_id, within=OPENING_SECONDS) as chunks:
         try:
             for lines in read_lines(_watched(chunks, is_stopping)):

@@ -2,8 +2,9 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, NamedTuple, Self, cast
@@ -14,7 +15,6 @@ from batches.client.errors import printable
 from batches.client.results import (
     Message,
     OddLine,
-    Result,
     ResultLine,
     UnreadableResults,
 )
@@ -67,6 +67,19 @@ class Failed(NamedTuple):
 _decode_failed = msgspec.json.Decoder(Failed).decode
 
 
+def _failed_of(line: ResultLine) -> Failed:
+    """The line's own texts, whatever their length."""
+    error = line.result.error
+    problem = error.problem if error else None
+    return Failed(
+        line.custom_id,
+        line.result.type,
+        (problem and problem.type) or "",
+        (problem and problem.message) or "",
+        (error and error.request_id) or "",
+    )
+
+
 def _spool() -> IO[bytes]:
     # Closed with the tally.
     return cast("IO[bytes]", SpooledTemporaryFile(max_size=SPOOLED_BYTES))
@@ -76,12 +89,14 @@ def _spool() -> IO[bytes]:
 class Tally:
     """Sums over a results file that never hold it: whatever its length, memory stays the same.
 
-    `boundaries` are the prompt sizes at which some model's price changes (PriceTable). Raises
-    UnreadableResults once there are more than `most_lines`, or more kinds than a file can have.
+    `boundaries` are the prompt sizes at which some model's price changes (PriceTable). `redact`
+    removes secrets from the texts that are kept. Raises UnreadableResults once there are more than
+    `most_lines`, or more kinds than a file can have.
     """
 
     boundaries: Sequence[int]
     most_lines: int
+    redact: Callable[[str], str] = str
     lines: int = 0
     odd_lines: int = 0
     # What was wrong with the first odd line.
@@ -109,17 +124,20 @@ class Tally:
                 f"The file has more lines than the batch has requests ({self.most_lines:,})."
             )
         count = self._count
+        failed: list[ResultLine] = []
         for line in lines:
             if line.__class__ is OddLine:
                 self._note_odd(lines, line, line.problem)
                 continue
             result = cast("ResultLine", line).result
             if result.type != "succeeded":
-                self._note_failed(cast("ResultLine", line).custom_id, result)
+                failed.append(cast("ResultLine", line))
             elif result.message is None:
                 self._note_odd(lines, line, "it succeeded, but holds no message")
             else:
                 count(result.message)
+        for each in self._redacted([_failed_of(line) for line in failed]):
+            self._note_failed(each)
 
     def _count(self, message: Message) -> None:
         """The hot path: a hundred thousand times in a large file."""
@@ -160,22 +178,27 @@ class Tally:
         self.odd_lines += 1
         if not self.problem:
             number = self.lines - len(lines) + lines.index(line) + 1
-            self.problem = f"line {number:,}: {problem}"
+            self.problem = f"line {number:,}: {self.redact(problem)}"
 
-    def _note_failed(self, custom_id: str, result: Result) -> None:
-        outcome = shown(result.type, LONGEST_WORD) or NOT_STATED
+    def _redacted(self, failed: list[Failed]) -> list[Failed]:
+        # Checking all texts at once takes a tenth of the time.
+        texts = "\n".join(chain.from_iterable(failed))
+        if self.redact(texts) is texts:
+            return failed
+        return [Failed(*map(self.redact, each)) for each in failed]
+
+    def _note_failed(self, raw: Failed) -> None:
+        outcome = shown(raw.outcome, LONGEST_WORD) or NOT_STATED
         self.not_succeeded[outcome] += 1
         if len(self.not_succeeded) > MOST_KINDS:
             raise UnreadableResults(f"The file names more than {MOST_KINDS:,} types of result.")
-        error = result.error
-        problem = error.problem if error else None
         failed = Failed(
             # No text of PostgreSQL's holds a NUL.
-            custom_id.replace("\0", "\ufffd"),
+            raw.custom_id.replace("\0", "\ufffd"),
             outcome,
-            shown(problem.type if problem else None, LONGEST_NAME),
-            shown(problem.message if problem else None, LONGEST_MESSAGE),
-            shown(error.request_id if error else None, 200),
+            shown(raw.error_type, LONGEST_NAME),
+            shown(raw.message, LONGEST_MESSAGE),
+            shown(raw.request_id, 200),
         )
         try:
             self._failed.write(msgspec.json.encode(failed) + b"\n")
@@ -200,7 +223,7 @@ class Tally:
         """Succeeded requests by the reason for which the model stopped."""
         counted: Counter[str] = Counter()
         for (_, _, _, reason), sums in self._sums.items():
-            counted[shown(reason, LONGEST_WORD) or NOT_STATED] += sums[0]
+            counted[self._shown(reason, LONGEST_WORD) or NOT_STATED] += sums[0]
         return dict(counted)
 
     def usage(self) -> list[Sums]:
@@ -208,7 +231,7 @@ class Tally:
         bounds = [0, *self.boundaries, None]
         rows: dict[tuple[str, str, int], list[int]] = {}
         for (model, geo, bracket, _), sums in self._sums.items():
-            key = (shown(model, LONGEST_NAME), shown(geo, 40), bracket)
+            key = (self._shown(model, LONGEST_NAME), self._shown(geo, 40), bracket)
             row = rows.setdefault(key, [0] * 8)
             row[:] = [before + more for before, more in zip(row, sums, strict=True)]
         return [
@@ -221,6 +244,10 @@ class Tally:
         self._failed.seek(0)
         lines: Iterable[bytes] = self._failed
         return map(_decode_failed, lines)
+
+    def _shown(self, text: str | None, longest: int) -> str:
+        # Redact before cutting: a secret without its end may not be recognized.
+        return shown(self.redact(text), longest) if text else ""
 
 
 def shown(text: str | None, longest: int) -> str:

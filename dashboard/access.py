@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from batches.models import Batch, BatchQuerySet, Workspace
 from batches.models.batch import FIRST
+from dashboard.addresses import address_in
 from dashboard.roles import ROLES, role_of
 
 # The lowest role for each thing that a page may ask about.
@@ -124,18 +125,18 @@ def visible_batch_or_404(user: Any, address: str) -> Batch:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The caller's address, as far as our own proxies vouch for it; at most 45 characters.
+    """The caller's IP address, as far as our own proxies vouch for it; empty if it isn't known.
 
-    X-Forwarded-For is the caller's to invent but for what BATCHBOARD_PROXIES proxies appended
-    at its right end.
+    X-Forwarded-For is the caller's to invent, except for what BATCHBOARD_PROXIES proxies
+    appended at its right end.
     """
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    if settings.BATCHBOARD_PROXIES:
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-        hops = [hop.strip() for hop in forwarded if hop.strip()]
-        if len(hops) >= settings.BATCHBOARD_PROXIES:
-            address = hops[-settings.BATCHBOARD_PROXIES]
-    return address[:45]
+    peer = address_in(str(request.META.get("REMOTE_ADDR", "")))
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    hops = [hop for hop in forwarded if hop.strip()]
+    proxies = settings.BATCHBOARD_PROXIES
+    if not proxies or len(hops) < proxies:
+        return peer
+    return address_in(hops[-proxies]) or peer
 
 
 def for_templates(request: HttpRequest) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from batches.client import checked_base_url, parse_headers
+from dashboard.private_files import make_database, make_folder
 
 # Secrets that tutorials use, which attackers try first.
 PLACEHOLDERS = ("django-insecure-", "change", "secret", "example", "placeholder", "default")
@@ -146,7 +147,7 @@ def kept_secret(
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             draft.touch(mode=0o600)
             draft.write_text(make(), encoding="ascii")
             # A hard link appears whole or not at all, and never over an existing file.
@@ -164,10 +165,13 @@ def kept_secret(
             draft.unlink()
 
 
-def refuse_insecurity(*, debug: bool, secret_key: str, allowed_hosts: list[str]) -> None:
-    """Raises ImproperlyConfigured for settings that would be open to the world."""
-    if debug:
-        return
+def refuse_insecurity(
+    *, debug: bool, secret_key: str, allowed_hosts: list[str], bind: str = ""
+) -> None:
+    """Raises ImproperlyConfigured for settings that would be open to the world.
+
+    `bind` is the address that the web process listens on; empty for this machine's own.
+    """
     if any(host.startswith("*") for host in allowed_hosts):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS contains a wildcard: name the hosts that people will open, "
@@ -178,6 +182,13 @@ def refuse_insecurity(*, debug: bool, secret_key: str, allowed_hosts: list[str])
         raise ImproperlyConfigured(
             "SECRET_KEY is short or a placeholder: give at least 50 random characters, "
             "or leave it unset and one is made in var/."
+        )
+    reachable = [host for host in (*allowed_hosts, bind or "localhost") if not is_loopback(host)]
+    if debug and reachable:
+        raise ImproperlyConfigured(
+            f"DEBUG is on, and others can reach {reachable[0]}: with DEBUG every error page shows "
+            "them code and settings. Turn DEBUG off, or keep ALLOWED_HOSTS and BATCHBOARD_BIND to "
+            "this machine, such as localhost."
         )
 
 
@@ -228,7 +239,7 @@ def sqlite(path: Path) -> dict[str, Any]:
 
     Raises ImproperlyConfigured when the file, or its folder, cannot be written.
     """
-    refuse_unwritable(path)
+    make_writable(path)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -245,14 +256,15 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Makes the folder of SQLite's file. Raises ImproperlyConfigured where SQLite cannot write."""
+def make_writable(path: Path) -> None:
+    """Makes SQLite's file and its folder. Raises ImproperlyConfigured where SQLite cannot write."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # SQLite keeps its journal beside the file.
         for place in (path.parent, path):
             if place.exists() and not os.access(place, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        make_database(path)
     except OSError as error:
         raise ImproperlyConfigured(
             f"The database {path} cannot be written ({error.strerror}): make it and its folder "

@@ -59,11 +59,11 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             # httpx logs a line for each call, the worker one for each round.
             "httpx": {"level": "WARNING"},
+            # Logs several lines for each sign-in, which the audit records.
+            "axes": {"level": "WARNING"},
             # Two lines for each poll of each viewer would bury everything else. A request that
             # fails is still logged, and every other line carries its request's ID and person.
             "django_structlog.middlewares.request": {"level": "WARNING"},
-            "django_tasks": {"level": "WARNING"},
-            "django.tasks": {"level": "WARNING"},
         },
     }
 

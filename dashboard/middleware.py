@@ -1,4 +1,4 @@
-"""Probes, whatever their Host header; and htmx requests whose session ran out."""
+"""Headers for every answer, and the answers to probes, ended sessions and too many sign-ins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,32 @@ from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from dashboard.views import health
+from dashboard.sign_in.hashing import TooManySignIns
+from dashboard.views import errors, health
+
+UNUSED_FEATURES = (
+    "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid",
+    "magnetometer", "microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking",
+)  # fmt: skip
+HEADERS = {
+    # Pages are for their reader alone. Static files come with a Cache-Control of their own.
+    "Cache-Control": "private, no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
+}
+
+
+class HeadersMiddleware:
+    """Adds HEADERS to every answer, static files and refusals included."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class ProbeMiddleware:
@@ -56,6 +81,21 @@ class HtmxLoginMiddleware:
             return None
         login = redirect_to_login(page_of(request), resolve_url(settings.LOGIN_URL))
         return HttpResponseClientRedirect(login.url)
+
+
+class TooManySignInsMiddleware:
+    """Answers 503 when a view can't hash a password now, because too many others do."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, TooManySignIns):
+            return errors.too_many_sign_ins(request)
+        return None
 
 
 def page_of(request: Any) -> str:

@@ -1,5 +1,6 @@
 """Django's settings. Everything that may differ between two copies comes from the environment."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -18,18 +19,25 @@ from dashboard.environment import (
     kept_secret,
     refuse_insecurity,
 )
+from dashboard.private_files import close_folders
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
 # What a running copy writes. Two copies on one machine need two folders.
 VAR_DIR = Path(env.text("BATCHBOARD_VAR", str(BASE_DIR / "var")))
+close_folders(VAR_DIR.absolute(), top=BASE_DIR / "var")
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY") or kept_secret(VAR_DIR / "secret_key", name="SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-refuse_insecurity(debug=DEBUG, secret_key=SECRET_KEY, allowed_hosts=ALLOWED_HOSTS)
+refuse_insecurity(
+    debug=DEBUG,
+    secret_key=SECRET_KEY,
+    allowed_hosts=ALLOWED_HOSTS,
+    bind=env.text("BATCHBOARD_BIND"),
+)
 
 DATABASES = {"default": database(env.text("DATABASE_URL"), default_path=VAR_DIR / "batchboard.db")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -91,11 +99,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # First, so that their headers are on every answer, static files and redirects included.
+    "dashboard.middleware.HeadersMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # Those above only add headers. Those below look at the Host header or the database.
+    # Before the one that redirects to HTTPS.
+    "dashboard.proxies.ProxyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # None of those above needs the Host header to be right, or a database.
     "dashboard.middleware.ProbeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -103,6 +115,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.HtmxLoginMiddleware",
+    "dashboard.middleware.TooManySignInsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -145,12 +158,23 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch-list"
 LOGOUT_REDIRECT_URL = "login"
+PASSWORD_HASHERS = ["dashboard.sign_in.hashing.BoundedHasher"]
+# These lock a username for an address; dashboard.sign_in.limits locks an address.
 AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
-AXES_CLIENT_IP_CALLABLE = "dashboard.access.client_address"
+# The lock page promises when the lock ends.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "dashboard.sign_in.views.locked_by_axes"
+AXES_USERNAME_CALLABLE = "dashboard.sign_in.limits.name_for_axes"
+AXES_CLIENT_IP_CALLABLE = "dashboard.sign_in.limits.counted_address"
+# Axes stores the other posted fields.
+AXES_SENSITIVE_PARAMETERS = [
+    "username", "old_password", "new_password1", "new_password2", "csrfmiddlewaretoken",
+]  # fmt: skip
+# The audit records sign-ins.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 # How many proxies of your own stand before the web process and add to X-Forwarded-For.
 BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most=10))
@@ -161,6 +185,7 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-batchboard" if HTTPS else "batchboard"
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failed"
 SECURE_SSL_REDIRECT = HTTPS
@@ -188,6 +213,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 STATIC_URL = "static/"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.text("BATCHBOARD_STATIC_ROOT", str(VAR_DIR / "static")))
 STORAGES = {

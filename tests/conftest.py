@@ -9,6 +9,7 @@ import pytest
 import stamina
 from django.apps import apps
 from django.contrib.auth.models import Group, User
+from hypothesis import settings as hypothesis_settings
 
 from batches import connect
 from batches.models import Batch, Workspace
@@ -18,6 +19,9 @@ from batches.turn import Turn
 from tests.working import claim
 
 ROLES = ("viewer", "operator", "lead", "admin")
+# A property must not fail because the machine is busy; pytest-timeout ends what hangs.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -73,10 +73,8 @@ def error_of(answer: Answer, *, about_batch: bool = False) -> ApiError | None:
     if 200 <= answer.status < 300 and not answer.is_encoded:
         return None
     problem = _problem(answer.body)
-    message = problem.get("message")
-    # No other text is repeated: it may be a page of an internal host.
-    told = message if isinstance(message, str) and message else _described(answer)
-    error = _sorted(answer, problem, told, about_batch=about_batch)
+    message = _message(problem) or _described(answer)
+    error = _sorted(answer, problem, message, about_batch=about_batch)
     match answer.headers.get("x-should-retry", "").strip().lower():
         case "true":
             error.is_transient = True
@@ -121,13 +119,28 @@ def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:
-    """The API's `error` object with the request ID beside it; empty when the body holds none."""
+    """The API's `error` object with the request ID beside it; empty when the body holds none.
+
+    The edge in front of the API leaves out the outer `type`.
+    """
     try:
         document = decode(body, dict[str, Any])
     except ValueError:
         return {}
     problem = document.get("error")
-    return {"request_id": document.get("request_id")} | problem if isinstance(problem, dict) else {}
+    if document.get("type", "error") != "error" or not isinstance(problem, dict):
+        return {}
+    return {"request_id": document.get("request_id")} | problem
+
+
+def _message(problem: dict[str, Any]) -> str:
+    """The error's message; empty unless its type is a plain word, as the API's is.
+
+    No other text is repeated: the address may be an internal host's, and viewers of the workspace
+    see the error. Gateways that imitate the API use its form.
+    """
+    message = problem.get("message")
+    return message if isinstance(message, str) and _word(problem.get("type")) else ""
 
 
 def _described(answer: Answer) -> str:

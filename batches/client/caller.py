@@ -77,6 +77,13 @@ class ApiClient:
         """Close the connections; the client cannot be used afterwards."""
         self._http.close()
 
+    def redacted(self, text: str) -> str:
+        """Text of a streamed answer, with the key and the headers' values replaced.
+
+        The stream itself is passed on as it comes.
+        """
+        return self._redactor.redact_text(text)
+
     def _forget_headers(self, response: httpx.Response) -> None:
         # httpx parses it, but no redirect is followed.
         response.headers.pop("location", None)

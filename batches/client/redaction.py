@@ -57,10 +57,15 @@ class Redactor:
         redacted = self._replaced(plain)
         return body if redacted is plain else redacted
 
+    def redact_text(self, text: str) -> str:
+        """The text, with each secret replaced; the same object where there is none."""
+        body = text.encode("utf-8", "surrogatepass")
+        redacted = self._replaced(body)
+        return text if redacted is body else redacted.decode("utf-8", "surrogatepass")
+
     def holds_secret(self, text: str) -> bool:
         """Whether a secret is in the text."""
-        body = text.encode("utf-8", "surrogatepass")
-        return self._replaced(body) is not body
+        return self.redact_text(text) is not text
 
     def _replaced(self, body: bytes) -> bytes:
         lower = body.lower()

@@ -2,18 +2,30 @@
 
 import sys
 
+from django.conf import settings
 from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import get_script_prefix
 
 from dashboard.roles import role_of
+from dashboard.sign_in.views import page_after_sign_in
 
 RETRY_AFTER_SECONDS = 10
+SIGN_IN_AFTER_SECONDS = 3
 
 
 def page(status: int, title: str, *sentences: str) -> HttpResponse:
-    context = {"title": title, "sentences": sentences, "status": status}
-    # Without the request: looking up the person reads the database, which may be what broke.
+    """An error page. It needs no database, session or static files: any of them may be broken."""
+    context = {
+        "title": title,
+        "sentences": sentences,
+        "status": status,
+        "home_url": get_script_prefix(),
+        "static_url": settings.STATIC_URL,
+    }
+    # Without the request, whose context processors look up the person.
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
@@ -55,7 +67,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form belongs to another session, or comes from another site."""
+    """The form belongs to another session, or comes from another site.
+
+    A sign-in form leads on as if it had worked, if its browser has signed in in another tab.
+    """
     if reason.startswith("Origin checking failed"):
         return page(
             403,
@@ -65,11 +80,14 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
             f"{request.get_host()}. An admin can have the proxy pass the Host header on, or set "
             "CSRF_TRUSTED_ORIGINS.",
         )
+    match = request.resolver_match
+    if match and match.view_name == "login" and request.user.is_authenticated:
+        return redirect(page_after_sign_in(request))
     return page(
         403,
         "This page expired",
         "Nothing was changed.",
-        "You may have signed in again in another tab. Reload and try again.",
+        "You may have signed in again in another tab. Go back, reload the page and try again.",
     )
 
 
@@ -98,6 +116,29 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
         "an admin: the log has the reason.",
     )
     response["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def untrusted_proxy(request: HttpRequest) -> HttpResponse:
+    """In place of a redirect to HTTPS that would lead back to the same redirect."""
+    return page(
+        400,
+        "This site’s proxy is not trusted yet",
+        "The proxy says that you use HTTPS, but Batchboard is not set up to trust it.",
+        "An admin can add the proxy to FORWARDED_ALLOW_IPS and restart the web process: the log "
+        "has its address.",
+    )
+
+
+def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
+    """503: this process is hashing as many passwords as it may."""
+    response = page(
+        503,
+        "Too many sign-ins at the same moment",
+        "Nothing was changed.",
+        "Try again in a few seconds.",
+    )
+    response["Retry-After"] = SIGN_IN_AFTER_SECONDS
     return response
 
 

@@ -29,6 +29,12 @@ def figures(batch: Batch) -> tuple:
     )
 
 
+def succeeded(custom_id: str, echo: str) -> dict:
+    usage = {"input_tokens": 1, "output_tokens": 1, "inference_geo": f"g{echo}"}
+    message = {"model": f"m{echo}", "stop_reason": f"s{echo}", "usage": usage}
+    return {"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}
+
+
 USAGE = [f.name for f in BatchUsage._meta.fields if f.name != "id"]
 FAILED = ("custom_id", "outcome", "error_type", "message", "request_id")
 
@@ -90,6 +96,31 @@ def test_nothing_of_what_was_said_is_kept(answering):
         *Ingestion.objects.values(),
     ]
     assert "secret" not in repr(kept)
+
+
+def test_a_key_echoed_in_a_results_file_is_stored_nowhere(answering, workspace):
+    key = workspace.api_key
+    # Cut off at 500 characters, it would no longer be recognized.
+    message = "x" * (500 - len(key) + 2) + key
+    error = {"type": f"e-{key}", "message": message}
+    lines = [
+        {"custom_id": f"1-{key}", "result": {"type": f"t-{key}"}},
+        {
+            "custom_id": "2",
+            "result": {"type": "errored", "error": {"error": error, "request_id": f"r-{key}"}},
+        },
+        succeeded("3", key),
+        succeeded("4", ""),
+    ]
+    batch = answering(b"".join(json.dumps(line).encode() + b"\n" for line in lines), requests=4)
+
+    assert ingest(batch)
+
+    stored = repr(figures(batch))
+    assert key[:14] not in stored
+    # The result's type, its custom_id, the error's two and its request ID; model, geo and reason.
+    assert stored.count("[API key]") >= 8
+    assert "'2', 'errored', 'e-[API key]', 'xxx" in stored
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,19 @@ def test_a_request_id_that_is_none_is_left_out(named):
         (b"upstream db-7.internal refused", "something that is not JSON"),
         (b'{"detail": "no route to db-7.internal"}', "JSON that is not an error of the API's"),
         (b'{"error": "db-7.internal is down"}', "JSON that is not an error of the API's"),
+        (b'{"error": {"message": "db-7.internal"}}', "JSON that is not an error of the API's"),
+        (
+            b'{"error": {"type": "db-7 is down", "message": "db-7.internal"}}',
+            "JSON that is not an error of the API's",
+        ),
+        (
+            b'{"error": {"code": 404, "status": "NOT_FOUND", "message": "db-7.internal"}}',
+            "JSON that is not an error of the API's",
+        ),
+        (
+            b'{"type": "Status", "error": {"type": "failure", "message": "db-7.internal"}}',
+            "JSON that is not an error of the API's",
+        ),
         (b"<p>db-7.internal", "a web page instead of an answer"),
         (b" ", "nothing more"),
     ],

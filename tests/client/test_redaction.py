@@ -70,7 +70,7 @@ def test_an_echo_in_an_error_is_not_shown(form, secret):
     echo = form(secret)
 
     with pytest.raises(ApiError) as caught:
-        client_of(refusal(400, type=echo, message=f"No {echo}.")).retrieve("msgbatch_1")
+        client_of(refusal(400, message=f"No {echo}.")).retrieve("msgbatch_1")
 
     assert echo not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
     assert re.search(r"No \S*\[(API key|header value)\]", str(caught.value))
@@ -123,6 +123,57 @@ def test_json_without_a_secret_keeps_its_meaning(value):
     for body in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         encoded = body.encode("utf-8", "surrogatepass")
         assert Redactor(KEY, [TOKEN]).redact(encoded) is encoded
+
+
+SECRET_TEXT = st.tuples(
+    st.text(max_size=8), st.sampled_from(SECRETS), st.sampled_from([*FORMS.values()]), st.text()
+).map(lambda parts: parts[0] + parts[2](parts[1]) + parts[3])
+ANSWERS = st.recursive(
+    SECRET_TEXT | st.text() | st.integers() | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(SECRET_TEXT | st.text(), inner),
+    max_leaves=8,
+)
+
+
+def everything_in(value: object) -> str:
+    """All texts of a parsed JSON value, keys included."""
+    if isinstance(value, dict):
+        return " ".join(f"{key} {everything_in(inner)}" for key, inner in value.items())
+    return " ".join(map(everything_in, value)) if isinstance(value, list) else str(value)
+
+
+def holds_a_secret(text: str) -> bool:
+    forms = {form(secret) for secret in SECRETS for form in FORMS.values()}
+    return any(each.lower() in text.lower() for each in forms)
+
+
+@given(ANSWERS, st.booleans())
+def test_a_secret_anywhere_in_an_answer_is_nowhere_in_what_is_kept(extra, ascii_only):
+    batch = batch_json(extra=extra)
+    body = json.dumps(batch, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+
+    try:
+        kept = client_of(reply(content=body)).retrieve("msgbatch_1").raw
+    except ApiError as error:
+        kept = [str(error), repr(vars(error))]
+
+    assert not holds_a_secret(everything_in(kept))
+
+
+@given(st.text(), st.sampled_from(SECRETS), st.sampled_from([*FORMS.values()]), st.text())
+def test_text_with_a_secret_in_it_is_redacted_as_a_body_is(before, secret, form, after):
+    client = client_of(reply(json={}))
+
+    redacted = client.redacted(f"{before}{form(secret)}{after}")
+
+    assert not holds_a_secret(redacted)
+    assert "[API key]" in redacted or "[header value]" in redacted
+
+
+def test_text_without_a_secret_is_the_same_object():
+    text = "Overloaded \ud800 \u2028"
+
+    assert client_of(reply(json={})).redacted(text) is text
 
 
 @given(st.binary())

@@ -1,3 +1,4 @@
+import re
 import stat
 
 import anthropic
@@ -146,14 +147,35 @@ def test_a_number_out_of_bounds_is_refused(value):
         (GOOD_SECRET, ["example.com", "*.example.com"]),
     ],
 )
-def test_insecure_settings_do_not_start(secret, hosts):
-    with pytest.raises(ImproperlyConfigured):
-        refuse_insecurity(debug=False, secret_key=secret, allowed_hosts=hosts)
+@pytest.mark.parametrize("debug", [False, True])
+def test_insecure_settings_do_not_start(secret, hosts, debug):
+    with pytest.raises(ImproperlyConfigured, match=r"ALLOWED_HOSTS contains|SECRET_KEY is short"):
+        refuse_insecurity(debug=debug, secret_key=secret, allowed_hosts=hosts)
 
 
-def test_secure_settings_and_debugging_do():
-    refuse_insecurity(debug=False, secret_key=GOOD_SECRET, allowed_hosts=["example.com"])
-    refuse_insecurity(debug=True, secret_key="x", allowed_hosts=["*"])
+@pytest.mark.parametrize(
+    ("hosts", "bind", "named"),
+    [
+        (["example.com"], "", "example.com"),
+        (["localhost", "10.0.0.1"], "", "10.0.0.1"),
+        (["localhost"], "0.0.0.0", "0.0.0.0"),
+        (["localhost"], "::", "::"),
+        (["localhost", ".example.com"], "127.0.0.1", ".example.com"),
+    ],
+)
+def test_debugging_where_others_can_reach_it_does_not_start(hosts, bind, named):
+    with pytest.raises(ImproperlyConfigured, match=f"others can reach {re.escape(named)}: "):
+        refuse_insecurity(debug=True, secret_key=GOOD_SECRET, allowed_hosts=hosts, bind=bind)
+
+
+def test_secure_settings_and_debugging_on_this_machine_do():
+    ours = ["localhost", "127.0.0.1", "[::1]"]
+
+    refuse_insecurity(
+        debug=False, secret_key=GOOD_SECRET, allowed_hosts=["example.com"], bind="0.0.0.0"
+    )
+    refuse_insecurity(debug=True, secret_key=GOOD_SECRET, allowed_hosts=ours)
+    refuse_insecurity(debug=True, secret_key=GOOD_SECRET, allowed_hosts=ours, bind="::1")
 
 
 def test_a_made_secret_is_kept_and_readable_by_its_owner_alone(tmp_path):

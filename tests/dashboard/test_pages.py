@@ -123,16 +123,6 @@ def test_sign_in_says_what_this_is_and_what_was_wrong(client, db):
     assert 'role="alert"' in wrong.text
 
 
-def test_guessing_locks_the_name_and_says_for_how_long(client, person):
-    person("viewer", name="ada")
-
-    for _ in range(5):
-        response = client.post("/accounts/login/", {"username": "ada", "password": "guess"})
-
-    assert response.status_code == 429
-    assert "Too many wrong passwords" in response.text
-
-
 def test_signing_out_takes_a_post(sign_in):
     browser = sign_in("viewer")
 

@@ -165,7 +165,7 @@ def until_ready(demo: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.processes
-def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
+def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo, tmp_path):
     said = until_ready(demo)
     with signed_in(said, "operator") as browser:
         page = browser.get("/")
@@ -177,6 +177,7 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
         )
         spend = browser.get("/spend/?group=label").text
     started = psutil.Process(demo.pid).children(recursive=True)
+    files = {path.name: path.stat().st_mode for path in (tmp_path / "demo").iterdir()}
     demo.send_signal(signal.SIGINT)
     code = demo.wait(timeout=20)
 
@@ -186,6 +187,9 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo):
     assert "data-cancel" in page.text
     assert "nightly eval" in spend
     assert "Compared with Anthropic’s cost report" in spend
+    # The static files are no secret, nor is what tells whether they have changed.
+    assert {name for name, mode in files.items() if mode & 0o077} <= {"static", "static-sources"}
+    assert {"batchboard.db-wal", "sandbox.db", "sandbox.db-wal"} <= files.keys()
     # web with its workers, worker and sandbox
     assert len(started) >= 4
     assert psutil.wait_procs(started, timeout=5)[1] == []

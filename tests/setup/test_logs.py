@@ -1,24 +1,35 @@
+import io
 import json
 import logging
 import sys
 
 import pytest
 import structlog
+from django.contrib.auth.decorators import login_not_required
+from django.test import Client
+from django.urls import path
 
 from dashboard import logs
 
 
+def handler_of(style: str) -> logging.StreamHandler[io.StringIO]:
+    """Writes to `stream` what the product writes to stderr."""
+    line = dict(logs.configuration(level="INFO", style=style)["formatters"]["line"])
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(line.pop("()")(**line))
+    return handler
+
+
 def written(style: str, error: Exception) -> str:
     """What the log holds of an error that Django, which knows no structlog, has logged."""
-    line = dict(logs.configuration(level="INFO", style=style)["formatters"]["line"])
-    formatter = line.pop("()")(**line)
+    handler = handler_of(style)
     try:
         raise error
     except type(error):
         record = logging.LogRecord(
             "django.request", logging.ERROR, "", 0, "Internal Server Error: /", (), sys.exc_info()
         )
-    return formatter.format(record)
+    return handler.format(record)
 
 
 def test_an_error_s_traceback_stands_below_its_line():
@@ -44,12 +55,49 @@ def test_an_error_s_words_can_forge_no_line(forged):
     assert "\x1b" not in "".join(lines)
 
 
+def breaks(request):
+    raise LookupError("no such thing")
+
+
+urlpatterns = [path("breaks/", login_not_required(breaks))]
+handler500 = "dashboard.views.errors.server_error"
+
+
+def logged_by_a_view_that_breaks(style: str) -> str:
+    handler = handler_of(style)
+    logging.getLogger().addHandler(handler)
+    try:
+        response = Client(raise_request_exception=False).get("/breaks/")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert response.status_code == 500
+    return handler.stream.getvalue()
+
+
+@pytest.mark.urls(__name__)
+def test_a_view_that_breaks_leaves_its_traceback_as_text():
+    log = logged_by_a_view_that_breaks("text")
+
+    *_, event, traceback = log.partition("event='Internal Server Error: /breaks/'")
+    assert event
+    assert "\n    Traceback (most recent call last):\n" in traceback
+    assert '\n        raise LookupError("no such thing")\n' in traceback
+    assert traceback.endswith("\n    LookupError: no such thing\n")
+
+
+@pytest.mark.urls(__name__)
+def test_a_view_that_breaks_leaves_its_traceback_in_json():
+    lines = map(json.loads, logged_by_a_view_that_breaks("json").splitlines())
+
+    (line,) = [line for line in lines if line["event"] == "Internal Server Error: /breaks/"]
+    assert line["exception"].startswith("Traceback (most recent call last):")
+    assert 'raise LookupError("no such thing")' in line["exception"]
+    assert line["exception"].endswith("LookupError: no such thing")
+
+
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_our_own_logger_writes_the_traceback_too(style, capsys):
-    config = logs.configuration(level="INFO", style=style)
-    line = dict(config["formatters"]["line"])
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(line.pop("()")(**line))
+def test_our_own_logger_writes_the_traceback_too(style):
+    handler = handler_of(style)
     logging.getLogger("tests.logs").addHandler(handler)
 
     try:
@@ -59,4 +107,4 @@ def test_our_own_logger_writes_the_traceback_too(style, capsys):
     finally:
         logging.getLogger("tests.logs").removeHandler(handler)
 
-    assert "ValueError: invalid literal" in capsys.readouterr().err
+    assert "ValueError: invalid literal" in handler.stream.getvalue()

@@ -78,6 +78,7 @@ class Command(BaseCommand):
         try:
             if path:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).touch(mode=0o600)
             return SandboxApi(
                 options["seed"],
                 speed=speed,

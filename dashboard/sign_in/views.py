@@ -1,0 +1,103 @@
+"""Signing in and out."""
+
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, LogoutView
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from batches import clock
+from batches.models import AuditEvent
+from dashboard.audit.recording import record
+from dashboard.sign_in import limits
+
+
+class SignIn(LoginView):
+    """The sign-in page. It records each attempt, and refuses addresses with too many failures."""
+
+    # Django's forms take PUT for POST.
+    http_method_names = ["get", "post", "head", "options"]
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if until := limits.address_locked_until(request):
+            return locked(request, until, of="address")
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        # Nobody is signed in if it cannot be recorded.
+        with transaction.atomic():
+            record(self.request, AuditEvent.Action.SIGNED_IN, actor=form.get_user())
+            return super().form_valid(form)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        # Axes sets this when it counts a failure, so neither for an empty field nor during a lock.
+        if getattr(self.request, "axes_failures_since_start", None):
+            record_failure(self.request, form.cleaned_data["username"])
+        return super().form_invalid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(is_first_start=not User.objects.exists(), **kwargs)
+
+
+class SignOut(LogoutView):
+    """Ends the session, and makes the browser clear the pages it keeps."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            record(request, AuditEvent.Action.SIGNED_OUT)
+        response = super().post(request, *args, **kwargs)
+        # Not "storage", where the shortcuts switch is kept, nor "cookies", which would also clear
+        # those of other hosts of the domain.
+        response["Clear-Site-Data"] = '"cache"'
+        return response
+
+
+def page_after_sign_in(request: HttpRequest) -> str:
+    """The address that the sign-in form leads to; the list's where it names another site."""
+    view = SignIn()
+    view.setup(request)
+    return view.get_success_url()
+
+
+def record_failure(request: HttpRequest, name: str) -> None:
+    """Record one failed sign-in, and the lock if this was one too many.
+
+    A username that no account has is not recorded: some people type their password there.
+    """
+    person = User.objects.filter(username=name).first()
+    if person is None:
+        outcome = "unknown username"
+    else:
+        outcome = "wrong password" if person.is_active else "the account is deactivated"
+    record(request, AuditEvent.Action.SIGN_IN_FAILED, person=person, outcome=outcome)
+    locks = {
+        "this username from this address": limits.name_locked_until(request, name),
+        "every username from this address": limits.address_locked_until(request),
+    }
+    for what, until in locks.items():
+        if until:
+            outcome = f"{what}, until {until:%H:%M} UTC"
+            record(request, AuditEvent.Action.SIGN_IN_LOCKED, person=person, outcome=outcome)
+
+
+def locked_by_axes(
+    request: HttpRequest, _response: HttpResponse | None, credentials: dict[str, str]
+) -> HttpResponse:
+    """The page that axes puts in place of any view's answer while a username is locked."""
+    until = limits.name_locked_until(request, credentials["username"])
+    return locked(request, until or clock.now(), of="username")
+
+
+def locked(request: HttpRequest, until: datetime, *, of: str) -> HttpResponse:
+    """The lock page, with the time left in minutes. `of` is "username" or "address"."""
+    seconds = max(1, ceil((until - clock.now()).total_seconds()))
+    context = {"minutes": ceil(seconds / 60), "of": of}
+    response = render(request, "registration/locked_out.html", context, status=429)
+    response["Retry-After"] = seconds
+    return response
