@@ -1,12 +1,13 @@
 """Workspaces as a whole: the environment's, and what deleting one does."""
 
 from datetime import timedelta
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.text import slugify
 
 from batches import clock
 from batches.models import (
@@ -57,6 +58,14 @@ def _free_name() -> str:
         if not Workspace.objects.filter(Q(slug=name) | Q(name__iexact=name)).exists():
             return name
     raise AssertionError("count() ends only with memory")
+
+
+def free_slug(name: str) -> str:
+    """A slug made of the name that no workspace has yet."""
+    stem = slugify(name)[:50].strip("-_") or "workspace"
+    taken = set(Workspace.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    numbered = (f"{stem}-{number}" for number in count(2))
+    return next(slug for slug in chain([stem], numbered) if slug not in taken)
 
 
 def accept_list(workspace: Workspace) -> None:
