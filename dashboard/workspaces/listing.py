@@ -12,9 +12,9 @@ from batches.models import Batch, Workspace
 from dashboard.access import visible_workspaces
 from dashboard.health import NOTICE_KINDS, Health, health_of
 
-# By the cause of `dashboard.health`. What has none is up to date.
+# By the cause of `dashboard.health`.
 STATES = {
-    "": "Up to date",
+    "fresh": "Up to date",
     "listing": "Up to date; older batches are still loading",
     "waiting": "First sync in progress",
     "refused": "Key refused",
@@ -26,6 +26,7 @@ STATES = {
     "worker": "Worker not running",
     "off": "Disabled",
 }
+GOOD = {"fresh", "listing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ class State:
 
     @property
     def icon(self) -> str:
-        is_good = self.health.cause in {"", "listing"}
-        return "circle-check" if is_good else NOTICE_KINDS[self.health.cause][0]
+        cause = self.health.cause
+        return "circle-check" if cause in GOOD else NOTICE_KINDS[cause][0]
 
     @property
     def level(self) -> str:
-        is_good = self.health.cause in {"", "listing"}
-        return "success" if is_good else NOTICE_KINDS[self.health.cause][1]
+        cause = self.health.cause
+        return "success" if cause in GOOD else NOTICE_KINDS[cause][1]
 
 
 def listed(user: Any) -> list[Row]:

@@ -186,7 +186,7 @@ def test_an_admin_is_led_to_where_the_key_is_set(have, opened, workspace):
 
     shown = opened("admin")
 
-    assert f'href="/admin/batches/workspace/{workspace.pk}/change/"' in shown
+    assert f'href="/workspaces/{workspace.pk}/"' in shown
     assert "Set a new key" in words(shown)
 
 

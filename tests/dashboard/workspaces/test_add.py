@@ -199,7 +199,8 @@ def test_what_looks_like_a_password_is_sent_nowhere_before_a_second_press(
 
 
 @pytest.mark.parametrize(
-    ("key", "auth"), [("a-gateway-key-0123456789", "x-api-key"), ("sk-ant-oat01-0123456789", "bearer")]
+    ("key", "auth"),
+    [("a-gateway-key-0123456789", "x-api-key"), ("sk-ant-oat01-0123456789", "bearer")],
 )
 def test_a_gateways_key_and_a_token_are_not_asked_about(admin, sandbox, key, auth):
     page = fill(admin, ADD, new_key=key, auth=auth, base_url="https://gateway.example",
@@ -271,7 +272,8 @@ def test_superusers_are_no_choice_for_an_admin(admin, root, admin_user, person, 
     assert "ada" in admin.get(ADD).text
     assert admin_user.username not in admin.get(ADD).text.replace("sign-out", "")
     assert admin_user.username in root.get(ADD).text
-    forged = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals", members=[admin_user.pk])
+    typed = {"new_key": PRODUCTION_KEY, "workspace_name": "Evals"}
+    forged = fill(admin, ADD, **typed, members=[admin_user.pk])
     assert "can’t be added any more" in words(forged.text)
 
 
