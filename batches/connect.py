@@ -63,8 +63,6 @@ def why_not(workspace: Workspace, *, is_round: bool = False) -> str:
             if workspace.from_environment
             else f"The workspace {workspace.name} has no API key: an admin has to set one."
         )
-    if problem := address_problem(workspace.base_url):
-        return f"The workspace {workspace.name} cannot be used: {problem}"
     if workspace.hold == Workspace.Hold.REFUSED and not is_round:
         return f"Anthropic refuses the key of {workspace.name} at the moment."
     if workspace.hold == Workspace.Hold.FOREIGN and not is_round:

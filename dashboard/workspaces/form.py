@@ -37,12 +37,22 @@ class WriteOnlyTextarea(forms.Textarea):
         return ""
 
 
+class PeopleField(forms.ModelMultipleChoiceField):
+    """Checkboxes of people, by user name and, where there is one, by name."""
+
+    def label_from_instance(self, person: Any) -> str:
+        notes = [person.get_full_name(), "" if person.is_active else "deactivated"]
+        noted = ", ".join(note for note in notes if note)
+        return f"{person.get_username()} ({noted})" if noted else str(person.get_username())
+
+
 class WorkspaceForm(forms.Form):
     """Key and headers can be written and never read back: not even their length is shown."""
 
     new_key = forms.CharField(
         label="API key",
         required=False,
+        help_text="Stored encrypted, and never shown again.",
         max_length=1000,
         validators=[RegexValidator(rf"\A{CREDENTIAL.pattern}\Z", f"The key {NOT_ALONE}")],
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
@@ -66,6 +76,7 @@ class WorkspaceForm(forms.Form):
     new_headers = forms.CharField(
         label="Extra headers",
         required=False,
+        help_text="One “Name: value” a line. Stored encrypted, and never shown again.",
         max_length=10_000,
         widget=WriteOnlyTextarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
     )
@@ -89,11 +100,12 @@ class WorkspaceForm(forms.Form):
     slug = forms.SlugField(
         label="Short name",
         required=False,
+        help_text="Part of addresses.",
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     is_enabled = forms.BooleanField(label="Enabled", required=False, initial=True)
-    members = forms.ModelMultipleChoiceField(
+    members = PeopleField(
         User.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -109,6 +121,8 @@ class WorkspaceForm(forms.Form):
         self.loaded = None if self.is_new else Snapshot.of(workspace, user)
         super().__init__(data, initial=self._stored())
         self.fields["members"].queryset = self._people()  # type: ignore[attr-defined]
+        # A key can be tested before the workspace has a name.
+        self.fields["workspace_name"].required = not self.is_test
         if workspace.from_environment:
             for name in OF_ENVIRONMENT:
                 del self.fields[name]

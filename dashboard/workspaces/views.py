@@ -63,7 +63,7 @@ def workspace_accept(request: HttpRequest, pk: int) -> HttpResponse:
             "upstream after three checks.",
         )
     else:
-        messages.info(request, f"There is nothing to accept: {workspace.name} has its own key.")
+        messages.info(request, f"Nothing to accept: the key of {workspace.name} is not on hold.")
     return redirect("workspace-edit", pk)
 
 

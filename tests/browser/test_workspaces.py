@@ -122,5 +122,5 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     expect(page.locator("#id_base_url_error")).to_be_visible()
     look("error")
 
-    assert found == dict.fromkeys(found, [])
+    assert found == {name: [] for name in found}
     assert max(overflows.values()) <= 0, overflows

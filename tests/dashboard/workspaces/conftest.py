@@ -60,3 +60,19 @@ def answer_with(monkeypatch) -> Callable[..., list[httpx.Request]]:
         return requests
 
     return answer_with
+
+
+@pytest.fixture
+def meanwhile(sandbox, monkeypatch) -> Callable[[Callable[[], object]], None]:
+    """A function that has something happen while a key is being tested."""
+
+    def meanwhile(happen: Callable[[], object]) -> None:
+        inner = sandbox.transport()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            happen()
+            return inner.handle_request(request)
+
+        monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
+
+    return meanwhile

@@ -290,3 +290,37 @@ def test_two_tests_run_at_a_time_and_more_are_put_off(admin, sandbox, monkeypatc
     assert "Other keys are being tested. Try again in a few seconds." in words(busy.text)
     assert saved.status_code == 302
     assert len(sandbox.calls) == 1
+
+
+def test_a_name_that_is_taken_during_the_test_is_said(admin, meanwhile):
+    meanwhile(lambda: Workspace.objects.create(name="Evals", slug="evals-1"))
+
+    refused = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals")
+
+    assert "Another workspace has just taken this name." in words(refused.text)
+    assert Workspace.objects.get(name="Evals").api_key == ""
+    assert not AuditEvent.objects.filter(action="workspace added").exists()
+
+
+def test_a_key_can_be_tested_before_the_workspace_has_a_name(admin, sandbox):
+    tested = fill(admin, ADD, new_key=PRODUCTION_KEY, test="1")
+
+    assert "Anthropic accepted the key." in words(tested.text)
+
+
+def test_people_are_named_and_those_who_are_deactivated_can_not_be_added(admin, person, sandbox):
+    ada, bob = person("viewer", name="ada"), person("viewer", name="bob")
+    type(ada).objects.filter(pk=ada.pk).update(first_name="Ada", last_name="Lovelace")
+    type(bob).objects.filter(pk=bob.pk).update(is_active=False)
+
+    page = words(admin.get(ADD).text)
+
+    assert "ada (Ada Lovelace)" in page
+    assert "bob" not in page
+
+
+def test_many_people_are_folded_away_but_for_the_members(admin, person, sandbox):
+    for number in range(30):
+        person("viewer", name=f"person{number}")
+
+    assert "30 more people" in words(admin.get(ADD).text)

@@ -4,9 +4,12 @@ import threading
 
 import pytest
 from django.db import connection, connections
+from django.http import QueryDict
 from django.test import Client
 
 from batches.models import AuditEvent, Workspace
+from dashboard.workspaces import saving
+from dashboard.workspaces.form import WorkspaceForm
 from tests.dashboard.batch_page import words
 from tests.dashboard.workspaces.page import (
     PRODUCTION_KEY,
@@ -160,6 +163,30 @@ def test_a_workspace_that_was_deleted_meanwhile_is_not_there(admin, workspace, u
     assert admin.post(url, opened).status_code == 404
 
 
+def test_an_address_that_was_another_for_a_moment_gets_no_stored_key(
+    rf, admin, person, workspace, url
+):
+    """Without a key typed, an address may only stay what it is at the moment of saving."""
+    opened = fields(admin.get(url).text)
+    request = rf.post(url)
+    request.user = workspace.members.get()
+    moved = Workspace.objects.filter(pk=workspace.pk)
+    moved.update(base_url="https://evil.example")
+    loaded = Workspace.objects.for_admins().get()
+    data = QueryDict(mutable=True)
+    data.update({name: opened[name] for name in ("workspace_name", "slug", "auth", "seen")})
+    data.update({"base_url": "https://evil.example", "is_enabled": "on"})
+    data.setlist("members", opened["members"])
+    form = WorkspaceForm(request.user, loaded, data)
+    assert form.is_valid()
+    moved.update(base_url=workspace.base_url)
+
+    with pytest.raises(saving.ChangedMeanwhile):
+        saving.save(request, form, None)
+
+    assert moved.get().base_url == "https://api.anthropic.com"
+
+
 def test_of_two_saves_at_once_one_wins_and_the_other_is_told(
     committed, sandbox, person, workspace, running_worker
 ):
@@ -209,3 +236,28 @@ def test_a_key_is_tested_outside_of_any_transaction(
     fill(sign_in("admin"), edit_url(workspace), new_key=RESEARCH_KEY)
 
     assert held == [False]
+
+
+def test_an_admin_who_is_removed_during_the_test_saves_nothing(
+    admin, workspace, url, meanwhile, person
+):
+    meanwhile(workspace.members.clear)
+
+    answer = fill(admin, url, new_key=PRODUCTION_KEY)
+
+    workspace.refresh_from_db()
+    assert answer.status_code == 404
+    assert workspace.api_key == RESEARCH_KEY
+
+
+def test_an_address_that_changes_during_the_test_gets_no_stored_key(
+    admin, workspace, url, meanwhile
+):
+    """The key was typed for the address of before."""
+    meanwhile(lambda: Workspace.objects.update(base_url="https://evil.example"))
+
+    conflict = fill(admin, url, new_key=PRODUCTION_KEY)
+
+    workspace.refresh_from_db()
+    assert NOTICE in words(conflict.text)
+    assert workspace.api_key == RESEARCH_KEY

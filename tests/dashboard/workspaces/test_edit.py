@@ -360,15 +360,18 @@ def test_a_key_of_another_workspace_needs_a_second_press_with_what_it_means(
     assert workspace.api_workspace_id == PRODUCTION
 
 
-def test_an_answer_about_one_workspace_does_not_hold_for_another(admin, workspace, url, mirrored):
+def test_an_answer_about_one_workspace_does_not_hold_for_another(
+    admin, workspace, url, mirrored, answer_with
+):
     mirrored()
     asked = fill(admin, url, new_key=PRODUCTION_KEY)
-    press = second_press(asked.text) | {"confirm": "foreign:wrkspc_of_before"}
+    third = {"anthropic-workspace-id": "wrkspc_third"}
+    answer_with(200, json={"data": [], "has_more": False}, headers=third)
 
-    again = admin.post(url, press)
+    again = admin.post(url, second_press(asked.text))
 
     workspace.refresh_from_db()
-    assert "This key is for another Anthropic workspace." in words(again.text)
+    assert "Anthropic’s answer is for wrkspc_third" in words(again.text)
     assert workspace.api_key == RESEARCH_KEY
 
 
@@ -531,3 +534,24 @@ def test_the_environments_key_can_be_tested(sign_in, mine, settings):
 
     assert f"It is for the Anthropic workspace {RESEARCH}." in words(works.text)
     assert "ANTHROPIC_API_KEY is not set for the web process." in words(unset.text)
+
+
+def test_the_form_takes_as_many_queries_whoever_the_people_are(
+    admin, url, person, workspace, django_assert_max_num_queries
+):
+    for number in range(40):
+        person("viewer", *[workspace][: number % 2], name=f"person{number}")
+
+    with django_assert_max_num_queries(6):
+        admin.get(url)
+
+
+def test_a_member_who_is_deactivated_stays_a_member(admin, person, workspace, url):
+    bob = person("viewer", workspace, name="bob")
+    type(bob).objects.filter(pk=bob.pk).update(is_active=False)
+
+    page = admin.get(url).text
+    fill(admin, url, workspace_name="Evals")
+
+    assert "bob (deactivated)" in words(page)
+    assert workspace.members.filter(pk=bob.pk).exists()

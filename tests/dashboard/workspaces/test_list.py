@@ -137,6 +137,7 @@ def test_an_admin_of_nothing_is_told_what_to_do(person, client):
 
     assert "No workspace yet" in words(page)
     assert f'href="{ADD}"' in page
+    assert f'href="{ADD}"' in client.get("/").text
 
 
 def addresses(workspace) -> dict[str, tuple[str, set[str]]]:
