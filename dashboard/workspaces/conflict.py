@@ -4,7 +4,8 @@ from typing import Any
 
 from django.http import QueryDict
 
-from dashboard.workspaces.form import FIELDS, WorkspaceForm
+from dashboard.workspaces.fields import FIELDS
+from dashboard.workspaces.form import WorkspaceForm
 from dashboard.workspaces.snapshot import Snapshot
 
 

@@ -3,19 +3,30 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from batches.models import Workspace
-from tests.dashboard.workspaces.conftest import sandbox, workspace  # noqa: F401
 from tests.dashboard.workspaces.page import (
     ADD,
     PRODUCTION,
     PRODUCTION_KEY,
     RESEARCH_KEY,
     WRONG_KEY,
+    at_anthropic,
     edit_url,
+    like_anthropic,
 )
 
 
 @pytest.fixture
-def admin(person, workspace):  # noqa: F811
+def sandbox(monkeypatch):
+    yield from like_anthropic(monkeypatch)
+
+
+@pytest.fixture
+def workspace(workspace):
+    return at_anthropic(workspace)
+
+
+@pytest.fixture
+def admin(person, workspace):
     return person("admin", workspace, name="grace")
 
 
@@ -52,7 +63,7 @@ def test_a_key_is_rotated_by_keyboard_alone_and_without_scripts(
     sign_in,
     admin,
     workspace,
-    mirrored,  # noqa: F811
+    mirrored,
 ):
     mirrored()
     with browser.new_context(java_script_enabled=False) as context:
@@ -93,7 +104,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     page: Page,
     workspace,
     scheme,
-    tmp_path,  # noqa: F811
+    tmp_path,
 ):
     Workspace.objects.filter(pk=workspace.pk).update(
         hold="foreign", api_workspace_id="wrkspc_" + "x" * 60, error="y" * 300

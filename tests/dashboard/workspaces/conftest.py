@@ -9,26 +9,17 @@ from django.test import Client
 from batches import connect
 from batches.models import Workspace
 from batches.sandbox import SandboxApi
-from tests.dashboard.workspaces.page import KEYS
-
-ANTHROPIC = "https://api.anthropic.com"
+from tests.dashboard.workspaces.page import at_anthropic, like_anthropic
 
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
-    api = SandboxApi(keys=KEYS)
-    monkeypatch.setattr(connect, "transport", api.transport)
-    yield api
-    connect.forget_clients()
-    api.close()
+    yield from like_anthropic(monkeypatch)
 
 
 @pytest.fixture
 def workspace(workspace: Workspace) -> Workspace:
-    """Research, at Anthropic's own address."""
-    Workspace.objects.filter(pk=workspace.pk).update(base_url=ANTHROPIC)
-    workspace.refresh_from_db()
-    return workspace
+    return at_anthropic(workspace)
 
 
 @pytest.fixture

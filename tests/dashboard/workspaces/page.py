@@ -1,8 +1,14 @@
 """The form of a workspace as a browser fills it in."""
 
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
+import pytest
 from django.test import Client
+
+from batches import connect
+from batches.models import Workspace
+from batches.sandbox import SandboxApi
 
 ADD = "/workspaces/add/"
 # Keys that look like Anthropic's, of the sandbox's two workspaces.
@@ -59,3 +65,19 @@ def fill(browser: Client, url: str, **typed):
 
 def edit_url(workspace) -> str:
     return f"/workspaces/{workspace.pk}/"
+
+
+def like_anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
+    """A sandbox whose keys look like Anthropic's, for a fixture."""
+    api = SandboxApi(keys=KEYS)
+    monkeypatch.setattr(connect, "transport", api.transport)
+    yield api
+    connect.forget_clients()
+    api.close()
+
+
+def at_anthropic(workspace: Workspace) -> Workspace:
+    """The workspace, moved to Anthropic's own address."""
+    Workspace.objects.filter(pk=workspace.pk).update(base_url="https://api.anthropic.com")
+    workspace.refresh_from_db()
+    return workspace
