@@ -100,7 +100,13 @@ class WorkspaceFields(forms.Form):
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    is_enabled = forms.BooleanField(label="Enabled", required=False, initial=True)
+    is_enabled = forms.BooleanField(
+        label="Enabled",
+        required=False,
+        initial=True,
+        help_text="A disabled workspace keeps its batches, but doesn’t sync, and its cancels wait. "
+        "It stays disabled after a restart.",
+    )
     members = PeopleField(
         User.objects.none(),
         required=False,

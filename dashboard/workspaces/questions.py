@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from batches.client import checked_base_url
 from batches.try_key import Outcome, Trial
-from batches.workspaces import ACCEPTED_FOR
 from dashboard.access import visible_workspaces
 from dashboard.workspaces.form import WorkspaceForm
 
@@ -48,8 +47,9 @@ def before_sending(form: WorkspaceForm) -> Iterator[Question]:
         yield Question(
             "odd-key",
             "This doesn’t look like an API key.",
-            f"Anthropic’s begin with sk-ant-api. Nothing has been stored or sent yet. If your "
-            f"browser filled in a password, remove it: it would be sent to {_host(form)}.",
+            "Anthropic’s begin with sk-ant-api. If this is a password that your browser filled in, "
+            "type the key in its place, or discard the changes: a password would be sent to "
+            f"{_host(form)}. Nothing has been sent yet.",
             "It is a key: go on",
         )
 
@@ -102,14 +102,13 @@ def is_foreign(form: WorkspaceForm, trial: Trial) -> bool:
 
 def _foreign(form: WorkspaceForm, trial: Trial) -> Question:
     workspace = form.workspace
-    hours = int(ACCEPTED_FOR.total_seconds() // 3600)
     return Question(
         f"{FOREIGN}:{trial.workspace_id}",
         "This key is for another Anthropic workspace.",
         f"Anthropic’s answer is for {trial.workspace_id}. The batches of {workspace.name} belong "
         f"to {workspace.api_workspace_id}. If you save, those that the new key doesn’t list "
-        f"within {hours} hour count as deleted upstream, after three checks; their costs and "
-        "history stay. To see both, leave this workspace as it is and add another one.",
+        "count as deleted upstream after three checks; their costs and history stay. To see "
+        "both, leave this workspace as it is and add another one.",
         f"Save and switch to {trial.workspace_id}",
     )
 

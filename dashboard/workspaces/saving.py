@@ -33,7 +33,7 @@ class ChangedMeanwhile(Exception):
 def add(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Workspace:
     """Store a new workspace, whose first member is the person who adds it.
 
-    Raises IntegrityError when another one takes its name or short name at the same moment.
+    Raises IntegrityError when its name is taken, or a member deleted, at the same moment.
     """
     columns = form.columns
     columns["slug"] = columns["slug"] or free_slug(columns["name"])

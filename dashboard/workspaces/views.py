@@ -130,10 +130,17 @@ def saved(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Htt
     except saving.ChangedMeanwhile as conflict:
         return page_of_conflict(request, form, conflict.current)
     except IntegrityError:
-        form.add_error("workspace_name", "Another workspace has just taken this name.")
-        return page(request, form)
+        return page(request, checked_again(request, form))
     report(request, name, trial, is_changed=is_changed)
     return redirect("workspace-list")
+
+
+def checked_again(request: HttpRequest, form: WorkspaceForm) -> WorkspaceForm:
+    """The form with what is wrong now, such as a name that was free when it was checked first."""
+    again = WorkspaceForm(request.user, form.workspace, request.POST)
+    if again.is_valid():
+        again.add_error(None, "Something changed while this was being saved. Save it again.")
+    return again
 
 
 def page_of_conflict(request: HttpRequest, form: WorkspaceForm, current: Snapshot) -> HttpResponse:

@@ -297,9 +297,22 @@ def test_a_name_that_is_taken_during_the_test_is_said(admin, meanwhile):
 
     refused = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals")
 
-    assert "Another workspace has just taken this name." in words(refused.text)
+    assert "Another workspace has this name." in words(refused.text)
     assert Workspace.objects.get(name="Evals").api_key == ""
     assert not AuditEvent.objects.filter(action="workspace added").exists()
+
+
+def test_a_member_who_is_deleted_during_the_test_is_said(
+    committed, admin, person, meanwhile, running_worker
+):
+    ada = person("viewer", name="ada")
+    typed = {"new_key": PRODUCTION_KEY, "workspace_name": "Evals", "members": [ada.pk]}
+    meanwhile(lambda: type(ada).objects.filter(pk=ada.pk).delete())
+
+    refused = fill(admin, ADD, **typed)
+
+    assert "can’t be added any more" in words(refused.text)
+    assert not Workspace.objects.filter(name="Evals").exists()
 
 
 def test_a_key_can_be_tested_before_the_workspace_has_a_name(admin, sandbox):

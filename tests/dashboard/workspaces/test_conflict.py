@@ -77,9 +77,9 @@ def test_members_that_someone_else_added_and_removed_stay_so(admin, eve, person,
     ada, bob, _ = (person("viewer", workspace, name=name) for name in ("ada", "bob", "cem"))
     dan = person("viewer", name="dan")
     opened = fields(admin.get(url).text)
-    theirs = fields(eve.get(url).text)
-    others = [number for number in theirs["members"] if number != str(ada.pk)]
-    eve.post(url, theirs | {"members": [*others, dan.pk]})
+    others_form = fields(eve.get(url).text)
+    others = [number for number in others_form["members"] if number != str(ada.pk)]
+    eve.post(url, others_form | {"members": [*others, dan.pk]})
 
     mine = [number for number in opened["members"] if number != str(bob.pk)]
     conflict = admin.post(url, opened | {"members": mine})
@@ -187,7 +187,7 @@ def test_an_address_that_was_another_for_a_moment_gets_no_stored_key(
     assert moved.get().base_url == "https://api.anthropic.com"
 
 
-def test_of_two_saves_at_once_one_wins_and_the_other_is_told(
+def test_of_two_saves_at_once_one_is_stored_and_the_other_is_asked(
     committed, sandbox, person, workspace, running_worker
 ):
     """Both are past their checks of the form before either saves."""

@@ -130,7 +130,7 @@ def test_it_takes_five_queries_however_many_workspaces_there_are(
         root.get(LIST)
 
 
-def test_an_admin_of_nothing_is_told_what_to_do(person, client):
+def test_an_admin_without_a_workspace_reads_what_to_do(person, client):
     client.force_login(person("admin"), backend="dashboard.roles.RoleBackend")
 
     page = client.get(LIST).text
