@@ -80,7 +80,7 @@ def accept_list(workspace: Workspace) -> None:
 
 
 class Deletion(NamedTuple):
-    """How many rows deleting a workspace takes away, and how many it leaves."""
+    """How many rows deleting a workspace takes away, and how many it leaves; in words, done."""
 
     batches: int
     failed_requests: int
@@ -88,9 +88,9 @@ class Deletion(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.batches:,} mirrored batches go, with their labels, usage, costs and "
-            f"{self.failed_requests:,} failed requests. {self.cancellations_kept:,} cancellations "
-            "and all audit events stay. Nothing is deleted or canceled at Anthropic."
+            f"Deleted: batches ({self.batches:,}) with labels, usage and costs, failed requests "
+            f"({self.failed_requests:,}). Kept: cancellations ({self.cancellations_kept:,}), all "
+            "audit events. At Anthropic nothing was deleted or canceled."
         )
 
 

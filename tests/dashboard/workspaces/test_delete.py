@@ -37,7 +37,7 @@ def test_the_typed_name_deletes_it_and_keeps_cancellations_and_the_audit(
     assert Cancellation.objects.count() == 1
     event = AuditEvent.objects.get(action="workspace deleted")
     assert (event.workspace, event.workspace_id) == ("Research", workspace.pk)
-    assert "1 mirrored batches go" in event.outcome
+    assert event.outcome.startswith("Deleted: batches (1) with labels")
     assert event.actor == "grace"
 
 
