@@ -25,7 +25,6 @@ class Form(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.forms: list[tuple[str, dict]] = []
-        self._area = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
