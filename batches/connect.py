@@ -1,11 +1,12 @@
 """Workspace → client: the one place that decides whether, where and with what the API is called."""
 
 import threading
+from typing import Any
 
 import httpx
 from django.conf import settings
 
-from batches.client import BatchClient, ReportClient, parse_headers
+from batches.client import BatchClient, ReportClient, checked_base_url, parse_headers
 from batches.models import Workspace
 
 # By this a page knows that error of a workspace, whose key it does not load.
@@ -43,7 +44,7 @@ def client_for(workspace: Workspace, *, is_round: bool = False) -> BatchClient:
             while len(_clients) >= MOST_CLIENTS:
                 # Not closed, as a thread may still use it; it goes with its last user.
                 del _clients[next(iter(_clients))]
-            _clients[fingerprint] = _made(workspace)
+            _clients[fingerprint] = _client_of(workspace)
         return _clients[fingerprint]
 
 
@@ -69,18 +70,38 @@ def why_not(workspace: Workspace, *, is_round: bool = False) -> str:
     return ""
 
 
-def _made(workspace: Workspace) -> BatchClient:
+def address_problem(base_url: str) -> str:
+    """What is wrong with sending a key to this address, in a sentence; empty when nothing is."""
     try:
-        return BatchClient(
-            workspace.base_url,
-            workspace.key,
-            auth="bearer" if workspace.sent_as == "bearer" else "x-api-key",
-            workspace_id=workspace.acts_in,
-            headers={**workspace.environment_headers, **parse_headers(workspace.extra_headers)},
-            transport=transport(),
-        )
+        checked_base_url(base_url, allow_http=settings.BATCHBOARD_ALLOW_HTTP)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _client_of(workspace: Workspace) -> BatchClient:
+    try:
+        return new_client(workspace)
     except ValueError as error:
         raise CannotCall(f"The workspace {workspace.name} cannot be used: {error}") from error
+
+
+def new_client(workspace: Workspace, **limits: Any) -> BatchClient:
+    """A client of the workspace, saved or not, for the caller to close.
+
+    `limits` are those of BatchClient. Asks nobody whether the API may be called. Raises
+    ValueError, whose sentence holds no secret, for what cannot be sent.
+    """
+    checked_base_url(workspace.base_url, allow_http=settings.BATCHBOARD_ALLOW_HTTP)
+    return BatchClient(
+        workspace.base_url,
+        workspace.key,
+        auth="bearer" if workspace.sent_as == "bearer" else "x-api-key",
+        workspace_id=workspace.acts_in,
+        headers={**workspace.environment_headers, **parse_headers(workspace.extra_headers)},
+        transport=transport(),
+        **limits,
+    )
 
 
 def admin_client() -> ReportClient:
@@ -101,15 +122,6 @@ def admin_client() -> ReportClient:
             except ValueError as error:
                 raise CannotCall(f"ANTHROPIC_ADMIN_KEY cannot be used: {error}") from error
         return _report_clients[where]
-
-
-def usable(base_url: str, key: str) -> str:
-    """What is wrong with an address and key as such, in a sentence without the key; or empty."""
-    try:
-        BatchClient(base_url, key).close()
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def transport() -> httpx.BaseTransport | None:

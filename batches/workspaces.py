@@ -1,12 +1,13 @@
 """Workspaces as a whole: the environment's, and what deleting one does."""
 
 from datetime import timedelta
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.text import slugify
 
 from batches import clock
 from batches.models import (
@@ -59,6 +60,14 @@ def _free_name() -> str:
     raise AssertionError("count() ends only with memory")
 
 
+def free_slug(name: str) -> str:
+    """A slug made of the name that no workspace has yet."""
+    stem = slugify(name)[:50].strip("-_") or "workspace"
+    taken = set(Workspace.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    numbered = (f"{stem}-{number}" for number in count(2))
+    return next(slug for slug in chain([stem], numbered) if slug not in taken)
+
+
 def accept_list(workspace: Workspace) -> None:
     """Accept what the API lists for the workspace's key for an hour, whatever it holds.
 
@@ -71,7 +80,7 @@ def accept_list(workspace: Workspace) -> None:
 
 
 class Deletion(NamedTuple):
-    """How many rows deleting a workspace takes away, and how many it leaves."""
+    """How many rows deleting a workspace takes away, and how many it leaves; in words, done."""
 
     batches: int
     failed_requests: int
@@ -79,9 +88,9 @@ class Deletion(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.batches:,} mirrored batches go, with their labels, usage, costs and "
-            f"{self.failed_requests:,} failed requests. {self.cancellations_kept:,} cancellations "
-            "and all audit events stay. Nothing is deleted or canceled at Anthropic."
+            f"Deleted: batches ({self.batches:,}) with labels, usage and costs, failed requests "
+            f"({self.failed_requests:,}). Kept: cancellations ({self.cancellations_kept:,}), all "
+            "audit events. At Anthropic nothing was deleted or canceled."
         )
 
 

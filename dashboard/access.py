@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from batches.models import Batch, BatchQuerySet, Workspace
 from batches.models.batch import FIRST
+from batches.models.workspace import WorkspaceQuerySet
 from dashboard.addresses import address_in
 from dashboard.roles import ROLES, role_of
 
@@ -63,7 +64,7 @@ def allow_anyone(view: View) -> View:
     return login_not_required(view)
 
 
-def visible_workspaces(user: Any) -> QuerySet[Workspace]:
+def visible_workspaces(user: Any) -> WorkspaceQuerySet:
     """Those the person is a member of; all for a superuser; none without a role."""
     workspaces = Workspace.objects.for_pages()
     return workspaces if user.is_superuser else workspaces.filter(members=user)

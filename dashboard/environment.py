@@ -23,6 +23,12 @@ PLACEHOLDERS = ("django-insecure-", "change", "secret", "example", "placeholder"
 
 # What a credential may consist of: no spaces, line breaks, quotes or characters outside ASCII.
 CREDENTIAL = re.compile(r"[!#-&(-~]+")
+NOT_ALONE = "holds a space, a line break, a quote or a character outside ASCII. Give the key alone."
+ADMIN_KEY = "sk-ant-admin"
+AN_ADMIN_KEY = (
+    "an Admin key, which cannot see batches. Give an API key instead, and the Admin key in "
+    "ANTHROPIC_ADMIN_KEY."
+)
 # How long SQLite waits for a lock: longer than our writes take, shorter than a person waits.
 BUSY_SECONDS = 5
 # A server that does not answer must not hold a page for minutes.
@@ -94,15 +100,9 @@ def credential(name: str, value: str) -> str:
     Raises ImproperlyConfigured, without repeating the value, for what cannot be one.
     """
     if value and not CREDENTIAL.fullmatch(value):
-        raise ImproperlyConfigured(
-            f"{name} holds a space, a line break, a quote or a character outside ASCII. "
-            "Give the key alone."
-        )
-    if name == "ANTHROPIC_API_KEY" and value.startswith("sk-ant-admin"):
-        raise ImproperlyConfigured(
-            "ANTHROPIC_API_KEY holds an Admin key, which cannot see batches. Give an API key "
-            "there, and the Admin key in ANTHROPIC_ADMIN_KEY."
-        )
+        raise ImproperlyConfigured(f"{name} {NOT_ALONE}")
+    if name == "ANTHROPIC_API_KEY" and value.startswith(ADMIN_KEY):
+        raise ImproperlyConfigured(f"ANTHROPIC_API_KEY holds {AN_ADMIN_KEY}")
     if name == "ANTHROPIC_ADMIN_KEY" and value.startswith("sk-ant-api"):
         raise ImproperlyConfigured(
             "ANTHROPIC_ADMIN_KEY holds an API key, which cannot read the cost report. Give an "
@@ -111,14 +111,14 @@ def credential(name: str, value: str) -> str:
     return value
 
 
-def base_url(name: str, value: str) -> str:
+def base_url(name: str, value: str, *, allow_http: bool = False) -> str:
     """The API's address without `/v1` or `/v1/messages` at its end, as the official SDK takes it.
 
-    Raises ImproperlyConfigured for what is not an HTTP address; the message never holds it, as it
-    may contain a password.
+    Raises ImproperlyConfigured for what is not an HTTP address, and for plain HTTP to another
+    machine without `allow_http`; the message never holds the address, as it may contain a password.
     """
     try:
-        return str(checked_base_url(value)).rstrip("/")
+        return str(checked_base_url(value, allow_http=allow_http)).rstrip("/")
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} cannot be used: {error}") from None
 

@@ -48,8 +48,12 @@ ANTHROPIC_API_KEY = credential("ANTHROPIC_API_KEY", env.text("ANTHROPIC_API_KEY"
 ANTHROPIC_AUTH_TOKEN = credential("ANTHROPIC_AUTH_TOKEN", env.text("ANTHROPIC_AUTH_TOKEN"))
 if ANTHROPIC_API_KEY:
     ANTHROPIC_AUTH_TOKEN = ""
+# Whether keys may be sent to other machines over plain HTTP.
+BATCHBOARD_ALLOW_HTTP = env.flag("BATCHBOARD_ALLOW_HTTP")
 ANTHROPIC_BASE_URL = base_url(
-    "ANTHROPIC_BASE_URL", env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+    "ANTHROPIC_BASE_URL",
+    env.text("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    allow_http=BATCHBOARD_ALLOW_HTTP,
 )
 ANTHROPIC_CUSTOM_HEADERS = headers("ANTHROPIC_CUSTOM_HEADERS", env.text("ANTHROPIC_CUSTOM_HEADERS"))
 ANTHROPIC_WORKSPACE_ID = credential("ANTHROPIC_WORKSPACE_ID", env.text("ANTHROPIC_WORKSPACE_ID"))

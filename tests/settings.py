@@ -19,6 +19,8 @@ if os.environ.get("TEST_DATABASE_URL"):
 os.environ["BATCHBOARD_ENCRYPTION_KEYS"] = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["BATCHBOARD_HTTPS"] = "0"
+# The sandbox stands behind http://sandbox.
+os.environ["BATCHBOARD_ALLOW_HTTP"] = "1"
 
 from dashboard.settings import *  # noqa: E402, F403
 

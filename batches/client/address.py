@@ -6,6 +6,8 @@ from typing import Literal
 
 import httpx
 
+from batches.client.environment import is_loopback
+
 type Auth = Literal["x-api-key", "bearer"]
 
 API_VERSION = "2023-06-01"
@@ -38,14 +40,19 @@ FORBIDDEN_HEADERS = frozenset(
         "x-api-key",
     }
 )
+PLAIN_HTTP = (
+    "The API's address begins with http://, so anyone on the way could read the key. Use https://,"
+    " or set BATCHBOARD_ALLOW_HTTP=1 and restart."
+)
 # Endings that belong to a call, not to the address; half of all tools want the first of them.
 CALL_PATH = re.compile(r"/v1(/messages(/batches)?)?/*$")
 
 
-def checked_base_url(base_url: str) -> httpx.URL:
+def checked_base_url(base_url: str, *, allow_http: bool = True) -> httpx.URL:
     """The API's address. A path is kept as the prefix of every call, without `/v1` at its end.
 
-    Raises ValueError, whose sentence repeats no address that holds a password.
+    Without `allow_http` only this machine may be called over plain HTTP. Raises ValueError, whose
+    sentence repeats no address that holds a password.
     """
     try:
         url = httpx.URL(base_url)
@@ -62,6 +69,8 @@ def checked_base_url(base_url: str) -> httpx.URL:
         raise ValueError("The API's address must not hold a query or a fragment.")
     if url.port is not None and not 0 < url.port < 65_536:
         raise ValueError("The API's address names a port that cannot exist.")
+    if url.scheme == "http" and not (allow_http or is_loopback(url)):
+        raise ValueError(PLAIN_HTTP)
     if ending := CALL_PATH.search(path := url.raw_path.decode("ascii")):
         return url.copy_with(raw_path=path[: ending.start()].encode("ascii") or b"/")
     return url

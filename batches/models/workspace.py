@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
-from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q, Subquery
 
@@ -15,6 +14,10 @@ from batches.models.worker import WorkerProcess, is_running
 
 # How many poll intervals may pass before the page stops calling itself fresh (ux.md 5).
 STALE_AFTER_POLLS = 3
+# A shorter secret is not shown in part: what is left could be guessed.
+SHORTEST_HINTED = 12
+# How a key is sent.
+AUTHS = [("x-api-key", "x-api-key"), ("bearer", "Authorization: Bearer")]
 # A refused key may be good again: the cause can be a gateway, an outage or an address list.
 REFUSED_SECONDS = 300.0
 
@@ -23,6 +26,10 @@ class WorkspaceQuerySet(ClaimableQuerySet["Workspace"]):
     def for_pages(self) -> Self:
         """Without the key, which pages have no use for; with the time a worker was last seen."""
         return self.defer("api_key", "extra_headers").annotate(worker_seen_at=worker_seen_at())
+
+    def for_admins(self) -> Self:
+        """As `for_pages`, with whether secrets are stored."""
+        return self.for_pages().annotate(has_key=~Q(api_key=""), has_headers=~Q(extra_headers=""))
 
     def usable_here(self) -> Self:
         """Enabled ones whose key this process can have.
@@ -64,24 +71,23 @@ class Workspace(Claimable):
 
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(max_length=60, unique=True)
-    base_url = models.CharField(
-        max_length=300,
-        validators=[URLValidator(schemes=["http", "https"])],
-        default="https://api.anthropic.com",
-    )
+    # Checked by `batches.connect`, which knows more hosts than Django's validator.
+    base_url = models.CharField(max_length=300, default="https://api.anthropic.com")
     api_key = EncryptedTextField(blank=True, editable=False)
+    # For people to tell keys apart: the last characters of the stored one, and when it was stored.
+    # Empty for a short key, and for one stored before there were these columns.
+    key_hint = models.CharField(max_length=4, blank=True, editable=False)
+    key_set_at = models.DateTimeField(null=True, editable=False)
     auth = models.CharField(
         max_length=10,
-        choices=[("x-api-key", "x-api-key"), ("bearer", "Authorization: Bearer")],
+        choices=AUTHS,
         default="x-api-key",
     )
     # More headers that a gateway asks for, one `Name: value` a line; as secret as the key.
     extra_headers = EncryptedTextField(blank=True, editable=False)
-    anthropic_workspace_id = models.CharField(
-        max_length=100,
-        blank=True,
-        help_text="Only for a credential that spans workspaces: the wrkspc_… it should act in.",
-    )
+    headers_set_at = models.DateTimeField(null=True, editable=False)
+    # For a credential that spans workspaces: the wrkspc_… it should act in.
+    anthropic_workspace_id = models.CharField(max_length=100, blank=True)
     # The Anthropic workspace that the mirrored batches belong to, as answers have named it. An
     # answer that names another one is an error (`batches.sync`).
     api_workspace_id = models.CharField(max_length=100, blank=True, editable=False)
@@ -125,6 +131,9 @@ class Workspace(Claimable):
 
     # A column of the queries of `for_pages` alone.
     worker_seen_at: datetime | None
+    # Columns of the queries of `for_admins` alone.
+    has_key: bool
+    has_headers: bool
 
     objects = WorkspaceQuerySet.as_manager()
 
@@ -145,6 +154,11 @@ class Workspace(Claimable):
     def key(self) -> str:
         """The API key: the stored one, or the process's own; empty when there is none."""
         return environment_key() if self.from_environment else str(self.api_key)
+
+    def set_key(self, key: str, now: datetime) -> None:
+        """Take this key, unsaved, with what pages may show of it."""
+        self.api_key, self.key_set_at = key, now
+        self.key_hint = key[-4:] if len(key) >= SHORTEST_HINTED else ""
 
     @property
     def sent_as(self) -> str:

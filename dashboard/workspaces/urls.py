@@ -1,20 +1,11 @@
-"""Placeholders of the addresses, until the pages are built."""
-
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from dashboard.access import allow, allow_anyone
-
-
-@allow("manage")
-def stub(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse(status=501)
-
+from dashboard.workspaces import views
 
 urlpatterns = [
-    path("", stub, name="workspace-list"),
-    path("add/", stub, name="workspace-add"),
-    path("<int:pk>/", stub, name="workspace-edit"),
-    path("<int:pk>/delete/", stub, name="workspace-delete"),
-    path("<int:pk>/accept/", stub, name="workspace-accept"),
+    path("", views.workspace_list, name="workspace-list"),
+    path("add/", views.workspace_add, name="workspace-add"),
+    path("<int:pk>/", views.workspace_edit, name="workspace-edit"),
+    path("<int:pk>/delete/", views.workspace_delete, name="workspace-delete"),
+    path("<int:pk>/accept/", views.workspace_accept, name="workspace-accept"),
 ]

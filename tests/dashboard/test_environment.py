@@ -97,6 +97,19 @@ def test_an_address_that_cannot_work_is_refused_without_repeating_it(value):
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["http://gateway.example", "HTTP://10.0.0.1:8080/anthropic"])
+def test_plain_http_to_another_machine_must_be_allowed(value):
+    with pytest.raises(ImproperlyConfigured, match="BATCHBOARD_ALLOW_HTTP=1"):
+        base_url("ANTHROPIC_BASE_URL", value)
+
+    assert base_url("ANTHROPIC_BASE_URL", value, allow_http=True).startswith("http://")
+
+
+@pytest.mark.parametrize("value", ["http://127.0.0.1:8010", "http://localhost", "http://[::1]:1"])
+def test_plain_http_to_this_machine_needs_no_permission(value):
+    assert base_url("ANTHROPIC_BASE_URL", value) == value
+
+
 def test_headers_are_read_as_the_official_sdk_reads_them(monkeypatch):
     value = (
         "cf-aig-authorization: Bearer cfut: x\r\n\nnot a header\nx-tenant:team-7\nx-tenant: team-8"

@@ -12,10 +12,10 @@ METHODS = ("get", "head", "post", "put", "patch", "delete")
 # What each view answers to beside its rule; everything else is 405.
 POSTS = {
     "batch-cancel", "batch-label", "batch-look-up", "batch-reread", "password-change", "login",
-    "logout",
+    "logout", "workspace-accept", "workspace-add", "workspace-delete", "workspace-edit",
 }  # fmt: skip
 # A verb with no page of its own.
-ONLY_POSTS = {"batch-look-up", "batch-reread"}
+ONLY_POSTS = {"batch-look-up", "batch-reread", "workspace-accept"}
 ANYONE = {"login", "logout", "healthz", "readyz", "metrics"}
 # What only a batch that has ended has.
 OF_ENDED = {"batch-results"}
@@ -35,8 +35,10 @@ def own_patterns(patterns=None) -> list[URLPattern]:
 
 def address(pattern: URLPattern, batch) -> str:
     assert isinstance(pattern.pattern, RoutePattern)
-    needs_id = "api_id" in pattern.pattern.converters
-    return reverse(pattern.name, args=[batch.api_id] if needs_id else [])
+    converters = pattern.pattern.converters
+    if pattern.name.startswith("workspace-") and "pk" in converters:
+        return reverse(pattern.name, args=[batch.workspace_id])
+    return reverse(pattern.name, args=[batch.api_id] if "api_id" in converters else [])
 
 
 def expected(pattern: URLPattern, role: str, method: str) -> set[int]:

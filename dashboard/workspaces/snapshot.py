@@ -1,0 +1,119 @@
+"""What the form edits of a workspace, to notice that someone else changed it meanwhile."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+
+from django.contrib.auth.models import User
+from django.core import signing
+
+from batches.models import Workspace
+from dashboard.access import visible_people
+
+# Columns that the form edits, and what people call them.
+TITLES = {
+    "name": "Name",
+    "slug": "Short name",
+    "base_url": "Address",
+    "auth": "Kind of key",
+    "anthropic_workspace_id": "Anthropic workspace ID",
+    "is_enabled": "Enabled",
+}
+
+
+class Change(NamedTuple):
+    """One thing that differs between two snapshots, in words."""
+
+    title: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.before} → {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A workspace's edited columns at one moment, with the members that one person may see.
+
+    The columns that the worker writes are not among them. Secrets are represented by the time when
+    they were stored.
+    """
+
+    name: str
+    slug: str
+    base_url: str
+    auth: str
+    anthropic_workspace_id: str
+    is_enabled: bool
+    members: tuple[int, ...]
+    key_set_at: str = ""
+    headers_set_at: str = ""
+
+    @classmethod
+    def of(cls, workspace: Workspace, user: Any) -> Self:
+        """Reads the members from the database, and the rest from the given row."""
+        memberships = Workspace.members.through.objects.filter(
+            workspace=workspace.pk, user__in=visible_people(user).values("pk")
+        )
+        return cls(
+            **{name: getattr(workspace, name) for name in TITLES},
+            members=tuple(sorted(memberships.values_list("user", flat=True))),
+            key_set_at=_text(workspace.key_set_at),
+            headers_set_at=_text(workspace.headers_set_at),
+        )
+
+    @classmethod
+    def read(cls, token: str, workspace: Workspace) -> Self | None:
+        """The snapshot that `sealed` put into a page of this workspace; None for anything else."""
+        try:
+            values = signing.loads(token, salt=_salt(workspace))
+            return cls(**values | {"members": tuple(values["members"])})
+        except (signing.BadSignature, TypeError, KeyError):
+            return None
+
+    def sealed(self, workspace: Workspace) -> str:
+        """As text that a page can carry, and only we can write."""
+        return signing.dumps(asdict(self), salt=_salt(workspace))
+
+    def changes(self, later: "Snapshot") -> list[Change]:
+        """What differs in `later`, but for members and secrets."""
+        return [
+            Change(title, words(getattr(self, name)), words(getattr(later, name)))
+            for name, title in TITLES.items()
+            if getattr(self, name) != getattr(later, name)
+        ]
+
+    def all_changes(self, later: "Snapshot") -> list[Change]:
+        """What differs in `later`, with the members by name."""
+        changes = self.changes(later)
+        mine, theirs = set(self.members), set(later.members)
+        changes += [Change("Member", name, "none") for name in names(mine - theirs)]
+        changes += [Change("Member", "none", name) for name in names(theirs - mine)]
+        if self.key_set_at != later.key_set_at:
+            changes.append(Change("API key", "an older one", "a new one"))
+        if self.headers_set_at != later.headers_set_at:
+            changes.append(Change("Extra headers", "older ones", "changed"))
+        return changes
+
+
+def names(people: Iterable[int]) -> list[str]:
+    """The user names of these people, by primary key, in alphabetical order."""
+    found = User.objects.filter(pk__in=list(people)).order_by("username")
+    return list(found.values_list("username", flat=True))
+
+
+def words(value: Any) -> str:
+    """A value of the form as the audit and a page say it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"“{value}”" if value else "none"
+
+
+def _text(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+def _salt(workspace: Workspace) -> str:
+    return f"workspaces.seen.{workspace.pk}"

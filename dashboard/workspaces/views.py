@@ -1,0 +1,213 @@
+"""Workspaces and their keys: the list, one form for adding and editing, and deleting."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from batches import clock
+from batches.models import Workspace
+from batches.try_key import Outcome, Trial, try_key
+from batches.workspaces import deletion_of
+from dashboard.access import allow, visible_workspaces
+from dashboard.health import health_of
+from dashboard.workspaces import questions, saving
+from dashboard.workspaces.conflict import merged
+from dashboard.workspaces.form import WorkspaceForm
+from dashboard.workspaces.listing import State, environment_variable, listed
+from dashboard.workspaces.snapshot import Snapshot
+
+# Of a form, what a second press must not repeat, or says anew.
+NOT_REPEATED = {"csrfmiddlewaretoken", "new_key", "new_headers", "held", "confirm"}
+
+
+@allow("manage")
+@require_safe
+def workspace_list(request: HttpRequest) -> HttpResponse:
+    context = {"rows": listed(request.user), "variable": environment_variable()}
+    return render(request, "workspaces/workspace_list.html", context)
+
+
+@allow("manage")
+@never_cache
+@sensitive_post_parameters("new_key", "new_headers", "held")
+@require_http_methods(["GET", "HEAD", "POST"])
+def workspace_add(request: HttpRequest) -> HttpResponse:
+    return answer(request, Workspace())
+
+
+@allow("manage")
+@never_cache
+@sensitive_post_parameters("new_key", "new_headers", "held")
+@require_http_methods(["GET", "HEAD", "POST"])
+def workspace_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    return answer(request, workspace_or_404(request, pk))
+
+
+@allow("manage")
+@require_POST
+def workspace_accept(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept what the API lists for a key that seems to be of another Anthropic workspace."""
+    workspace = workspace_or_404(request, pk)
+    if workspace.hold == Workspace.Hold.FOREIGN:
+        saving.accept(request, workspace)
+        messages.success(
+            request,
+            f"The list of {workspace.name} is accepted: batches that it lacks count as deleted "
+            "upstream after three checks.",
+        )
+    else:
+        messages.info(request, f"Nothing to accept: the key of {workspace.name} is not on hold.")
+    return redirect("workspace-edit", pk)
+
+
+class DeleteForm(forms.Form):
+    name = forms.CharField(strip=False, required=False, max_length=200)
+
+
+@allow("manage")
+@require_http_methods(["GET", "HEAD", "POST"])
+def workspace_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET says what would go and what stays; POST deletes when the name is typed exactly."""
+    workspace = workspace_or_404(request, pk)
+    form = DeleteForm(request.POST or None)
+    if form.is_valid() and form.cleaned_data["name"] == workspace.name:
+        saving.delete(request, workspace)
+        messages.success(request, f"{workspace.name} is deleted from Batchboard.")
+        return redirect("workspace-list")
+    context = {
+        "workspace": workspace,
+        "deletion": deletion_of(workspace),
+        "is_wrong": request.method == "POST",
+        "variable": environment_variable(),
+    }
+    return render(request, "workspaces/workspace_delete.html", context)
+
+
+def workspace_or_404(request: HttpRequest, pk: int) -> Workspace:
+    workspace: Workspace = get_object_or_404(visible_workspaces(request.user).for_admins(), pk=pk)
+    return workspace
+
+
+def answer(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+    """The form, what it asks before it saves, or a redirect once it has."""
+    if request.method != "POST":
+        return page(request, WorkspaceForm(request.user, workspace))
+    form = WorkspaceForm(request.user, workspace, request.POST)
+    if not form.is_valid():
+        return page(request, form)
+    if question := unanswered(request, questions.before_sending(form)):
+        return page(request, form, question=question)
+    trial = None
+    if form.is_test or form.changes_sending:
+        try:
+            trial = try_key(form.candidate())
+        except ValueError as error:
+            form.add_error("new_key" if form.typed.key else None, str(error))
+            return page(request, form)
+    if form.is_test or (trial and trial.outcome == Outcome.BUSY):
+        return page(request, form, trial=trial)
+    if question := unanswered(request, questions.before_saving(form, trial)):
+        return page(request, form, trial=trial, question=question)
+    return saved(request, form, trial)
+
+
+def saved(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> HttpResponse:
+    """Save, then the list; or the form again, where someone else was quicker."""
+    name = form.cleaned_data["workspace_name"]
+    try:
+        if form.is_new:
+            saving.add(request, form, trial)
+            is_changed = True
+        else:
+            is_changed = saving.save(request, form, trial)
+    except saving.ChangedMeanwhile as conflict:
+        return page_of_conflict(request, form, conflict.current)
+    except IntegrityError:
+        return page(request, checked_again(request, form))
+    report(request, name, trial, is_changed=is_changed)
+    return redirect("workspace-list")
+
+
+def checked_again(request: HttpRequest, form: WorkspaceForm) -> WorkspaceForm:
+    """The form with what is wrong now, such as a name that was free when it was checked first."""
+    again = WorkspaceForm(request.user, form.workspace, request.POST)
+    if again.is_valid():
+        again.add_error(None, "Something changed while this was being saved. Save it again.")
+    return again
+
+
+def page_of_conflict(request: HttpRequest, form: WorkspaceForm, current: Snapshot) -> HttpResponse:
+    """The form with what was typed, and what someone else has changed since it was shown."""
+    workspace = workspace_or_404(request, form.workspace.pk)
+    again = WorkspaceForm(request.user, workspace, merged(form, current))
+    again.full_clean()
+    changes = form.seen.all_changes(current) if form.seen else []
+    return page(request, again, is_conflict=True, changes=changes)
+
+
+def report(request: HttpRequest, name: str, trial: Trial | None, *, is_changed: bool) -> None:
+    """Say what was saved, and what the test said."""
+    if not is_changed:
+        messages.info(request, "No changes to save.")
+    elif trial is None:
+        messages.success(request, f"{name} is saved.")
+    elif trial.error:
+        messages.warning(request, f"{name} is saved, although its key failed the test.")
+    else:
+        messages.success(request, f"{name} is saved. {accepted(trial)}")
+
+
+def accepted(trial: Trial) -> str:
+    if not trial.workspace_id:
+        return "Anthropic accepted the key, and didn’t say for which workspace it is."
+    return f"Anthropic accepted the key. It is for the Anthropic workspace {trial.workspace_id}."
+
+
+def unanswered(request: HttpRequest, asked: Any) -> questions.Question | None:
+    """The first question that the press did not answer."""
+    answered = request.POST.get("confirm", "").split()
+    return next((each for each in asked if each.name not in answered), None)
+
+
+def page(
+    request: HttpRequest,
+    form: WorkspaceForm,
+    *,
+    trial: Trial | None = None,
+    question: questions.Question | None = None,
+    is_conflict: bool = False,
+    changes: Any = (),
+) -> HttpResponse:
+    workspace = form.workspace
+    context = {
+        "form": form,
+        "workspace": workspace,
+        "state": State(health_of(workspace, clock.now())) if workspace.pk else None,
+        "variable": environment_variable(),
+        "trial": trial,
+        "accepted": accepted(trial) if trial and not trial.error else "",
+        "question": question,
+        "repeated": repeated(request.POST, question) if question else [],
+        "is_conflict": is_conflict,
+        "changes": changes,
+    }
+    return render(request, "workspaces/workspace_form.html", context)
+
+
+def repeated(data: QueryDict, question: questions.Question) -> list[tuple[str, str]]:
+    """The hidden fields of the second press: what was typed, but for secrets, and the answers."""
+    fields = [
+        (name, str(value))
+        for name, values in data.lists()
+        if name not in NOT_REPEATED
+        for value in values
+    ]
+    answers = dict.fromkeys([*data.get("confirm", "").split(), question.name])
+    return [*fields, ("confirm", " ".join(answers))]
