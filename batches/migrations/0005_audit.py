@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models import OuterRef
 
 STEPS = ("cancel accepted", "cancel refused", "cancel overtaken", "batch ended", "batch gone")
 
@@ -11,17 +12,22 @@ def tell_actors_apart(apps, schema_editor):
 
 
 def group_cancellations(apps, schema_editor):
-    """Give each event of a cancellation its number: those until the batch's next cancellation."""
-    events = apps.get_model("batches", "AuditEvent").objects
-    cancellations = apps.get_model("batches", "Cancellation").objects
-    for cancellation in cancellations.order_by("requested_at", "id").iterator():
-        mine = events.filter(
-            batch_api_id=cancellation.batch_api_id,
-            workspace=cancellation.workspace_name,
-            at__gte=cancellation.requested_at,
-        )
-        mine.filter(action="cancel requested").update(cancellation_id=cancellation.pk)
-        mine.filter(action__in=STEPS).update(cancellation_id=cancellation.pk, is_step=True)
+    """Give the request of each cancellation its number, and those of its answers that follow."""
+    events = apps.get_model("batches", "AuditEvent").objects.order_by()
+    cancellations = apps.get_model("batches", "Cancellation").objects.order_by()
+    requests = events.filter(action="cancel requested")
+    numbers = cancellations.values_list("batch_api_id", "requested_at", "pk")
+    for api_id, requested_at, pk in numbers.iterator():
+        requests.filter(batch_api_id=api_id, at=requested_at).update(cancellation_id=pk)
+    # By ID rather than time: processes' clocks differ.
+    before = requests.filter(
+        batch_api_id=OuterRef("batch_api_id"),
+        workspace_id=OuterRef("workspace_id"),
+        pk__lt=OuterRef("pk"),
+    )
+    answers = events.filter(action__in=STEPS)
+    answers.update(cancellation_id=before.order_by("-pk").values("cancellation_id")[:1])
+    answers.exclude(cancellation_id=None).update(is_step=True)
 
 
 class Migration(migrations.Migration):
