@@ -1,5 +1,4 @@
 from django.db import migrations, models
-from django.db.models import OuterRef
 
 STEPS = ("cancel accepted", "cancel refused", "cancel overtaken", "batch ended", "batch gone")
 
@@ -14,20 +13,30 @@ def tell_actors_apart(apps, schema_editor):
 def group_cancellations(apps, schema_editor):
     """Give the request of each cancellation its number, and those of its answers that follow."""
     events = apps.get_model("batches", "AuditEvent").objects.order_by()
-    cancellations = apps.get_model("batches", "Cancellation").objects.order_by()
-    requests = events.filter(action="cancel requested")
-    numbers = cancellations.values_list("batch_api_id", "requested_at", "pk")
-    for api_id, requested_at, pk in numbers.iterator():
-        requests.filter(batch_api_id=api_id, at=requested_at).update(cancellation_id=pk)
+    for number, (request, *answers) in cancellations(apps):
+        events.filter(pk__in=[request, *answers]).update(cancellation_id=number)
+        events.filter(pk__in=answers).update(is_step=True)
+
+
+def cancellations(apps):
+    """Number and events of each cancellation whose request was recorded, the request first."""
+    numbers = {
+        (api_id, requested_at): pk
+        for api_id, requested_at, pk in apps.get_model("batches", "Cancellation")
+        .objects.values_list("batch_api_id", "requested_at", "pk")
+    }
+    latest, found = {}, {}
     # By ID rather than time: processes' clocks differ.
-    before = requests.filter(
-        batch_api_id=OuterRef("batch_api_id"),
-        workspace_id=OuterRef("workspace_id"),
-        pk__lt=OuterRef("pk"),
-    )
-    answers = events.filter(action__in=STEPS)
-    answers.update(cancellation_id=before.order_by("-pk").values("cancellation_id")[:1])
-    answers.exclude(cancellation_id=None).update(is_step=True)
+    events = apps.get_model("batches", "AuditEvent").objects.order_by("pk")
+    columns = ("pk", "action", "at", "workspace_id", "batch_api_id")
+    for pk, action, at, *batch in events.filter(
+        action__in=["cancel requested", *STEPS]
+    ).values_list(*columns):
+        if action == "cancel requested":
+            latest[tuple(batch)] = numbers.get((batch[1], at))
+        if number := latest.get(tuple(batch)):
+            found.setdefault(number, []).append(pk)
+    return found.items()
 
 
 class Migration(migrations.Migration):
