@@ -1,4 +1,4 @@
-from typing import Any, Never
+from typing import Any, Never, Self
 
 from django.db import models
 
@@ -12,6 +12,10 @@ class AuditIsAppendOnly(TypeError):
 
 
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
+    def hiding_actors(self, which: models.Q | models.Value) -> Self:
+        """Marks those whose actor must not be named (`is_actor_hidden`)."""
+        return self.annotate(is_actor_hidden=which)
+
     def update(self, **changes: Any) -> Never:
         raise AuditIsAppendOnly("Audit events are never changed.")
 
@@ -88,6 +92,9 @@ class AuditEvent(models.Model):
     outcome = models.TextField(blank=True)
     request_id = models.CharField(max_length=200, blank=True)
 
+    # Set by `hiding_actors`.
+    is_actor_hidden: bool = False
+
     objects = AuditQuerySet.as_manager()
 
     class Meta:
@@ -132,6 +139,11 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor} {self.action} {self.batch_api_id}"
+
+    @property
+    def action_words(self) -> str:
+        """The action as pages name it; one of an older version's as it was recorded."""
+        return dict(self.Action.choices).get(self.action, self.action)
 
     def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding:

@@ -17,7 +17,7 @@ SQLITE = {
     "audit_refuses_delete": f"BEFORE DELETE ON {TABLE}",
     # REPLACE deletes a row without firing the trigger above, so refuse an ID that is taken.
     "audit_refuses_replace": (
-        f"BEFORE INSERT ON {TABLE} WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)"
+        f"BEFORE INSERT ON {TABLE} WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)"  # noqa: S608
     ),
 }
 POSTGRESQL = "audit_refuses"
@@ -46,7 +46,7 @@ def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     schema_editor.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {POSTGRESQL}")
 
 
-def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001
     """Undo `install`, for a migration's way back."""
     if schema_editor.connection.vendor == "sqlite":
         for name in SQLITE:

@@ -1,11 +1,13 @@
 """Pages for what went wrong: what happened, what it means, what to do next."""
 
 import sys
+from collections.abc import Sequence
 
 from django.db import Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from dashboard.audit import refusals
 from dashboard.roles import role_of
 
 RETRY_AFTER_SECONDS = 10
@@ -26,7 +28,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def invalid_filters(problems: Sequence[str]) -> HttpResponse:
+    """For a CSV, which would otherwise hold more than was asked for."""
+    return page(
+        400,
+        "These filters are not valid",
+        *(problem.replace(" This filter was ignored.", "") for problem in problems),
+        "No file was made. Correct the address, or download from the page again.",
+    )
+
+
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    refusals.record_refusal(request, refusals.role_needed(exception))
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
@@ -56,7 +69,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form belongs to another session, or comes from another site."""
-    if reason.startswith("Origin checking failed"):
+    is_foreign = reason.startswith("Origin checking failed")
+    refusals.record_refusal(request, refusals.OTHER_SITE if is_foreign else refusals.EXPIRED)
+    if is_foreign:
         return page(
             403,
             "This form was sent from another address",
