@@ -35,7 +35,7 @@ NOT_FOUND_COUNT = 3
 NOT_FOUND_FOR = timedelta(minutes=3)
 # So many presses of one person are recorded for a cancellation that stands.
 MOST_RECORDED = 20
-REPEATED = "The batch had a cancellation already; this adds no second one."
+REPEATED = "A cancellation was already requested."
 # Columns that decide whether a batch can be canceled, and that its receipt begins with.
 REQUESTED = (
     *("api_id", "workspace", "processing_status", "outcome", *COUNTS),

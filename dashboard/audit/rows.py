@@ -46,6 +46,12 @@ class Row:
         return self.batch.label if self.batch else ""
 
     @property
+    def has_place(self) -> bool:
+        """What it was about is in a workspace, rather than that workspace itself."""
+        event = self.event
+        return bool(event.workspace and (event.batch_api_id or event.person))
+
+    @property
     def result(self) -> str:
         """The last outcome of a cancellation; an event's own outcome otherwise."""
         answers = [step for step in self.steps if step.event.action != REPEATED]
