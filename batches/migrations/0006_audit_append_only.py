@@ -27,19 +27,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditevent',
-            index=models.Index(fields=['workspace_id', 'id'], name='audit_workspace_id'),
-        ),
-        migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['actor_id', 'id'], name='audit_actor_id'),
-        ),
-        migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['person_id', 'id'], name='audit_person_id'),
+            index=models.Index(fields=['workspace_id', 'id'], name='audit_workspace'),
         ),
         migrations.AddIndex(
             model_name='auditevent',
             index=models.Index(fields=['action', 'id'], name='audit_action'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['actor_id', 'at'], name='audit_actor'),
         ),
         # Last: altering the table on SQLite loses its triggers.
         migrations.RunPython(audit_triggers.install, audit_triggers.remove),

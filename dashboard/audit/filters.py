@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
@@ -111,26 +112,32 @@ class AuditQuery:
         """Events that are shown with the cancellation they belong to, oldest first."""
         return self.visible.filter(is_step=True).order_by("pk")
 
+    @cached_property
     def matching(self) -> AuditQuerySet:
         """Events that are shown by themselves and match every filter, newest first.
 
         A request for a cancellation matches a filter by one of its steps, too.
         """
-        events = self.visible.filter(is_step=False).order_by("-pk")
+        events = self.visible.filter(*self._shared(), is_step=False).order_by("-pk")
         for wanted in self._conditions():
             of_steps = self.steps.filter(wanted).order_by().values("cancellation_id")
             events = events.filter(wanted | Q(cancellation_id__in=of_steps))
         return events
 
-    def _conditions(self) -> Iterator[Q]:
+    def _shared(self) -> Iterator[Q]:
+        """Conditions that the steps of a cancellation meet if its request does."""
         chosen = self.chosen
         if "workspace" in chosen:
             [workspace] = [each for each in self.workspaces if each.slug == chosen["workspace"]]
             yield Q(workspace_id=workspace.pk)
-        if "action" in chosen:
-            yield Q(action=chosen["action"])
         if "batch" in chosen:
             yield self._of_batch(chosen["batch"])
+
+    def _conditions(self) -> Iterator[Q]:
+        """Conditions that any event of a cancellation may meet."""
+        chosen = self.chosen
+        if "action" in chosen:
+            yield Q(action=chosen["action"])
         if "person" in chosen:
             yield self._of_person(chosen["person"])
         days = Q()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batches.models import AuditEvent, Batch
+from batches.models.audit import AuditQuerySet
 from dashboard.access import visible_batches
 from dashboard.audit.filters import AuditQuery
 
@@ -85,32 +86,34 @@ class Row:
         )  # fmt: skip
 
 
+def shown(asked: AuditQuery) -> AuditQuerySet:
+    """The events after the cursor, newest first."""
+    events = asked.matching
+    return events.filter(pk__lt=asked.after) if asked.after else events
+
+
 def page_of(asked: AuditQuery, size: int) -> tuple[list[Row], int | None]:
     """At most `size` rows after the cursor, and the next page's cursor; None on the last."""
-    events = asked.matching()
-    if asked.after:
-        events = events.filter(pk__lt=asked.after)
-    found = list(events[: size + 1])
+    found = list(shown(asked)[: size + 1])
     following = found[size - 1].pk if len(found) > size else None
     return rows_of(asked, found[:size]), following
 
 
 def csv_rows(asked: AuditQuery) -> Iterator[tuple[object, ...]]:
-    """Every row of every page, a request followed by its steps; read in blocks."""
-    following: int | None = None
+    """Every row after the cursor, a request followed by its steps; read in blocks."""
     while True:
-        asked.after = following
         rows, following = page_of(asked, AT_ONCE)
         for row in rows:
             yield row.cells
             yield from (step.cells for step in row.steps)
         if following is None:
             return
+        asked.after = following
 
 
 def count_of(asked: AuditQuery) -> int:
     """How many rows the CSV has."""
-    events = asked.matching().order_by()
+    events = shown(asked).order_by()
     steps = asked.steps.filter(
         cancellation_id__in=events.exclude(cancellation_id=None).values("cancellation_id")
     )

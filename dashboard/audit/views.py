@@ -5,6 +5,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from batches.models import AuditEvent
 from dashboard.access import allow
 from dashboard.audit.filters import PAGE_SIZE, AuditForm, AuditQuery, read_audit
 from dashboard.audit.recording import record_export
@@ -36,6 +37,9 @@ def audit_csv(request: HttpRequest) -> HttpResponseBase:
     asked = read_audit(request.GET, request.user)
     if asked.problems:
         return invalid_filters(asked.problems)
+    # Without the event of this export itself.
+    newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
+    asked.after = (newest or 0) + 1
     record_audit_export(request, asked)
     return csv_answer("audit.csv", CSV_HEADER, csv_rows(asked))
 

@@ -143,10 +143,20 @@ def test_an_export_of_the_audit_says_its_filters_but_no_persons_name(sign_in, wo
     answer = sign_in("lead").get("/audit.csv", query).getvalue()
 
     [_, event] = recorded("exported")
-    # The file holds its own export, too, unless a filter keeps it out.
+    # A header, and no row for the export itself.
     assert answer.count(b"\r\n") == 2
     assert event.outcome == "audit.csv: 1 row, filters: person=someone, action=exported"
     assert event.workspace_id is None
+
+
+def test_an_export_of_one_workspaces_audit_is_its_event(lead, other_workspace):
+    lead.get("/audit.csv", {"workspace": "production"}).getvalue()
+
+    [event] = recorded("exported")
+    assert (event.workspace_id, event.outcome) == (
+        other_workspace.pk,
+        "audit.csv: 0 rows, filters: workspace=production",
+    )
 
 
 def test_the_same_export_is_recorded_once_a_minute(sign_in, row, clock):
