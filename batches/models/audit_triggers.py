@@ -20,7 +20,12 @@ SQLITE = {
         f"BEFORE INSERT ON {TABLE} WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)"  # noqa: S608
     ),
 }
-POSTGRESQL = "audit_refuses"
+FUNCTION = "audit_refuses"
+# By row, so that a statement that finds none does no harm: `loaddata` tries an UPDATE first.
+POSTGRESQL = {
+    "audit_refuses_change": f"BEFORE UPDATE OR DELETE ON {TABLE} FOR EACH ROW",
+    "audit_refuses_truncate": f"BEFORE TRUNCATE ON {TABLE} FOR EACH STATEMENT",
+}
 
 
 def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -34,16 +39,13 @@ def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         return
     # The same class of error as on SQLite.
     schema_editor.execute(
-        f"CREATE FUNCTION {POSTGRESQL}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
     )
-    # Only a trigger for whole statements sees TRUNCATE. ON CONFLICT DO UPDATE fires it, too.
-    schema_editor.execute(
-        f"CREATE TRIGGER {POSTGRESQL} BEFORE UPDATE OR DELETE OR TRUNCATE ON {TABLE} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {POSTGRESQL}()"
-    )
-    # Without ALWAYS, a session with session_replication_role = replica would skip it.
-    schema_editor.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {POSTGRESQL}")
+    for name, when in POSTGRESQL.items():
+        schema_editor.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {FUNCTION}()")
+        # Without ALWAYS, a session with session_replication_role = replica would skip it.
+        schema_editor.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {name}")
 
 
 def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001
@@ -52,4 +54,4 @@ def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa:
         for name in SQLITE:
             schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")
     else:
-        schema_editor.execute(f"DROP FUNCTION IF EXISTS {POSTGRESQL}() CASCADE")
+        schema_editor.execute(f"DROP FUNCTION IF EXISTS {FUNCTION}() CASCADE")

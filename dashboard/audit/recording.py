@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from batches import clock
 from batches.models import AuditEvent, Batch, Workspace
+from batches.models.batch import COUNTS
 from dashboard.access import client_address
 from dashboard.cards import plural
 
@@ -43,8 +44,10 @@ def record_download(request: HttpRequest, batch: Batch, outcome: str, kind: str)
     """Record that results of the batch are sent: all, or those of one `outcome`."""
     if request.method == "HEAD":
         return
+    # Any word may be asked for; naming each would let a person add events without end.
+    which = outcome if outcome in {"", *COUNTS} else "other"
     what = (
-        f"{(outcome or 'all').capitalize()} results as {FORMATS[kind]}, "
+        f"{(which or 'all').capitalize()} results as {FORMATS[kind]}, "
         f"of {batch.total:,} {plural(batch.total, 'request')}"
     )
     action = AuditEvent.Action.RESULTS_DOWNLOADED

@@ -1,6 +1,9 @@
 """The database itself refuses to change or delete what the audit holds."""
 
 import pytest
+from django.core import serializers
+from django.core.management import CommandError, call_command
+from django.core.management.commands import flush
 from django.db import IntegrityError, connection, transaction
 
 from batches.models import AuditEvent
@@ -143,8 +146,26 @@ def test_the_triggers_are_there_after_every_migration(db):
     assert found == (
         {"audit_refuses_update", "audit_refuses_delete", "audit_refuses_replace"}
         if connection.vendor == "sqlite"
-        else {"audit_refuses A"}
+        else {"audit_refuses_change A", "audit_refuses_truncate A"}
     )
+
+
+def test_djangos_flush_is_refused(refused):
+    def attempt() -> None:
+        with pytest.raises(CommandError) as error:
+            call_command(flush.Command(), interactive=False, verbosity=0)
+        raise error.value.__cause__
+
+    refused(attempt)
+
+
+def test_a_copy_of_the_audit_can_be_loaded(event):
+    copy = AuditEvent(pk=event.pk + 1, at=event.at, actor="bob", action=event.action)
+
+    for loaded in serializers.deserialize("json", serializers.serialize("json", [copy])):
+        loaded.save()
+
+    assert AuditEvent.objects.get(pk=copy.pk).actor == "bob"
 
 
 def test_deleting_person_workspace_and_batch_leaves_the_record(mirrored, person, workspace):

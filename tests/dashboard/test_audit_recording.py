@@ -89,6 +89,15 @@ def test_the_same_download_is_recorded_once_a_minute(clock, sign_in, results_url
     assert len(recorded("results downloaded")) == 3
 
 
+def test_made_up_outcomes_are_recorded_as_one(clock, sign_in, results_url):
+    browser = sign_in("viewer")
+
+    for word in ("aaa", "bbb", "ccc"):
+        browser.get(results_url, {"outcome": word, "format": "ids"}).getvalue()
+
+    assert outcomes("results downloaded") == ["Other results as custom_ids, of 30 requests"]
+
+
 def test_an_export_of_the_list_says_its_filters_and_rows(sign_in, row, workspace):
     for number in range(3):
         row(f"in-{number}", label="nightly")
