@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils.text import capfirst
@@ -15,7 +14,7 @@ from batches.models import AuditEvent, Workspace
 from batches.models.audit import AuditQuerySet
 from batches.period import end_of, start_of
 from dashboard.access import visible_batches, visible_workspaces
-from dashboard.audit.visible import visible_events
+from dashboard.audit.visible import known_people, visible_events
 from dashboard.listing import with_id
 from dashboard.query_form import QueryForm, day_field, text_field
 
@@ -155,8 +154,9 @@ class AuditQuery:
     def _of_person(self, name: str) -> Q:
         """Events by or about whoever has this name or had it, under any name of theirs."""
         seen = self.visible.order_by()
+        people = known_people(self.user, self.workspaces)
         ids = {
-            *User.objects.filter(username__iexact=name).values_list("pk", flat=True),
+            *people.filter(username__iexact=name).values_list("pk", flat=True),
             *seen.filter(Q(is_actor_hidden=False), actor=name).values_list("actor_id", flat=True),
             *seen.filter(person=name).values_list("person_id", flat=True),
         } - {None}

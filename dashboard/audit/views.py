@@ -10,7 +10,7 @@ from dashboard.access import allow
 from dashboard.audit.filters import PAGE_SIZE, AuditForm, AuditQuery, read_audit
 from dashboard.audit.recording import record_export
 from dashboard.audit.rows import CSV_HEADER, count_of, csv_rows, page_of
-from dashboard.audit.visible import known_names
+from dashboard.audit.visible import known_people
 from dashboard.exports import csv_answer
 from dashboard.views.errors import invalid_filters
 
@@ -25,7 +25,9 @@ def audit(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "following": following,
         "actions": AuditForm.actions,
-        "names": known_names(request.user, asked.workspaces),
+        "names": known_people(request.user, asked.workspaces)
+        .order_by("username")
+        .values_list("username", flat=True),
     }
     return render(request, "audit/audit.html", context)
 

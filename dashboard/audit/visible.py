@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q, Value
+from django.db.models import Q, QuerySet, Value
 
 from batches.models import AuditEvent, Workspace
 from batches.models.audit import AuditQuerySet
@@ -31,12 +31,9 @@ def visible_events(user: Any, workspaces: list[Workspace]) -> AuditQuerySet:
     return events.filter(of_workspaces | own | of_people).hiding_actors(by_stranger)
 
 
-def known_names(user: Any, workspaces: list[Workspace]) -> list[str]:
-    """Of whom a filter may suggest the names: people of the same workspaces; for admins, all
-    whom they may know of."""
-    people = (
-        visible_people(user)
-        if may(user, "manage")
-        else User.objects.filter(workspaces__in=workspaces, is_superuser=False).distinct()
-    )
-    return list(people.order_by("username").values_list("username", flat=True))
+def known_people(user: Any, workspaces: list[Workspace]) -> QuerySet[User]:
+    """Whom a filter may suggest and find by their present name: people of the same workspaces;
+    for admins, all whom they may know of."""
+    if may(user, "manage"):
+        return visible_people(user)
+    return User.objects.filter(workspaces__in=workspaces, is_superuser=False).distinct()
