@@ -33,6 +33,9 @@ ATTEMPT_SECONDS = 10.0
 # One 404 proves nothing (api.md): this many in a row, over this long, do.
 NOT_FOUND_COUNT = 3
 NOT_FOUND_FOR = timedelta(minutes=3)
+# So many presses of one person are recorded for a cancellation that stands.
+MOST_RECORDED = 20
+REPEATED = "A cancellation was already requested."
 # Columns that decide whether a batch can be canceled, and that its receipt begins with.
 REQUESTED = (
     *("api_id", "workspace", "processing_status", "outcome", *COUNTS),
@@ -91,6 +94,7 @@ def request(
             raise AlreadyEnded("Anthropic no longer has this batch.")
         standing = batch.cancellations.filter(state__in=["requested", "accepted"]).first()
         if standing:
+            _record_press(standing, batch, now, actor=actor, address=address, reason=reason)
             return _pressed_again(standing, batch, now, claim=claim)
         cancellation = Cancellation.objects.create(
             batch=batch,
@@ -119,6 +123,27 @@ def request(
         cancellation.settle(batch, now)
         batch.touch(latest_cancellation=cancellation)
     return cancellation
+
+
+def _record_press(
+    standing: Cancellation, batch: Batch, now: datetime, *, actor: Any, address: str, reason: str
+) -> None:
+    """Record who else wants it canceled, and why (ux.md 8); nothing that is recorded already."""
+    given = AuditEvent.objects.filter(cancellation_id=standing.pk, actor_id=actor.pk)
+    reasons = list(given.values_list("reason", flat=True))
+    if reasons and (not reason or reason in reasons or len(reasons) >= MOST_RECORDED):
+        return
+    AuditEvent.record(
+        AuditEvent.Action.CANCEL_REPEATED,
+        actor=actor,
+        batch=batch,
+        cancellation_id=standing.pk,
+        is_step=True,
+        address=address,
+        reason=reason,
+        outcome=REPEATED,
+        at=now,
+    )
 
 
 def _pressed_again(

@@ -31,7 +31,7 @@ def read_again(batch: Batch, *, actor: Any, address: str) -> None:
             actor=actor,
             batch=row,
             address=address,
-            outcome="The results are to be read again.",
+            outcome="Batchboard will read the results again.",
         )
 
 

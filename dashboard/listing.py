@@ -197,9 +197,15 @@ def used(model: str) -> Exists:
 
 def sought(text: str) -> Q:
     """Batches whose id starts with the text, blanks apart, or whose label, owner or note has it."""
+    match = Q(label__icontains=text) | Q(owner__icontains=text) | Q(note__icontains=text)
+    return match | with_id("api_id", text)
+
+
+def with_id(column: str, text: str) -> Q:
+    """Rows whose batch ID, held in `column`, begins with the text; none for blanks alone."""
     # People paste ids with blanks in them, and shortened ones with their dots.
     compact = re.sub(r"\s|\.{3}$|…$", "", text)
-    match = Q(label__icontains=text) | Q(owner__icontains=text) | Q(note__icontains=text)
-    if compact:
-        match |= Q(api_id__startswith=compact) | Q(api_id__startswith=ID_PREFIX + compact)
-    return match
+    if not compact:
+        return Q(pk__in=[])
+    begins = f"{column}__startswith"
+    return Q(**{begins: compact}) | Q(**{begins: ID_PREFIX + compact})

@@ -33,7 +33,7 @@ class QueryForm(forms.Form):
     def sentences(self) -> list[str]:
         """One for each value that is left out; of what was given, no more than a line of it."""
         return [
-            f"{self.titles[name]}: {self._what_is_wrong(name)} It is left out."
+            f"{self.titles[name]}: {self._what_is_wrong(name)} This filter was ignored."
             for name in self.fields
             if name in self.errors
         ]
@@ -41,13 +41,13 @@ class QueryForm(forms.Form):
     def _what_is_wrong(self, name: str) -> str:
         given = str(self.data.get(name, ""))
         if len(given) > LONGEST_TEXT:
-            return f"{len(given):,} characters are more than the {LONGEST_TEXT} that can be sought."
+            return f"text is limited to {LONGEST_TEXT} characters, and {len(given):,} were given."
         match self.fields[name]:
             case forms.DateField():
                 return f"“{given}” is not a day such as 2026-11-24."
             case forms.ChoiceField():
-                return f"there is no “{given}” to choose."
-        return "it holds a character that no text can have."
+                return f"“{given}” is not a valid value."
+        return "it contains a character that no text can have."
 
 
 def text_field() -> forms.CharField:

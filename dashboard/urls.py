@@ -2,9 +2,10 @@
 
 from django.urls import include, path, register_converter
 
+from dashboard.audit import views as audit
 from dashboard.views import (
-    audit,
     batches,
+    batches_csv,
     cancel,
     health,
     labels,
@@ -37,7 +38,7 @@ urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
     path("look-up/", look_up.batch_look_up, name="batch-look-up"),
-    path("batches.csv", audit.batches_csv, name="batches-csv"),
+    path("batches.csv", batches_csv.batches_csv, name="batches-csv"),
     path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
     path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),
     path("batches/<batch:api_id>/cancel/", cancel.batch_cancel, name="batch-cancel"),

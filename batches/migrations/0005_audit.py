@@ -11,17 +11,32 @@ def tell_actors_apart(apps, schema_editor):
 
 
 def group_cancellations(apps, schema_editor):
-    """Give each event of a cancellation its number: those until the batch's next cancellation."""
-    events = apps.get_model("batches", "AuditEvent").objects
-    cancellations = apps.get_model("batches", "Cancellation").objects
-    for cancellation in cancellations.order_by("requested_at", "id").iterator():
-        mine = events.filter(
-            batch_api_id=cancellation.batch_api_id,
-            workspace=cancellation.workspace_name,
-            at__gte=cancellation.requested_at,
-        )
-        mine.filter(action="cancel requested").update(cancellation_id=cancellation.pk)
-        mine.filter(action__in=STEPS).update(cancellation_id=cancellation.pk, is_step=True)
+    """Give the request of each cancellation its number, and those of its answers that follow."""
+    events = apps.get_model("batches", "AuditEvent").objects.order_by()
+    for number, (request, *answers) in cancellations(apps):
+        events.filter(pk__in=[request, *answers]).update(cancellation_id=number)
+        events.filter(pk__in=answers).update(is_step=True)
+
+
+def cancellations(apps):
+    """Number and events of each cancellation whose request was recorded, the request first."""
+    numbers = {
+        (api_id, requested_at): pk
+        for api_id, requested_at, pk in apps.get_model("batches", "Cancellation")
+        .objects.values_list("batch_api_id", "requested_at", "pk")
+    }
+    latest, found = {}, {}
+    # By ID rather than time: processes' clocks differ.
+    events = apps.get_model("batches", "AuditEvent").objects.order_by("pk")
+    columns = ("pk", "action", "at", "workspace_id", "batch_api_id")
+    for pk, action, at, *batch in events.filter(
+        action__in=["cancel requested", *STEPS]
+    ).values_list(*columns):
+        if action == "cancel requested":
+            latest[tuple(batch)] = numbers.get((batch[1], at))
+        if number := latest.get(tuple(batch)):
+            found.setdefault(number, []).append(pk)
+    return found.items()
 
 
 class Migration(migrations.Migration):

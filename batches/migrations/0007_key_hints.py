@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('batches', '0005_audit'),
+        ('batches', '0006_audit_append_only'),
     ]
 
     # Keys that are stored already get no hint: decrypting them here could fail, and would then

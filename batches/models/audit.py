@@ -1,4 +1,4 @@
-from typing import Any, Never
+from typing import Any, Never, Self
 
 from django.db import models
 
@@ -12,6 +12,10 @@ class AuditIsAppendOnly(TypeError):
 
 
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
+    def hiding_actors(self, which: models.Q | models.Value) -> Self:
+        """Marks those whose actor must not be named (`is_actor_hidden`)."""
+        return self.annotate(is_actor_hidden=which)
+
     def update(self, **changes: Any) -> Never:
         raise AuditIsAppendOnly("Audit events are never changed.")
 
@@ -70,15 +74,15 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(db_index=True)
     actor_kind = models.CharField(max_length=10, choices=Actor, default=Actor.PERSON)
     actor = models.CharField(max_length=150)
-    actor_id = models.BigIntegerField(null=True, db_index=True)
+    actor_id = models.BigIntegerField(null=True)
     address = models.CharField(max_length=45, blank=True)
     # One of Action, or a word of an older version's.
     action = models.CharField(max_length=40)
     # Whom it was done to, where that is a person.
     person = models.CharField(max_length=150, blank=True)
-    person_id = models.BigIntegerField(null=True, db_index=True)
+    person_id = models.BigIntegerField(null=True)
     workspace = models.CharField(max_length=100, blank=True)
-    workspace_id = models.BigIntegerField(null=True, db_index=True)
+    workspace_id = models.BigIntegerField(null=True)
     batch_api_id = models.CharField(max_length=200, blank=True, db_index=True)
     # The cancellation that the event belongs to. The request for it is the event that the others,
     # its steps, are shown with.
@@ -88,11 +92,22 @@ class AuditEvent(models.Model):
     outcome = models.TextField(blank=True)
     request_id = models.CharField(max_length=200, blank=True)
 
+    # Set by `hiding_actors`.
+    is_actor_hidden: bool = False
+
     objects = AuditQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]
         default_permissions = ("view",)
+        # The last column gives the order in which the newest of each are sought. None begins with
+        # person_id: with one, SQLite would gather all that a person may see and sort it, rather
+        # than walk back from the newest.
+        indexes = [
+            models.Index(fields=["workspace_id", "id"], name="audit_workspace"),
+            models.Index(fields=["action", "id"], name="audit_action"),
+            models.Index(fields=["actor_id", "at"], name="audit_actor"),
+        ]
 
     @classmethod
     def record(
@@ -127,6 +142,11 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor} {self.action} {self.batch_api_id}"
+
+    @property
+    def action_words(self) -> str:
+        """The action as pages name it; one of an older version's as it was recorded."""
+        return dict(self.Action.choices).get(self.action, self.action)
 
     def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding:

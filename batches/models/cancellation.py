@@ -18,6 +18,7 @@ REACHED = (
 # How far Anthropic's clock and ours may differ.
 CLOCKS_DIFFER = timedelta(minutes=5)
 NO_LONGER_THERE = "Anthropic no longer has this batch."
+OVERTAKEN = "The batch finished before the cancel took effect."
 
 
 class CancellationQuerySet(ClaimableQuerySet["Cancellation"]):
@@ -101,9 +102,7 @@ class Cancellation(Claimable):
             self.settled_at = now
             if self.is_open:
                 self.state, self.error = self.State.OVERTAKEN, ""
-                self._close(
-                    AuditEvent.Action.CANCEL_OVERTAKEN, batch, outcome=self.get_state_display()
-                )
+                self._close(AuditEvent.Action.CANCEL_OVERTAKEN, batch, outcome=OVERTAKEN)
             else:
                 self._close(AuditEvent.Action.BATCH_ENDED, batch, outcome=batch.outcome_sentence)
         return (self.state, self.settled_at) != before
@@ -125,14 +124,19 @@ class Cancellation(Claimable):
         self.state, self.accepted_at, self.settled_at = self.State.ACCEPTED, at, None
         self.error = ""
         self._close(
-            AuditEvent.Action.CANCEL_ACCEPTED, batch, outcome="The API accepted the cancellation."
+            AuditEvent.Action.CANCEL_ACCEPTED,
+            batch,
+            outcome="The API accepted the cancellation.",
+            request_id=self.request_id,
         )
 
     def refuse(self, batch: Batch, now: datetime, *, error: str, request_id: str = "") -> None:
         """The API won't cancel the batch, which still runs; `error` is its answer."""
         self.state, self.settled_at, self.error = self.State.REFUSED, now, error
         self.request_id = request_id or self.request_id
-        self._close(AuditEvent.Action.CANCEL_REFUSED, batch, outcome=error)
+        self._close(
+            AuditEvent.Action.CANCEL_REFUSED, batch, outcome=error, request_id=self.request_id
+        )
 
     def settle_without_batch(self, batch: Batch, now: datetime) -> None:
         """The batch is gone upstream: nothing is left that could be canceled."""
@@ -153,8 +157,12 @@ class Cancellation(Claimable):
         *,
         by: AuditEvent.Actor = AuditEvent.Actor.ANTHROPIC,
         outcome: str,
+        request_id: str = "",
     ) -> None:
-        """Save the state that was reached and record it in the audit."""
+        """Save the state that was reached and record it in the audit.
+
+        `request_id` names the API's answer, where the state comes from one.
+        """
         self.claim, self.claimed_until, self.next_attempt_at = "", None, None
         self.save(update_fields=REACHED)
         AuditEvent.record(
@@ -163,9 +171,8 @@ class Cancellation(Claimable):
             batch=batch,
             cancellation_id=self.pk,
             is_step=True,
-            reason=self.reason,
             outcome=outcome,
-            request_id=self.request_id,
+            request_id=request_id,
         )
 
     def report_failure(self) -> None:

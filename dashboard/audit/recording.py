@@ -1,11 +1,20 @@
 """The audit as views use it: who, and from where, are the request's."""
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 
-from batches.models import AuditEvent
+from batches import clock
+from batches.models import AuditEvent, Batch, Workspace
+from batches.models.batch import COUNTS
 from dashboard.access import client_address
+from dashboard.cards import plural
+
+# Within this time a person who does the same again adds no event, so that nobody floods the audit.
+ONCE = timedelta(minutes=1)
+FORMATS = {"jsonl": "JSONL", "csv": "CSV", "ids": "custom_ids"}
 
 
 def record(request: HttpRequest, action: AuditEvent.Action, **details: Any) -> AuditEvent:
@@ -23,3 +32,46 @@ def record(request: HttpRequest, action: AuditEvent.Action, **details: Any) -> A
             **details,
         },
     )
+
+
+def did_lately(user: Any, action: AuditEvent.Action, **columns: Any) -> bool:
+    """Whether an event of the person with these columns was recorded within the last minute."""
+    lately = AuditEvent.objects.filter(at__gt=clock.now() - ONCE)
+    return lately.filter(actor_id=user.pk, action=action, **columns).exists()
+
+
+def record_download(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> None:
+    """Record that results of the batch are sent: all, or those of one `outcome`."""
+    if request.method == "HEAD":
+        return
+    # Any word may be asked for; naming each would let a person add events without end.
+    which = outcome if outcome in {"", *COUNTS} else "other"
+    what = (
+        f"{(which or 'all').capitalize()} results as {FORMATS[kind]}, "
+        f"of {batch.total:,} {plural(batch.total, 'request')}"
+    )
+    action = AuditEvent.Action.RESULTS_DOWNLOADED
+    same = {"batch_api_id": batch.api_id, "workspace_id": batch.workspace_id, "outcome": what}
+    if not did_lately(request.user, action, **same):
+        record(request, action, batch=batch, outcome=what)
+
+
+def record_export(
+    request: HttpRequest,
+    name: str,
+    *,
+    rows: int,
+    filters: Mapping[str, Any],
+    workspaces: Sequence[Workspace],
+) -> None:
+    """Record that a CSV of so many rows is sent, in the audit of each workspace it covers."""
+    if request.method == "HEAD":
+        return
+    given = ", ".join(f"{name}={value}" for name, value in filters.items())
+    what = f"{name}: {rows:,} {plural(rows, 'row')}, {f'filters: {given}' if given else 'all'}"
+    action = AuditEvent.Action.EXPORTED
+    covered: Sequence[Workspace | None] = workspaces or [None]
+    for workspace in covered:
+        same = {"workspace_id": workspace.pk if workspace else None, "outcome": what}
+        if not did_lately(request.user, action, **same):
+            record(request, action, workspace=workspace, outcome=what)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from batches.costs import cost_of, quantities
-from batches.models import Batch
+from batches.models import Batch, BatchQuerySet
 from batches.models.batch import COUNTS
 from batches.spend.figures import MISSING, Figure
 from batches.spend.summing import CLASSES
@@ -33,6 +33,7 @@ UNITS = {"web_searches": "web searches (count)"} | {
 class Sheet:
     name: str
     header: list[str]
+    count: int
     rows: Iterable[list[Any]]
 
 
@@ -59,7 +60,7 @@ def groups_sheet(tables: Tables) -> Sheet:
         ]
         for row in tables.groups
     ]
-    return Sheet("groups", header, rows)
+    return Sheet("groups", header, len(rows), rows)
 
 
 def days_sheet(tables: Tables) -> Sheet:
@@ -79,7 +80,7 @@ def days_sheet(tables: Tables) -> Sheet:
         ]
         for row in tables.days
     ]
-    return Sheet("days", header, rows)
+    return Sheet("days", header, len(rows), rows)
 
 
 def batches_sheet(asked: Spending) -> Sheet:
@@ -91,19 +92,22 @@ def batches_sheet(asked: Spending) -> Sheet:
         *(UNITS[name] for name in CLASSES),
         *("cost state", "cost (USD)", "standard cost (USD)", "saving (USD)", "prices used"),
     ]
-    return Sheet("batches", header, batch_rows(asked))
+    return Sheet("batches", header, batches_of(asked).count(), batch_rows(asked))
 
 
 def batch_rows(asked: Spending) -> Iterator[list[Any]]:
     """Oldest first. Where a model is asked for, a batch's figures are of that model alone."""
     question = asked.question
-    batches = question.batches(question.period).with_workspace()
-    if question.model is not None:
-        batches = batches.filter(used(question.model))
     usage = Prefetch("usage", question.usage(question.period).order_by("model", "pk"))
-    batches = batches.defer("raw", "note").order_by("created_at", "pk")
+    batches = batches_of(asked).with_workspace().defer("raw", "note").order_by("created_at", "pk")
     for batch in batches.prefetch_related(usage).iterator(AT_ONCE):
         yield _batch_row(batch)
+
+
+def batches_of(asked: Spending) -> BatchQuerySet:
+    question = asked.question
+    batches = question.batches(question.period)
+    return batches if question.model is None else batches.filter(used(question.model))
 
 
 def _batch_row(batch: Batch) -> list[Any]:

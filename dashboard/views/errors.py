@@ -1,6 +1,7 @@
 """Pages for what went wrong: what happened, what it means, what to do next."""
 
 import sys
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import Error, InterfaceError, InternalError, OperationalError
@@ -9,6 +10,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
+from dashboard.audit import refusals
 from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in
 
@@ -38,7 +40,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def invalid_filters(problems: Sequence[str]) -> HttpResponse:
+    """For a CSV, which would otherwise hold more than was asked for."""
+    return page(
+        400,
+        "These filters are not valid",
+        *(problem.replace(" This filter was ignored.", "") for problem in problems),
+        "No file was made. Correct the address, or download from the page again.",
+    )
+
+
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    refusals.record_refusal(request, refusals.role_needed(exception))
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
@@ -72,6 +85,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     A sign-in form leads on as if it had worked, if its browser has signed in in another tab.
     """
     if reason.startswith("Origin checking failed"):
+        refusals.record_refusal(request, refusals.OTHER_SITE)
         return page(
             403,
             "This form was sent from another address",
@@ -83,6 +97,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     match = request.resolver_match
     if match and match.view_name == "login" and request.user.is_authenticated:
         return redirect(page_after_sign_in(request))
+    refusals.record_refusal(request, refusals.EXPIRED)
     return page(
         403,
         "This page expired",

@@ -20,6 +20,7 @@ from batches.client import ApiError, BatchNotFound, TryLater
 from batches.download import BrokenOff, Row
 from batches.models import Batch, Ingestion
 from dashboard.access import allow, visible_batch_or_404
+from dashboard.audit.recording import record_download
 from dashboard.exports import Echo, cell
 from dashboard.views.errors import page
 
@@ -65,6 +66,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     is_kept = batch.results_state == Batch.ResultsState.READ and kind != "jsonl"
     if is_kept and outcome not in {"", "succeeded"}:
         rows = download.failed_rows(batch, outcome)
+        record_download(request, batch, outcome, kind)
         return attachment(
             request, batch, outcome, kind, told_when_broken(batch, encoded(rows, kind))
         )
@@ -123,6 +125,7 @@ def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> Ht
         except (ApiError, connect.CannotCall, BrokenOff) as error:
             log.warning("results not passed on", batch=batch.api_id, error=str(error))
             return unreachable(error)
+        record_download(request, batch, outcome, kind)
         wanted = chosen(batch, chain([first], blocks), outcome, kind)
         # From here on the answer holds all this, until its server closes it.
         body = Body(without_database(told_when_broken(batch, wanted)), stack.pop_all())

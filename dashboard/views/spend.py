@@ -12,6 +12,7 @@ from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
 from dashboard.access import allow, visible_workspaces
+from dashboard.audit.recording import record_export
 from dashboard.exports import csv_answer
 from dashboard.health import health_of, notices
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
@@ -71,6 +72,9 @@ def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
         case _:
             raise Http404("There is no such table.")
     name = f"spend-{sheet.name}-{asked.period.since}-to-{asked.period.until}.csv"
+    days = {"since": asked.period.since, "until": asked.period.until}
+    filters = {**asked.chosen, **days}
+    record_export(request, name, rows=sheet.count, filters=filters, workspaces=asked.asked_for)
     return csv_answer(name, sheet.header, sheet.rows)
 
 

@@ -108,7 +108,7 @@ def test_a_viewer_sees_labels_and_may_not_change_them(sign_in, row):
     assert "/batches/one/label/" not in page
     assert forged.status_code == 403
     assert Batch.objects.get().label == "eval"
-    assert not AuditEvent.objects.exists()
+    assert not AuditEvent.objects.filter(action="batch labeled").exists()
 
 
 def test_hostile_text_is_shown_as_text(operator, row):

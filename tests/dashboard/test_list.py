@@ -140,11 +140,11 @@ def test_days_are_whole_utc_days(sign_in, row, since):
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"status": "nonsense"}, "Status: there is no “nonsense” to choose."),
+        ({"status": "nonsense"}, "Status: “nonsense” is not a valid value."),
         ({"since": "2026-13-45"}, "Created since: “2026-13-45” is not a day"),
-        ({"workspace": "theirs"}, "Workspace: there is no “theirs” to choose."),
-        ({"q": "x" * 10_000}, "Search: 10,000 characters are more than the 200"),
-        ({"label": "a\0b"}, "Label: it holds a character that no text can have."),
+        ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
+        ({"q": "x" * 10_000}, "Search: text is limited to 200 characters"),
+        ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
         ({"after": "!!!"}, "That page does not exist."),
         ({"after": "YWN0aXZlfDF8OTk5OTk5OTk5fDE"}, "That page does not exist."),
         ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),

@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from batches.models import AuditEvent, BatchUsage, Workspace
+from batches.models import BatchUsage, Workspace
 from dashboard.views import errors, health
 
 
@@ -77,41 +77,6 @@ def test_nobody_without_a_role_sees_anything_but_whom_to_ask(person, workspace, 
 
     assert response.status_code == 403
     assert "Ask an admin of this Batchboard" in response.text
-
-
-def test_the_audit_shows_only_the_own_workspaces(sign_in, person, workspace, other_workspace):
-    AuditEvent.record("cancel requested", actor=person(name="ada"), workspace=workspace)
-    AuditEvent.record("cancel requested", actor=person(name="mallory"), workspace=other_workspace)
-
-    page = sign_in("lead").get("/audit/").text
-
-    assert "ada" in page
-    assert "mallory" not in page
-
-
-def test_the_audit_goes_on_page_by_page(sign_in, person, workspace, monkeypatch):
-    monkeypatch.setattr("dashboard.views.audit.PAGE_SIZE", 2)
-    events = [
-        AuditEvent.record("act", actor=person(name=f"person{n}"), workspace=workspace)
-        for n in range(3)
-    ]
-    browser = sign_in("lead")
-
-    first = browser.get("/audit/").text
-    second = browser.get("/audit/", {"after": events[1].pk}).text
-
-    assert "person2" in first
-    assert "person0" not in first
-    assert "person0" in second
-    assert "Older" not in second
-
-
-@pytest.mark.parametrize("query", [{"after": "x"}, {"after": "9" * 30}, {"q": "x" * 10_000}])
-def test_an_absurd_audit_query_is_answered_with_a_sentence(sign_in, query):
-    response = sign_in("lead").get("/audit/", query)
-
-    assert response.status_code == 200
-    assert 'role="alert"' in response.text
 
 
 def test_sign_in_says_what_this_is_and_what_was_wrong(client, db):

@@ -96,10 +96,10 @@ def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({"outcome": "succeeded"}, "Outcome: there is no “succeeded” to choose."),
-        ({"type": "<b>"}, "Error type: there is no “<b>” to choose."),
-        ({"q": "x" * 201}, "Search: 201 characters are more than the 200"),
-        ({"q": "a\0b"}, "Search: it holds a character that no text can have."),
+        ({"outcome": "succeeded"}, "Outcome: “succeeded” is not a valid value."),
+        ({"type": "<b>"}, "Error type: “<b>” is not a valid value."),
+        ({"q": "x" * 201}, "Search: text is limited to 200 characters"),
+        ({"q": "a\0b"}, "Search: it contains a character that no text can have."),
         ({"after": "99999"}, "That page does not exist."),
         ({"after": "one"}, "That page does not exist."),
         ({"after": "9" * 30}, "That page does not exist."),

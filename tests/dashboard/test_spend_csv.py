@@ -209,8 +209,9 @@ def test_batches_stream_in_so_many_queries_a_chunk(
     for _ in range(12):
         spent(workspace, FIRST, used(input=1), used(model="large", input=1))
 
-    # Session, person, workspaces, the batches, and the usage of each four.
-    with django_assert_num_queries(3 + 1 + 3):
+    # Session, person, workspaces; their count and, for each of two workspaces, a look and an event
+    # of the audit; the batches, and the usage of each four.
+    with django_assert_num_queries(3 + 1 + 2 * 2 + 1 + 3):
         lines = lead.get("/spend.csv", {"table": "batches"}).getvalue().splitlines()
 
     assert len(lines) == 13

@@ -16,7 +16,10 @@ SETTINGS = found(r'env\.(?:text|flag|words|number)\(\s*"(\w+)"', "dashboard/sett
 GUNICORN = found(r'environ\.get\("(\w+)"\)', "dashboard/gunicorn.py")
 TARGETS = found(r"^([a-z]+):", "Makefile")
 COMMANDS = [
-    path.stem for path in ROOT.glob("*/management/commands/*.py") if not path.name.startswith("_")
+    path.stem
+    for package in ("batches", "dashboard")
+    for path in (ROOT / package).glob("management/commands/*.py")
+    if not path.name.startswith("_")
 ]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
 

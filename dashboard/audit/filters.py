@@ -1,0 +1,180 @@
+"""What the audit's address asks for, and the events that answer it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Q
+from django.http import QueryDict
+from django.utils.text import capfirst
+
+from batches.models import AuditEvent, Workspace
+from batches.models.audit import AuditQuerySet
+from batches.period import end_of, start_of
+from dashboard.access import visible_batches, visible_workspaces
+from dashboard.audit.visible import known_people, visible_events
+from dashboard.listing import with_id
+from dashboard.query_form import QueryForm, day_field, text_field
+
+PAGE_SIZE = 50
+Action = AuditEvent.Action
+ACTIONS: dict[str, tuple[Action, ...]] = {
+    "Batches": (
+        Action.CANCEL_REQUESTED,
+        Action.CANCEL_REPEATED,
+        Action.CANCEL_ACCEPTED,
+        Action.CANCEL_REFUSED,
+        Action.CANCEL_OVERTAKEN,
+        Action.BATCH_ENDED,
+        Action.BATCH_GONE,
+        Action.BATCH_LABELED,
+        Action.RESULTS_REREAD,
+    ),
+    "Downloads": (Action.RESULTS_DOWNLOADED, Action.EXPORTED),
+    "Workspaces": (
+        Action.WORKSPACE_ADDED,
+        Action.WORKSPACE_CHANGED,
+        Action.WORKSPACE_LIST_ACCEPTED,
+        Action.WORKSPACE_DELETED,
+        Action.MEMBER_ADDED,
+        Action.MEMBER_REMOVED,
+    ),
+    "People": (
+        Action.PERSON_ADDED,
+        Action.PERSON_CHANGED,
+        Action.PERSON_DEACTIVATED,
+        Action.PERSON_REACTIVATED,
+        Action.LINK_MADE,
+        Action.PASSWORD_SET,
+        Action.PASSWORD_CHANGED,
+    ),
+    "Sign-in": (
+        Action.SIGNED_IN,
+        Action.SIGNED_OUT,
+        Action.SESSIONS_ENDED,
+        Action.SIGN_IN_FAILED,
+        Action.SIGN_IN_LOCKED,
+        Action.ACTION_REFUSED,
+    ),
+}
+TITLES = {
+    "batch": "Batch",
+    "person": "Person",
+    "action": "Action",
+    "workspace": "Workspace",
+    "since": "From",
+    "until": "Until",
+}
+
+
+class AuditForm(QueryForm):
+    titles: ClassVar = TITLES
+
+    # In groups, as the page's select shows them.
+    actions: ClassVar = [
+        (group, [(action.value, capfirst(action.label)) for action in of_group])
+        for group, of_group in ACTIONS.items()
+    ]
+
+    batch = text_field()
+    person = text_field()
+    action = forms.ChoiceField(choices=actions, required=False)
+    since = day_field()
+    until = day_field()
+
+
+@dataclass
+class AuditQuery:
+    """One reading of the audit's address, for one person."""
+
+    user: Any
+    workspaces: list[Workspace]
+    form: AuditForm
+    chosen: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list)
+    # The event that the page before ended with.
+    after: int | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Every value as the form's fields show it, empty where none was chosen."""
+        return {name: str(self.chosen.get(name, "")) for name in TITLES}
+
+    @property
+    def visible(self) -> AuditQuerySet:
+        return visible_events(self.user, self.workspaces)
+
+    @property
+    def steps(self) -> AuditQuerySet:
+        """Events that are shown with the cancellation they belong to, oldest first."""
+        return self.visible.filter(is_step=True).order_by("pk")
+
+    @cached_property
+    def matching(self) -> AuditQuerySet:
+        """Events that are shown by themselves and match every filter, newest first.
+
+        A request for a cancellation matches a filter by one of its steps, too.
+        """
+        events = self.visible.filter(*self._shared(), is_step=False).order_by("-pk")
+        for wanted in self._conditions():
+            of_steps = self.steps.filter(wanted).order_by().values("cancellation_id")
+            events = events.filter(wanted | Q(cancellation_id__in=of_steps))
+        return events
+
+    def _shared(self) -> Iterator[Q]:
+        """Conditions that the steps of a cancellation meet if its request does."""
+        chosen = self.chosen
+        if "workspace" in chosen:
+            [workspace] = [each for each in self.workspaces if each.slug == chosen["workspace"]]
+            yield Q(workspace_id=workspace.pk)
+        if "batch" in chosen:
+            yield self._of_batch(chosen["batch"])
+
+    def _conditions(self) -> Iterator[Q]:
+        """Conditions that any event of a cancellation may meet."""
+        chosen = self.chosen
+        if "action" in chosen:
+            yield Q(action=chosen["action"])
+        if "person" in chosen:
+            yield self._of_person(chosen["person"])
+        days = Q()
+        if "since" in chosen:
+            days &= Q(at__gte=start_of(chosen["since"]))
+        if "until" in chosen:
+            days &= Q(at__lt=end_of(chosen["until"]))
+        if days:
+            yield days
+
+    def _of_batch(self, text: str) -> Q:
+        labeled = visible_batches(self.user).filter(label__icontains=text).order_by()
+        return with_id("batch_api_id", text) | Q(batch_api_id__in=labeled.values("api_id"))
+
+    def _of_person(self, name: str) -> Q:
+        """Events by or about whoever has this name or had it, under any name of theirs."""
+        seen = self.visible.order_by()
+        people = known_people(self.user, self.workspaces)
+        ids = {
+            *people.filter(username__iexact=name).values_list("pk", flat=True),
+            *seen.filter(Q(is_actor_hidden=False), actor=name).values_list("actor_id", flat=True),
+            *seen.filter(person=name).values_list("person_id", flat=True),
+        } - {None}
+        actor = Q(actor__iexact=name) | Q(actor_id__in=ids)
+        return (actor & Q(is_actor_hidden=False)) | Q(person__iexact=name) | Q(person_id__in=ids)
+
+
+def read_audit(query: QueryDict, user: Any) -> AuditQuery:
+    """A value that is not valid is ignored and named in `problems`."""
+    workspaces = list(visible_workspaces(user))
+    form = AuditForm(query, workspaces)
+    chosen = form.chosen()
+    asked = AuditQuery(user, workspaces, form, chosen, form.sentences())
+    if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
+        asked.problems.append("From: this day comes after “until”, so no event can match.")
+    after = str(query.get("after", ""))
+    if after.isascii() and after.isdigit() and len(after) < 19:
+        asked.after = int(after)
+    elif after:
+        asked.problems.append("That page does not exist. This is the first one.")
+    return asked

@@ -1,0 +1,147 @@
+"""The audit's rows: an event, or a cancellation with its steps."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from batches.models import AuditEvent, Batch
+from batches.models.audit import AuditQuerySet
+from dashboard.access import visible_batches
+from dashboard.audit.filters import AuditQuery
+
+AT_ONCE = 500
+# An outcome of so many characters fits into its line.
+SHORT = 40
+HIDDEN_ACTOR = "another admin"
+REQUESTED = AuditEvent.Action.CANCEL_REQUESTED
+REPEATED = AuditEvent.Action.CANCEL_REPEATED
+CSV_HEADER = (
+    "at (UTC)", "actor", "actor kind", "address", "action", "person", "workspace", "batch ID",
+    "batch label", "cancellation", "reason", "outcome", "request ID",
+)  # fmt: skip
+
+
+@dataclass
+class Row:
+    """One event as the person may read it; `steps` are those of its cancellation, oldest first."""
+
+    event: AuditEvent
+    # None where the mirror no longer has the batch, or the person may not see it.
+    batch: Batch | None = None
+    steps: list["Row"] = field(default_factory=list)
+
+    @property
+    def actor(self) -> str:
+        return HIDDEN_ACTOR if self.event.is_actor_hidden else self.event.actor
+
+    @property
+    def address(self) -> str:
+        return "" if self.event.is_actor_hidden else self.event.address
+
+    @property
+    def action(self) -> str:
+        return str(self.event.action_words)
+
+    @property
+    def label(self) -> str:
+        return self.batch.label if self.batch else ""
+
+    @property
+    def has_place(self) -> bool:
+        """What it was about is in a workspace, rather than that workspace itself."""
+        event = self.event
+        return bool(event.workspace and (event.batch_api_id or event.person))
+
+    @property
+    def result(self) -> str:
+        """The last outcome of a cancellation; an event's own outcome otherwise."""
+        answers = [step for step in self.steps if step.event.action != REPEATED]
+        if answers:
+            return answers[-1].event.outcome
+        return self.event.outcome
+
+    @property
+    def is_unanswered(self) -> bool:
+        """A cancellation that the API has neither accepted nor refused.
+
+        Whoever may not see the batch may not see the answers either.
+        """
+        return self.batch is not None and self.event.action == REQUESTED and not self.result
+
+    @property
+    def has_details(self) -> bool:
+        """There is more to read than a line of the table shows."""
+        event = self.event
+        more = (self.steps, self.address, event.reason, event.request_id, event.batch_api_id)
+        return any(more) or len(event.outcome) > SHORT
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        """The row of the CSV, by CSV_HEADER; steps are rows of their own."""
+        event = self.event
+        return (
+            event.at, self.actor, event.get_actor_kind_display(), self.address, self.action,
+            event.person, event.workspace, event.batch_api_id, self.label, event.cancellation_id,
+            event.reason, event.outcome, event.request_id,
+        )  # fmt: skip
+
+
+def shown(asked: AuditQuery) -> AuditQuerySet:
+    """The events after the cursor, newest first."""
+    events = asked.matching
+    return events.filter(pk__lt=asked.after) if asked.after else events
+
+
+def page_of(asked: AuditQuery, size: int) -> tuple[list[Row], int | None]:
+    """At most `size` rows after the cursor, and the next page's cursor; None on the last."""
+    found = list(shown(asked)[: size + 1])
+    following = found[size - 1].pk if len(found) > size else None
+    return rows_of(asked, found[:size]), following
+
+
+def csv_rows(asked: AuditQuery) -> Iterator[tuple[object, ...]]:
+    """Every row after the cursor, a request followed by its steps; read in blocks."""
+    while True:
+        rows, following = page_of(asked, AT_ONCE)
+        for row in rows:
+            yield row.cells
+            yield from (step.cells for step in row.steps)
+        if following is None:
+            return
+        asked.after = following
+
+
+def count_of(asked: AuditQuery) -> int:
+    """How many rows the CSV has."""
+    events = shown(asked).order_by()
+    steps = asked.steps.filter(
+        cancellation_id__in=events.exclude(cancellation_id=None).values("cancellation_id")
+    )
+    return events.count() + steps.order_by().count()
+
+
+def rows_of(asked: AuditQuery, events: Sequence[AuditEvent]) -> list[Row]:
+    """With their steps and batches: two queries, however many there are."""
+    numbers = [event.cancellation_id for event in events if event.cancellation_id]
+    batches = _batches(asked, {event.batch_api_id for event in events if event.batch_api_id})
+
+    def row(event: AuditEvent) -> Row:
+        return Row(event, batches.get((event.workspace_id, event.batch_api_id)))
+
+    steps = defaultdict(list)
+    for step in asked.steps.filter(cancellation_id__in=numbers) if numbers else ():
+        steps[step.cancellation_id].append(row(step))
+    rows = [row(event) for event in events]
+    for each in rows:
+        if each.event.cancellation_id:
+            each.steps = steps[each.event.cancellation_id]
+    return rows
+
+
+def _batches(asked: AuditQuery, ids: set[str]) -> dict[tuple[int | None, str], Batch]:
+    """By workspace and ID."""
+    if not ids:
+        return {}
+    batches = visible_batches(asked.user).filter(api_id__in=ids).with_workspace()
+    lean = batches.defer("raw").told_apart(asked.workspaces)
+    return {(batch.workspace_id, batch.api_id): batch for batch in lean}

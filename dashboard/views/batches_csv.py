@@ -1,0 +1,50 @@
+"""The list as CSV."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from batches.costs import cost_of
+from batches.models import Batch
+from dashboard.access import allow, visible_workspaces
+from dashboard.audit.recording import record_export
+from dashboard.exports import csv_answer, usd
+from dashboard.listing import read_listing
+from dashboard.views.errors import invalid_filters
+
+
+@allow("export")
+@require_safe
+def batches_csv(request: HttpRequest) -> HttpResponseBase:
+    """The list with the page's own filters, all pages of it."""
+    listing = read_listing(request.GET, list(visible_workspaces(request.user)))
+    if listing.problems:
+        return invalid_filters(listing.problems)
+    columns = (
+        "api_id", "processing_status", "outcome", "processing", "succeeded", "errored", "canceled",
+        "expired", "created_at", "expires_at", "ended_at", "cancel_initiated_at", "archived_at",
+        "label", "owner", "note",
+    )  # fmt: skip
+    named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
+    header = ("workspace", *named, "cost state", "cost (USD)")
+    batches = listing.matching().with_workspace().order_by("-created_at", "-id")
+    record_export(
+        request,
+        "batches.csv",
+        rows=listing.matching().count(),
+        filters=listing.chosen,
+        workspaces=listing.wanted,
+    )
+    return csv_answer("batches.csv", header, batch_rows(batches, columns))
+
+
+def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    lean = batches.defer("raw").prefetch_related("usage")
+    for batch in lean.iterator(500):
+        cost = cost_of(batch)
+        values = (getattr(batch, name) for name in columns)
+        yield (batch.workspace.name, *values, cost.state, usd(cost.total))
