@@ -65,9 +65,9 @@ def role_in_words(user: Any) -> str:
 def with_roles(people: QuerySet[User]) -> QuerySet[User]:
     """With `role_rank`, so that `role_of` needs no query for each person."""
     rank = Case(*(When(group__name=role, then=number) for number, role in enumerate(ROLES)))
-    held = User.groups.through.objects.filter(user=OuterRef("pk")).annotate(rank=rank)
-    highest = held.order_by(F("rank").desc(nulls_last=True)).values("rank")[:1]
-    return people.annotate(role_rank=Subquery(highest))
+    held = User.groups.through.objects.filter(user=OuterRef("pk"))
+    ranks = held.values(rank=rank).order_by(F("rank").desc(nulls_last=True))
+    return people.annotate(role_rank=Subquery(ranks[:1]))
 
 
 def give_role(person: User, role: str) -> None:

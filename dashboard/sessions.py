@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends import db
 from django.db.models import QuerySet
@@ -30,8 +29,8 @@ class SessionStore(db.SessionStore):
     def get_model_class(cls) -> type[Session]:
         return Session
 
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session: Session = super().create_model_instance(data)
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        session: Any = super().create_model_instance(data)
         session.user_id = data.get(SESSION_KEY)
         if origin := data.get(ORIGIN):
             session.address = origin["address"]
@@ -49,13 +48,13 @@ def remember_origin(request: HttpRequest, **_: Any) -> None:
     }
 
 
-def sessions_of(person: User) -> QuerySet[Session]:
+def sessions_of(person: Any) -> QuerySet[Session]:
     """Where the person is signed in, the latest sign-in first."""
     live = Session.objects.filter(user_id=person.pk, expire_date__gt=timezone.now())
     return live.order_by("-signed_in_at")
 
 
-def end_sessions(person: User, *, keep: str | None = None) -> int:
+def end_sessions(person: Any, *, keep: str | None = None) -> int:
     """Sign the person out everywhere but in the session with the key `keep`: how many ended."""
     ended, _ = sessions_of(person).exclude(session_key=keep).delete()
     return ended
