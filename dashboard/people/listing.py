@@ -64,14 +64,16 @@ def matching(people: QuerySet[Any], chosen: dict[str, Any]) -> QuerySet[User]:
 
 
 def for_list(people: QuerySet[User], admin: Any) -> QuerySet[User]:
-    mine = visible_workspaces(admin)
+    mine = visible_workspaces(admin).values("pk")
+    # Not `visible_workspaces` itself: prefetching would look for people in its join of the admin.
+    shared = Workspace.objects.only("name").filter(pk__in=mine).order_by("name")
     elsewhere = User.workspaces.through.objects.filter(user=OuterRef("pk"))
     return (
         people.annotate(
-            is_elsewhere=Exists(elsewhere.exclude(workspace__in=mine.values("pk"))),
+            is_elsewhere=Exists(elsewhere.exclude(workspace__in=mine)),
             link_until=F("password_link__valid_until"),
         )
-        .prefetch_related(Prefetch("workspaces", mine.order_by("name"), to_attr="shared"))
+        .prefetch_related(Prefetch("workspaces", shared, to_attr="shared"))
         .order_by(Lower("username"), "pk")
     )
 

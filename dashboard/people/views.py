@@ -131,7 +131,7 @@ def about(request: HttpRequest, person: User) -> dict[str, Any]:
     link = PasswordLink.objects.filter(person=person).first()
     locked = locked_until([person.username]).get(person.username)
     link_until = link.valid_until if link else None
-    shared = visible_workspaces(request.user).filter(members=person)
+    shared = visible_workspaces(request.user).filter(pk__in=person.workspaces.values("pk"))
     return {
         "person": person,
         "stored_workspaces": [workspace.name for workspace in shared],

@@ -1,0 +1,40 @@
+"""The pages of people as an admin uses them."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from batches.models import AuditEvent
+
+
+def add(admin: Client, **fields: Any):
+    """Sends the form that adds a person: a viewer named ada, in no workspace."""
+    return admin.post(reverse("person-add"), {"username": "ada", "role": "viewer"} | fields)
+
+
+def shown(admin: Client, person: User) -> dict[str, Any]:
+    """The fields of a person's form as the page shows them, with its version."""
+    context = admin.get(reverse("person-edit", args=[person.pk])).context
+    form = context["form"]
+    fields = {name: form[name].value() for name in form.fields if name != "version"}
+    return fields | {"version": context["version"]}
+
+
+def edit(admin: Client, person: User, **changes: Any):
+    """Opens a person's page, changes some fields and saves."""
+    fields = shown(admin, person) | changes
+    return admin.post(reverse("person-edit", args=[person.pk]), fields)
+
+
+def events(*actions: str) -> list[tuple[str, str, str, str]]:
+    """Action, person, workspace and outcome of each event, oldest first."""
+    found = AuditEvent.objects.order_by("pk")
+    if actions:
+        found = found.filter(action__in=actions)
+    return list(found.values_list("action", "person", "workspace", "outcome"))
+
+
+def roles_of(person: User) -> list[str]:
+    return sorted(person.groups.values_list("name", flat=True))
