@@ -55,9 +55,10 @@ def test_the_page_with_the_link_is_kept_by_nobody(admin):
 
 
 def test_no_form_asks_an_admin_for_a_password(admin, ada):
-    pages = admin.get(reverse("person-add")).text + admin.get(
-        reverse("person-edit", args=[ada.pk])
-    ).text
+    pages = (
+        admin.get(reverse("person-add")).text
+        + admin.get(reverse("person-edit", args=[ada.pk])).text
+    )
 
     assert 'type="password"' not in pages
 
@@ -263,7 +264,7 @@ def test_signing_somebody_out_everywhere_ends_their_sessions_at_once(admin, sign
     first, second = sign_in("viewer", name="bob"), Client()
     bob = User.objects.get(username="bob")
     second.force_login(bob, backend="dashboard.roles.RoleBackend")
-    assert "in 2 browsers" in admin.get(reverse("person-edit", args=[bob.pk])).text
+    assert "from 2 browsers" in admin.get(reverse("person-edit", args=[bob.pk])).text
 
     answer = admin.post(reverse("person-sign-out", args=[bob.pk]), follow=True)
 

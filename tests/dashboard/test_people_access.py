@@ -272,9 +272,7 @@ def test_a_person_who_is_not_there_is_404(world, name, number):
 
 def test_a_change_without_a_csrf_token_is_refused(world):
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(
-        User.objects.get(username="admin-a"), backend="dashboard.roles.RoleBackend"
-    )
+    strict.force_login(User.objects.get(username="admin-a"), backend="dashboard.roles.RoleBackend")
 
     for name in ("person-link", "person-sign-out", "person-edit"):
         url = reverse(name, args=[world.people["of-a"].pk])

@@ -93,11 +93,8 @@ def test_a_link_for_the_last_admin_is_not_made(root, person):
     assert last.has_usable_password()
 
 
-@pytest.mark.databases
 @pytest.mark.parametrize("change", [{"role": "viewer"}, {"state": "deactivated"}, "link"])
-def test_two_admins_who_remove_each_other_at_once_leave_one(
-    committed, person, workspace, change
-):
+def test_two_admins_who_remove_each_other_at_once_leave_one(committed, person, workspace, change):
     people = [person("admin", workspace, name=name) for name in ("ada", "bob")]
     browsers = []
     for someone in people:
