@@ -10,8 +10,8 @@ from structlog.typing import EventDict, WrappedLogger
 PASSWORD_LINK = re.compile(r"(/account/link/)[\w=-]+/[\w-]+")
 
 
-def hide_password_links(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Leaves the tokens out of paths, wherever an event holds one."""
+def hide_password_links(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace the token in a password link's path, in whichever value of the event it stands."""
     for key, value in event.items():
         if isinstance(value, str) and "/account/link/" in value:
             event[key] = PASSWORD_LINK.sub(r"\1…", value)

@@ -32,8 +32,10 @@ class GuardedPasswordChangeForm(PasswordChangeForm):
         return password
 
     def record_guess(self) -> None:
-        """Not once the lock holds, which would let the audit be flooded."""
-        if self.request.axes_failures_since_start <= settings.AXES_FAILURE_LIMIT:
+        """Record a wrong password, but none during a lock: the audit must not be flooded."""
+        # None or beyond the limit when axes didn't let it be tried.
+        failures = self.request.axes_failures_since_start
+        if failures and failures <= settings.AXES_FAILURE_LIMIT:
             record(
                 self.request,
                 AuditEvent.Action.SIGN_IN_FAILED,

@@ -106,7 +106,7 @@ class PasswordLinkPage(auth.PasswordResetConfirmView):
         return person if person is not None and has_open_link(person) else None
 
     def form_valid(self, form: Any) -> HttpResponse:
-        token = self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN)
+        token = self.request.session[INTERNAL_RESET_SESSION_TOKEN]
         try:
             with transaction.atomic():
                 person = use_link(form.user.pk, token, form.cleaned_data["new_password1"])
@@ -114,5 +114,6 @@ class PasswordLinkPage(auth.PasswordResetConfirmView):
         except LinkNotValid:
             self.validlink = False
             return self.render_to_response(self.get_context_data())
+        del self.request.session[INTERNAL_RESET_SESSION_TOKEN]
         messages.success(self.request, "Your password is set. Sign in with it.")
         return redirect("login")

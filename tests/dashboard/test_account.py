@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils import timezone
 from batches.models import AuditEvent
 from dashboard.account.browsers import browser_in_words
 from dashboard.models import Session
+from dashboard.sessions import SessionStore, end_sessions
 from tests.dashboard.conftest import HTMX
 
 OLD, NEW = "correct horse 9", "a much longer battery"
@@ -93,30 +95,20 @@ def test_a_user_agent_runs_nothing_in_the_page(ada):
     assert "&lt;script&gt;x&lt;/script&gt;" in page.text
 
 
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+ANDROID = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko)"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15"
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15"
+
+
 @pytest.mark.parametrize(
     ("user_agent", "words"),
     [
         (FIREFOX, "Firefox on Linux"),
-        (
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-            "Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
-            "Edge on Windows",
-        ),
-        (
-            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
-            "Chrome/140.0.0.0 Mobile Safari/537.36",
-            "Chrome on Android",
-        ),
-        (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
-            "Safari on iPhone",
-        ),
-        (
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) Version/18.6 Safari/605.1.15",
-            "Safari on macOS",
-        ),
+        (f"{WINDOWS} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
+        (f"{ANDROID} Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        (f"{IPHONE} Version/18.6 Mobile/15E148 Safari/604.1", "Safari on iPhone"),
+        (f"{MAC} Version/18.6 Safari/605.1.15", "Safari on macOS"),
         ("curl/8.14.1", "curl/8.14.1"),
         ("", "Unknown browser"),
     ],
@@ -150,6 +142,18 @@ def test_signing_out_the_others_ends_them_at_their_next_request(ada, person):
     assert bob.get("/").status_code == 200
     event = AuditEvent.objects.get(action="sessions ended")
     assert (event.actor, event.person, event.outcome) == ("ada", "ada", "1 other session ended")
+
+
+def test_a_request_under_way_does_not_bring_an_ended_session_back(ada):
+    browser_of(ada)
+    under_way = SessionStore(Session.objects.get(user_id=ada.pk).session_key)
+    under_way["changed"] = "by the request"
+
+    end_sessions(ada)
+
+    with pytest.raises(UpdateError):
+        under_way.save()
+    assert not Session.objects.exists()
 
 
 def test_with_no_other_session_nothing_is_recorded(ada):

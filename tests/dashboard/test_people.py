@@ -32,7 +32,7 @@ def test_one_save_adds_a_person_with_role_and_workspaces(admin, workspace):
     assert list(ada.workspaces.all()) == [workspace]
     assert not ada.has_usable_password()
     assert ada.is_active
-    assert not (ada.is_staff or ada.is_superuser)
+    assert not ada.is_superuser
 
 
 def test_an_added_person_is_audited_with_what_they_got(admin, workspace):
@@ -69,7 +69,8 @@ def test_no_field_makes_a_superuser(admin, ada, field):
     edit(admin, ada, **{field: "1"})
 
     for person in User.objects.filter(username__in=["new", "ada"]):
-        assert not (person.is_superuser or person.is_staff)
+        assert not person.is_superuser
+        assert not person.is_staff
         assert not person.user_permissions.exists()
         assert roles_of(person) == ["viewer"]
 
