@@ -44,6 +44,8 @@ class PersonForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=shown(current))
         self.admin, self.person, self.current = admin, person, current
+        # Someone else changed the person since the form was made, and the page now says so.
+        self.is_conflict = False
         self.is_account_editable = person is None or may_manage_account(admin, person)
         workspaces: Any = self.fields["workspaces"]
         workspaces.queryset = visible_workspaces(admin)
@@ -71,6 +73,17 @@ class PersonForm(forms.Form):
         ):
             raise forms.ValidationError(f"{OUT_OF_REACH} Nothing was saved.")
         return self.cleaned_data
+
+    @property
+    def next_version(self) -> str:
+        """The version to send with the form again.
+
+        A change that was shown may be overwritten. Until then the form is of what it was made of,
+        also after a mistake in a field.
+        """
+        if self.is_bound and not self.is_conflict:
+            return str(self.data.get("version", ""))
+        return self.current.version
 
     @property
     def details(self) -> Details:

@@ -66,28 +66,24 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(visible_people(request.user), pk=pk)
     current = details_of(person, request.user)
     form = PersonForm(posted(request), admin=request.user, current=current, person=person)
-    is_conflict = False
-    if form.is_valid():
-        try:
-            person = change_person(request, pk, form.details, seen=form.cleaned_data["version"])
-        except PersonChanged:
-            is_conflict = True
-        except ChangeRefused as refusal:
-            form.add_error(refusal.field, str(refusal))
-        else:
-            messages.success(request, f"Saved {person.username}.")
-            # It may be the admin's own role that was changed.
-            admin = person if person == request.user else request.user
-            return redirect("person-list" if may(admin, "manage") else "account")
-    # A conflict that was shown may be overwritten; until then the form stays as old as it was.
-    is_new = is_conflict or not form.is_bound
-    context = {
-        "form": form,
-        "current": current,
-        "version": current.version if is_new else request.POST.get("version", ""),
-        "is_conflict": is_conflict,
-    }
-    return render(request, "people/person_form.html", context | about(request, person))
+    if form.is_valid() and (saved := save(request, pk, form)):
+        messages.success(request, f"Saved {saved.username}.")
+        # It may be the admin's own role that was changed.
+        admin = saved if saved == request.user else request.user
+        return redirect("person-list" if may(admin, "manage") else "account")
+    context = {"form": form, "current": current, **about(request, person)}
+    return render(request, "people/person_form.html", context)
+
+
+def save(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
+    """The changed person; None when it was refused, for a reason that the form then has."""
+    try:
+        return change_person(request, pk, form.details, seen=form.cleaned_data["version"])
+    except PersonChanged:
+        form.is_conflict = True
+    except ChangeRefused as refusal:
+        form.add_error(refusal.field, str(refusal))
+    return None
 
 
 @allow("manage")
@@ -137,6 +133,7 @@ def about(request: HttpRequest, person: User) -> dict[str, Any]:
         "stored_workspaces": [workspace.name for workspace in shared],
         "role": role_in_words(person),
         "state": state_of(person, link_until=link_until, locked=locked),
+        "has_link": link is not None,
         "sessions": sessions_of(person).count(),
         "is_own": person == request.user,
         "out_of_reach": OUT_OF_REACH,

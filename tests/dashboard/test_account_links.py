@@ -17,6 +17,7 @@ from batches.models import AuditEvent
 from dashboard import logs
 from dashboard.account.links import LinkNotValid, make_link, use_link
 from dashboard.models import PasswordLink, Session
+from tests.dashboard.people_pages import edit
 
 NEW = "a much longer battery"
 WRONG = "This link doesn’t work"
@@ -163,14 +164,15 @@ def test_a_new_link_ends_the_old_password_and_every_session(admin, ada):
 
     admin.post(reverse("person-link", args=[ada.pk]))
 
+    assert not Session.objects.filter(user_id=ada.pk).exists()
     assert browser.get("/").status_code == 302
     assert not signs_in("ada", "correct horse 9")
-    assert not Session.objects.filter(user_id=ada.pk).exists()
 
 
 def test_the_link_of_a_deactivated_person_does_not_work(client, link, ada):
     User.objects.filter(pk=ada.pk).update(is_active=False)
 
+    assert WRONG in client.get(link).text
     assert WRONG in set_password(client, link).text
 
 
@@ -188,16 +190,6 @@ def test_a_link_does_not_outlive_the_e_mail_address_it_was_sent_to(admin, client
 
     assert WRONG in set_password(client, link).text
     assert "needs a new link" in admin.get(reverse("person-list")).text
-
-
-def edit(admin: Client, person: User, **changes) -> None:
-    """Saves the person's form with some fields changed."""
-    url = reverse("person-edit", args=[person.pk])
-    page = admin.get(url)
-    form = page.context["form"]
-    fields = {name: form[name].value() for name in form.fields} | changes
-    answer = admin.post(url, fields | {"version": page.context["version"]})
-    assert answer.status_code == 302
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from batches.models import AuditEvent, Workspace
+from dashboard.people.changes import AccountOutOfReach, change_person
+from dashboard.people.details import details_of
 from dashboard.roles import ROLES
 from tests.dashboard.people_pages import add, edit, events, roles_of, shown
 
@@ -184,6 +186,19 @@ def test_an_account_that_leaves_the_admins_reach_meanwhile_is_not_changed(world)
 
     assert answer.status_code == 200
     assert "Nothing was saved." in answer.text
+    assert roles_of(person) == ["viewer"]
+
+
+def test_an_account_that_leaves_the_admins_reach_while_it_is_saved_is_not_changed(world, rf):
+    person, admin = world.people["of-a"], User.objects.get(username="admin-a")
+    request = rf.post("/")
+    request.user = admin
+    before = details_of(person, admin)
+    world.production.members.add(person)
+
+    with pytest.raises(AccountOutOfReach):
+        change_person(request, person.pk, before._replace(role="admin"), seen=before.version)
+
     assert roles_of(person) == ["viewer"]
 
 

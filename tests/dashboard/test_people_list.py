@@ -114,14 +114,18 @@ def test_a_name_that_is_locked_after_failed_sign_ins_says_until_when(sign_in, pe
     with time_machine.travel(NOON, tick=False):
         admin = sign_in("admin", name="grace")
         person("viewer", name="ada")
-        for _ in range(5):
-            Client().post(reverse("login"), {"username": "ada", "password": "guess"})
+        guess = {"username": "ada", "password": "guess"}
+        for _ in range(4):
+            Client().post(reverse("login"), guess)
+        not_yet = row_of(admin, "ada")
+        Client().post(reverse("login"), guess)
 
         locked = row_of(admin, "ada")
     with time_machine.travel(NOON + timedelta(minutes=16), tick=False):
         later = row_of(admin, "ada")
 
     assert "locked after failed sign-ins until Tue 24 Nov 2026, 12:15 UTC" in locked
+    assert ">active<" in not_yet
     assert ">active<" in later
 
 
