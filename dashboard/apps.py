@@ -8,5 +8,5 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Its receiver must hear of every sign-in, also of one that loads no session engine.
+        # Connects its receiver of sign-ins.
         import_module("dashboard.sessions")

@@ -6,12 +6,12 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# Whoever has such a link can set the password of its person.
+# Anyone who has such a link can set the password.
 PASSWORD_LINK = re.compile(r"(/account/link/)[\w=-]+/[\w-]+")
 
 
 def hide_password_links(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Replace the token in a password link's path, in whichever value of the event it stands."""
+    """Replace the token of a password link in every value of the event."""
     for key, value in event.items():
         if isinstance(value, str) and "/account/link/" in value:
             event[key] = PASSWORD_LINK.sub(r"\1…", value)

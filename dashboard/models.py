@@ -1,4 +1,4 @@
-"""The web site's own tables: who is signed in where, and which password links are open."""
+"""The web site's own tables: sessions and password links."""
 
 from importlib import import_module
 from typing import Any
@@ -9,12 +9,12 @@ from django.db import models
 
 
 class Session(AbstractBaseSession):
-    """One browser's session, with its owner, so that sessions can be listed and ended by person."""
+    """A browser's session. The user's ID is a column so that sessions can be listed and ended."""
 
-    # Not a foreign key: writing a session must not fail because its person was just deleted.
+    # Not a foreign key: saving a session must not fail because its user was just deleted.
     user_id = models.IntegerField(null=True, db_index=True)
     address = models.CharField(max_length=45, blank=True)
-    # The User-Agent header, as far as it fits.
+    # The User-Agent header, cut to fit.
     browser = models.CharField(max_length=200, blank=True)
     signed_in_at = models.DateTimeField(null=True)
 
@@ -24,7 +24,7 @@ class Session(AbstractBaseSession):
 
 
 class PasswordLink(models.Model):
-    """The one link by which a person may set a password. The link itself is stored nowhere."""
+    """That a person has a link for setting their password. The link itself is not stored."""
 
     person = models.OneToOneField(
         settings.AUTH_USER_MODEL,

@@ -58,12 +58,12 @@ def role_of(user: Any) -> str:
 
 
 def role_in_words(user: Any) -> str:
-    """The person's role as pages and the audit name it."""
+    """The person's role for pages: one of ROLES, "superuser" or "no role"."""
     return "superuser" if user.is_superuser else role_of(user) or "no role"
 
 
 def with_roles(people: QuerySet[User]) -> QuerySet[User]:
-    """With `role_rank`, so that `role_of` needs no query for each person."""
+    """Annotate `role_rank`, so that `role_of` needs no query for each person."""
     rank = Case(*(When(group__name=role, then=number) for number, role in enumerate(ROLES)))
     held = User.groups.through.objects.filter(user=OuterRef("pk"))
     ranks = held.values(rank=rank).order_by(F("rank").desc(nulls_last=True))
@@ -71,7 +71,7 @@ def with_roles(people: QuerySet[User]) -> QuerySet[User]:
 
 
 def give_role(person: User, role: str) -> None:
-    """Give the person one of ROLES, or none for "". Groups that are no roles stay."""
+    """Replace the person's roles by one of ROLES, or by none for "". Other groups stay."""
     person.groups.remove(*Group.objects.filter(name__in=ROLES))
     if role:
         person.groups.add(Group.objects.get(name=role))

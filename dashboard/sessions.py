@@ -1,4 +1,4 @@
-"""Sessions that know whose they are: Django's own in the database, with more columns.
+"""Django's database sessions, with columns for the user, the address and the browser.
 
 See "Extending database-backed session engines" in Django's documentation.
 """
@@ -17,13 +17,13 @@ from django.utils import timezone
 from dashboard.access import client_address
 from dashboard.models import Session
 
-# In the session's data: from where and when its person signed in.
+# The key in the session's data for where and when its user signed in.
 ORIGIN = "origin"
 LONGEST_BROWSER = 200
 
 
 class SessionStore(db.SessionStore):
-    """Fills the columns from the session's data, which a rotation of the key keeps."""
+    """Fills the columns from the session's data, which is kept when the key is rotated."""
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -49,12 +49,12 @@ def remember_origin(request: HttpRequest, **_: Any) -> None:
 
 
 def sessions_of(person: Any) -> QuerySet[Session]:
-    """Where the person is signed in, the latest sign-in first."""
+    """The person's sessions that have not expired, the latest sign-in first."""
     live = Session.objects.filter(user_id=person.pk, expire_date__gt=timezone.now())
     return live.order_by("-signed_in_at")
 
 
 def end_sessions(person: Any, *, keep: str | None = None) -> int:
-    """Sign the person out everywhere but in the session with the key `keep`: how many ended."""
+    """End the person's sessions but that with the key `keep`, and return how many ended."""
     ended, _ = sessions_of(person).exclude(session_key=keep).delete()
     return ended

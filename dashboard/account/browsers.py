@@ -1,6 +1,6 @@
-"""Which browser a User-Agent header stands for, in words."""
+"""User-Agent headers in words."""
 
-# In this order, as browsers also name those that they resemble.
+# The first match counts: browsers also name the browsers that they are compatible with.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -22,7 +22,7 @@ SYSTEMS = {
 
 
 def browser_in_words(user_agent: str) -> str:
-    """Such as "Firefox on Linux"; the header itself for a program that is none of these."""
+    """Such as "Firefox on Linux", or the header itself for another program."""
     browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
     if not browser:

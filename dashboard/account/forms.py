@@ -1,4 +1,4 @@
-"""The form by which a signed-in person changes their password."""
+"""The form with which a signed-in person changes their password."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Password links: by one of them a person sets a password, once, within a day."""
+"""Password links: each lets one person set their password, once, within a day."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,14 +19,14 @@ from dashboard.sessions import end_sessions
 
 
 class LinkNotValid(Exception):
-    """The link was used, replaced or withdrawn, or its time is over."""
+    """The link was used or replaced, or it has expired."""
 
 
 def make_link(person: User) -> tuple[str, PasswordLink]:
-    """Make the path of a link by which the person sets a password.
+    """Make a link for setting the password, and return its path.
 
-    The current password, older links and all sessions stop working: tokens and sessions are bound
-    to the stored hash, which is replaced.
+    The current password, older links and all sessions stop working: tokens and sessions depend on
+    the stored hash, which is replaced.
     """
     person.set_unusable_password()
     person.save(update_fields=["password"])
@@ -46,21 +46,21 @@ def drop_link(person: User) -> None:
 
 
 def has_open_link(person: User) -> bool:
-    """Whether a link of the person's can be used now; its token is still to be checked."""
+    """Whether the person has a link that has not expired. Doesn't check the link's token."""
     open_links = PasswordLink.objects.filter(person=person, valid_until__gt=timezone.now())
     return person.is_active and open_links.exists()
 
 
 @sensitive_variables("password")
 def use_link(person_id: int, token: str, password: str) -> User:
-    """Set the person's password, which uses the link up. Raises LinkNotValid.
+    """Set the person's password, which uses up the link. Raises LinkNotValid.
 
-    Failed sign-ins of the past no longer count.
+    Also resets the person's failed sign-ins.
     """
-    # Hashing takes long: not while this transaction keeps others from writing.
+    # Hashing is slow, so it is done before the transaction, which keeps others from writing.
     hashed = make_password(password)
     with transaction.atomic():
-        # Of two that use the link at once, the second finds it used.
+        # The lock makes a second, simultaneous use wait, and then find the link used.
         person = User.objects.select_for_update().get(pk=person_id)
         if not has_open_link(person) or not default_token_generator.check_token(person, token):
             raise LinkNotValid

@@ -50,7 +50,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def what_the_role_allows(user: Any) -> list[str]:
-    """The sentences of the person's role and of those below it."""
+    """What the person's role and each role below it allow, in words."""
     role = role_of(user)
     return [MAY[name] for name in ROLES[: ROLES.index(role) + 1]] if role else [NO_ROLE_MAY]
 
@@ -94,9 +94,9 @@ class PasswordChange(auth.PasswordChangeView):
 
 
 class PasswordLinkPage(auth.PasswordResetConfirmView):
-    """Sets a password by a link. Opening the link, as chats do for a preview, doesn't use it up.
+    """Sets a password with a link. Opening the link, as chat programs do, doesn't use it up.
 
-    Django's view keeps the token in the session and redirects, so that no Referer holds it.
+    Django's view moves the token to the session and redirects, so that no Referer contains it.
     """
 
     template_name = "account/password_link.html"

@@ -1,4 +1,4 @@
-"""Changes of people, each whole or not at all, with its events in the audit."""
+"""Changes to people. Each is one transaction, together with its audit events."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ Action = AuditEvent.Action
 
 
 class ChangeRefused(Exception):
-    """The change was not made. `str(error)` is fit to show a person; `field` is what is wrong."""
+    """The change was not made. `str(error)` is for people; `field` is the field at fault."""
 
     field: str | None = None
 
@@ -52,10 +52,11 @@ class PersonChanged(ChangeRefused):
 
 @contextmanager
 def one_change_at_a_time() -> Iterator[None]:
-    """A transaction that waits for the one before it, so that two can't undo each other's rules.
+    """A transaction that starts after every other one of its kind has ended.
 
-    On PostgreSQL by the lock on a row; SQLite's transactions that write wait in any case. Raises
-    NoAdminLeft, with everything undone.
+    Two changes at once could otherwise each remove the other admin, or add the same name. On
+    PostgreSQL a row lock makes the second wait; SQLite runs one writing transaction at a time.
+    Raises NoAdminLeft, and rolls back, when nobody could manage people afterwards.
     """
     with transaction.atomic():
         Group.objects.select_for_update().get(name="admin")
@@ -112,7 +113,7 @@ def change_account(request: HttpRequest, person: User, before: Details, after: D
     if before.role != after.role:
         give_role(person, after.role)
     if not after.is_active or before.email != after.email:
-        # A link is for one address; and it must not work again after a reactivation.
+        # The token depends on the e-mail address, and must not work again after a reactivation.
         drop_link(person)
     if changed := differences(before, after):
         record(request, Action.PERSON_CHANGED, person=person, outcome=changed)
@@ -130,7 +131,7 @@ def change_state(request: HttpRequest, person: User) -> None:
 
 
 def change_memberships(request: HttpRequest, person: User, before: Details, after: Details) -> None:
-    """Only the difference, so that memberships that the admin can't see stay as they are."""
+    """Apply the difference only: memberships that the admin can't see stay as they are."""
     for workspace in visible(request, after.workspaces - before.workspaces):
         person.workspaces.add(workspace)
         record(request, Action.MEMBER_ADDED, person=person, workspace=workspace)
@@ -144,12 +145,12 @@ def visible(request: HttpRequest, numbers: Iterable[int]) -> Iterable[Workspace]
 
 
 def refuse_taken(username: str, person: User | None = None) -> None:
-    """Raises NameTaken for another person's name, also in other capitals."""
+    """Raises NameTaken when another person has the name, ignoring case."""
     others = User.objects.exclude(pk=person.pk) if person else User.objects.all()
     names = others.values_list("username", flat=True)
-    # In Python, as databases disagree about capitals outside ASCII.
+    # In Python, because databases differ in how they fold case outside ASCII.
     if any(same(name) == same(username) for name in names.iterator()):
-        raise NameTaken("This username is taken. Names that differ only in capitals are the same.")
+        raise NameTaken("This username is taken. Upper and lower case make no difference.")
 
 
 def same(name: str) -> str:
@@ -175,7 +176,7 @@ def new_link(request: HttpRequest, person: User) -> tuple[str, PasswordLink]:
 
 
 def sign_out_everywhere(request: HttpRequest, person: User) -> int:
-    """End all of the person's sessions: how many there were."""
+    """End all of the person's sessions, and return how many there were."""
     with transaction.atomic():
         ended = end_sessions(person)
         outcome = sessions_in_words(ended)

@@ -1,4 +1,4 @@
-"""What the form of a person edits, and how a change of it is said."""
+"""What an admin edits of a person, and its changes in words."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ OUT_OF_REACH = (
 
 
 class Details(NamedTuple):
-    """A person as an admin edits them: `workspaces` are numbers, of those the admin may see."""
+    """What an admin edits of a person. `workspaces` holds IDs, of workspaces the admin may see."""
 
     username: str = ""
     email: str = ""
@@ -30,13 +30,13 @@ class Details(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Differs once someone else has changed what the form shows."""
+        """A hash that changes with anything that the form shows."""
         shown = repr((*self.account, sorted(self.workspaces)))
         return hashlib.sha256(shown.encode()).hexdigest()
 
 
 def details_of(person: User, admin: Any) -> Details:
-    """The person's details as they are stored now, as far as the admin may see them."""
+    """The person's stored details, without workspaces that the admin may not see."""
     shared = visible_workspaces(admin).filter(pk__in=person.workspaces.values("pk"))
     return Details(
         username=person.username,

@@ -19,7 +19,7 @@ STATE_CHOICES = [
     ("active", "can sign in"),
     ("deactivated", "can't sign in and is signed out everywhere; nothing is deleted"),
 ]
-# What the form leaves out for a person whose account the admin can't manage.
+# The fields that are left out when the admin can't manage the person's account.
 ACCOUNT_FIELDS = ("username", "email", "role", "state")
 
 
@@ -33,10 +33,10 @@ class PersonForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         error_messages={
-            "invalid_choice": "A workspace of this form is gone, or is no longer yours. Reload it."
+            "invalid_choice": "A workspace was deleted or is no longer yours. Reload the page."
         },
     )
-    # Which details the form was made of.
+    # Of the details that the form was filled with.
     version = forms.CharField(required=False)
 
     def __init__(
@@ -44,7 +44,7 @@ class PersonForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=shown(current))
         self.admin, self.person, self.current = admin, person, current
-        # Someone else changed the person since the form was made, and the page now says so.
+        # Whether someone else changed the person after the form was shown.
         self.is_conflict = False
         self.is_account_editable = person is None or may_manage_account(admin, person)
         workspaces: Any = self.fields["workspaces"]
@@ -76,10 +76,10 @@ class PersonForm(forms.Form):
 
     @property
     def next_version(self) -> str:
-        """The version to send with the form again.
+        """The version for the page's form.
 
-        A change that was shown may be overwritten. Until then the form is of what it was made of,
-        also after a mistake in a field.
+        After a conflict, saving again overwrites the other change, which the page has shown. After
+        any other error the version stays that of the first page, so that no conflict is missed.
         """
         if self.is_bound and not self.is_conflict:
             return str(self.data.get("version", ""))
@@ -87,7 +87,7 @@ class PersonForm(forms.Form):
 
     @property
     def details(self) -> Details:
-        """What was asked for; what the form doesn't have stays as it is. Only of a valid form."""
+        """The details to save, of a valid form. What it has no field for keeps its value."""
         given = {**shown(self.current), **self.cleaned_data}
         return Details(
             username=given["username"],

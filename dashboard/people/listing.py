@@ -1,4 +1,4 @@
-"""The list of people: filtered, in pages, in a number of queries that does not grow with them."""
+"""The list of people: filters, pages, and a constant number of queries."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ class PeopleFilter(forms.Form):
     page = forms.IntegerField(required=False, min_value=1)
 
     def chosen(self) -> dict[str, Any]:
-        """The values that hold; one that doesn't is ignored and has an error."""
+        """The valid values; an invalid one is empty and has an error."""
         self.is_valid()
         return {name: self.cleaned_data.get(name) or "" for name in self.fields}
 
@@ -41,7 +41,7 @@ class Row:
 
 
 def list_people(admin: Any, query: QueryDict) -> tuple[list[Row], Page[User], PeopleFilter]:
-    """A page of those whom the admin may know of, by name."""
+    """One page of the people whom the admin may see, sorted by name."""
     form = PeopleFilter(query)
     chosen = form.chosen()
     people = matching(with_roles(visible_people(admin)), chosen)
@@ -65,7 +65,7 @@ def matching(people: QuerySet[Any], chosen: dict[str, Any]) -> QuerySet[User]:
 
 def for_list(people: QuerySet[User], admin: Any) -> QuerySet[User]:
     mine = visible_workspaces(admin).values("pk")
-    # Not `visible_workspaces` itself: prefetching would look for people in its join of the admin.
+    # Not `visible_workspaces` itself: prefetching would reuse its join with the admin's row.
     shared = Workspace.objects.only("name").filter(pk__in=mine).order_by("name")
     elsewhere = User.workspaces.through.objects.filter(user=OuterRef("pk"))
     return (

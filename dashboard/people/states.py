@@ -16,14 +16,14 @@ from dashboard.account.links import to_the_minute
 
 @dataclass(frozen=True)
 class State:
-    """`kind` decides the look: active, waiting, locked or out."""
+    """`kind` selects the style: active, waiting, locked or out."""
 
     kind: str
     words: str
 
 
 def state_of(person: User, *, link_until: datetime | None, locked: datetime | None) -> State:
-    """`link_until` is the end of the person's password link, `locked` that of a sign-in lock."""
+    """`link_until` and `locked` are when the person's password link and sign-in lock end."""
     if not person.is_active:
         return State("out", "deactivated")
     if not person.has_usable_password():
@@ -44,7 +44,7 @@ def waiting(person: User, link_until: datetime | None) -> State:
 
 
 def locked_until(usernames: Iterable[str]) -> dict[str, datetime]:
-    """When the lock ends, for each of the names that is locked now at some address."""
+    """When the lock ends, for each name that is locked now. A lock is for one address."""
     lasting = get_cool_off()
     recent = AccessAttempt.objects.filter(
         username__in=list(usernames), attempt_time__gte=timezone.now() - lasting

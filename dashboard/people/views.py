@@ -1,4 +1,4 @@
-"""People: who they are, what they may do, and the links by which they set a password."""
+"""The pages that list, add and edit people, and make password links."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def save(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
-    """The changed person; None when it was refused, for a reason that the form then has."""
+    """The changed person; None when the change was refused, with the reason added to the form."""
     try:
         return change_person(request, pk, form.details, seen=form.cleaned_data["version"])
     except PersonChanged:
@@ -90,7 +90,7 @@ def save(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
 @require_POST
 @never_cache
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Makes a new link in place of the person's password, and shows it."""
+    """Replaces the person's password with a new link, and shows the link."""
     person = manageable_person(request, pk)
     if person == request.user:
         raise PermissionDenied
@@ -141,7 +141,7 @@ def about(request: HttpRequest, person: User) -> dict[str, Any]:
 
 
 def link_page(request: HttpRequest, person: User, path: str, link: PasswordLink) -> HttpResponse:
-    """Shows the link in the answer to the POST itself: for a redirect it would have to be kept."""
+    """Shows the link in the response to the POST: a redirect would mean storing it."""
     context = {
         "person": person,
         "url": request.build_absolute_uri(path),

@@ -1,4 +1,4 @@
-"""Adding a person and coming in by the link, as both of them see it."""
+"""Adding a person and signing in with the link, as the admin and the person see it."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -41,7 +41,7 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def test_a_person_is_added_by_keyboard_and_signs_in_by_the_copied_link(
+def test_a_person_is_added_by_keyboard_and_signs_in_with_the_copied_link(
     admin, context, elsewhere, live_server, workspace
 ):
     context.grant_permissions(["clipboard-read", "clipboard-write"])

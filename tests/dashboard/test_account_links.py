@@ -124,7 +124,7 @@ def test_a_chats_preview_does_not_use_the_link_up(client, link, method):
 
 def test_a_link_works_for_a_day(client, admin, ada):
     with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC), tick=False):
-        # Their sessions last for half a day: sign in anew, as of then.
+        # A session of today would not be valid at that time.
         admin.force_login(User.objects.get(username="grace"))
         page = admin.post(reverse("person-link", args=[ada.pk])).text
     link = link_in(page)

@@ -89,7 +89,7 @@ def test_no_field_makes_a_superuser(admin, ada, field):
         ({"email": f"{'x' * 250}@example.com"}, "at most 254 characters"),
         ({"role": "superuser"}, "Select a valid choice."),
         ({"role": ""}, "This field is required."),
-        ({"workspaces": ["999"]}, "A workspace of this form is gone"),
+        ({"workspaces": ["999"]}, "A workspace was deleted or is no longer yours."),
         ({"workspaces": ["x"]}, "not a valid value"),
     ],
 )
@@ -261,7 +261,7 @@ def test_a_deactivated_person_gets_no_link(admin, ada):
     assert ada.has_usable_password()
 
 
-def test_signing_somebody_out_everywhere_ends_their_sessions_at_once(admin, sign_in):
+def test_signing_a_person_out_everywhere_ends_their_sessions_at_once(admin, sign_in):
     first, second = sign_in("viewer", name="bob"), Client()
     bob = User.objects.get(username="bob")
     second.force_login(bob, backend="dashboard.roles.RoleBackend")

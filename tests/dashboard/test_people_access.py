@@ -165,14 +165,14 @@ def test_who_is_added_to_a_workspace_keeps_the_others(world):
 
 @pytest.mark.parametrize("form", ["add", "edit"])
 def test_nobody_is_made_a_member_of_a_workspace_the_admin_is_not_in(world, form):
-    theirs = [world.production.pk]
+    foreign = [world.production.pk]
 
     if form == "add":
-        answer = add(world.a, username="new", workspaces=theirs)
+        answer = add(world.a, username="new", workspaces=foreign)
     else:
-        answer = edit(world.a, world.people["of-a"], workspaces=theirs)
+        answer = edit(world.a, world.people["of-a"], workspaces=foreign)
 
-    assert "A workspace of this form is gone" in answer.text
+    assert "A workspace was deleted or is no longer yours." in answer.text
     assert not world.production.members.filter(username__in=["new", "of-a"]).exists()
     assert not events()
 

@@ -34,7 +34,7 @@ def names(browser: Client, **query) -> list[str]:
     return [row.person.username for row in rows]
 
 
-def test_a_row_says_who_somebody_is(admin, person, workspace):
+def test_a_row_says_who_a_person_is(admin, person, workspace):
     ada = person("operator", workspace, name="ada")
     User.objects.filter(pk=ada.pk).update(email="ada@example.com")
 
@@ -51,7 +51,7 @@ def test_people_are_sorted_by_name_whatever_the_capitals(admin, person):
     assert names(admin) == ["Ada", "Bea", "bob", "cleo", "grace"]
 
 
-def test_somebody_in_two_shared_workspaces_has_one_row(admin, person, workspace, other_workspace):
+def test_a_person_in_two_shared_workspaces_has_one_row(admin, person, workspace, other_workspace):
     other_workspace.members.add(User.objects.get(username="grace"))
     person("viewer", workspace, other_workspace, name="ada")
 
@@ -98,7 +98,7 @@ def test_a_superuser_is_listed_as_one_to_superusers(db, person):
         ({"is_active": False, "password": "!"}, timedelta(hours=3), "deactivated"),
     ],
 )
-def test_the_state_says_whether_somebody_can_sign_in(person, sign_in, columns, link, state):
+def test_the_state_says_whether_a_person_can_sign_in(person, sign_in, columns, link, state):
     with time_machine.travel(NOON, tick=False):
         admin, ada = sign_in("admin", name="grace"), person("viewer", name="ada")
         User.objects.filter(pk=ada.pk).update(**columns)
@@ -161,7 +161,7 @@ def test_filters_find_people_by_text_and_role(admin, person, query, found):
 def test_an_empty_result_offers_a_way_back(admin):
     page = admin.get(reverse("person-list"), {"q": "nobody-like-it"}).text
 
-    assert "No one matches" in page
+    assert "Nobody matches" in page
     assert "Show everyone" in page
 
 
