@@ -150,3 +150,19 @@ def test_a_short_page_does_not_scroll(admin, elsewhere, live_server, path, compl
 
     assert page.evaluate("document.documentElement.scrollHeight") == 900
     complaints[:] = [text for text in complaints if "404" not in text]
+
+
+def test_the_header_fits_every_page_of_an_admin_with_a_long_name(
+    page, context, person, workspace, sign_in, live_server
+):
+    sign_in(context, person("admin", workspace, name="averyveryverylongname" * 6))
+    page.goto(f"{live_server.url}/account/")
+    heights = {}
+
+    for width in (320, 360, 639, 640, 768, 831, 832, 1024):
+        page.set_viewport_size({"width": width, "height": 700})
+        heights[width] = page.locator(".top").bounding_box()["height"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+
+    # Two lines at most.
+    assert max(heights.values()) < 90
