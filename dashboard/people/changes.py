@@ -132,15 +132,15 @@ def change_state(request: HttpRequest, person: User) -> None:
 
 def change_memberships(request: HttpRequest, person: User, before: Details, after: Details) -> None:
     """Apply the difference only: memberships that the admin can't see stay as they are."""
-    for workspace in visible(request, after.workspaces - before.workspaces):
+    for workspace in my_workspaces(request, after.workspaces - before.workspaces):
         person.workspaces.add(workspace)
         record(request, Action.MEMBER_ADDED, person=person, workspace=workspace)
-    for workspace in visible(request, before.workspaces - after.workspaces):
+    for workspace in my_workspaces(request, before.workspaces - after.workspaces):
         person.workspaces.remove(workspace)
         record(request, Action.MEMBER_REMOVED, person=person, workspace=workspace)
 
 
-def visible(request: HttpRequest, numbers: Iterable[int]) -> Iterable[Workspace]:
+def my_workspaces(request: HttpRequest, numbers: Iterable[int]) -> Iterable[Workspace]:
     return list(visible_workspaces(request.user).filter(pk__in=numbers))
 
 
@@ -149,11 +149,11 @@ def refuse_taken(username: str, person: User | None = None) -> None:
     others = User.objects.exclude(pk=person.pk) if person else User.objects.all()
     names = others.values_list("username", flat=True)
     # In Python, because databases differ in how they fold case outside ASCII.
-    if any(same(name) == same(username) for name in names.iterator()):
+    if any(folded(name) == folded(username) for name in names.iterator()):
         raise NameTaken("This username is taken. Upper and lower case make no difference.")
 
 
-def same(name: str) -> str:
+def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 

@@ -12,7 +12,7 @@ from django.http import QueryDict
 
 from batches.models import Workspace
 from dashboard.access import visible_people, visible_workspaces
-from dashboard.people.states import State, locked_until, state_of
+from dashboard.people.states import SignInState, locked_until, state_of
 from dashboard.roles import ROLES, role_in_words, with_roles
 
 PAGE_SIZE = 100
@@ -33,14 +33,14 @@ class PeopleFilter(forms.Form):
 
 
 @dataclass(frozen=True)
-class Row:
+class PersonRow:
     person: User
     role: str
     workspaces: list[Workspace]
-    state: State
+    state: SignInState
 
 
-def list_people(admin: Any, query: QueryDict) -> tuple[list[Row], Page[User], PeopleFilter]:
+def list_people(admin: Any, query: QueryDict) -> tuple[list[PersonRow], Page[User], PeopleFilter]:
     """One page of the people whom the admin may see, sorted by name."""
     form = PeopleFilter(query)
     chosen = form.chosen()
@@ -78,6 +78,6 @@ def for_list(people: QuerySet[User], admin: Any) -> QuerySet[User]:
     )
 
 
-def row_of(person: Any, locks: dict[str, Any]) -> Row:
+def row_of(person: Any, locks: dict[str, Any]) -> PersonRow:
     state = state_of(person, link_until=person.link_until, locked=locks.get(person.username))
-    return Row(person, role_in_words(person), person.shared, state)
+    return PersonRow(person, role_in_words(person), person.shared, state)

@@ -15,32 +15,32 @@ from dashboard.account.links import to_the_minute
 
 
 @dataclass(frozen=True)
-class State:
+class SignInState:
     """`kind` selects the style: active, waiting, locked or out."""
 
     kind: str
     words: str
 
 
-def state_of(person: User, *, link_until: datetime | None, locked: datetime | None) -> State:
+def state_of(person: User, *, link_until: datetime | None, locked: datetime | None) -> SignInState:
     """`link_until` and `locked` are when the person's password link and sign-in lock end."""
     if not person.is_active:
-        return State("out", "deactivated")
+        return SignInState("out", "deactivated")
     if not person.has_usable_password():
         return waiting(person, link_until)
     if locked:
-        return State("locked", f"locked after failed sign-ins until {to_the_minute(locked)}")
-    return State("active", "active")
+        return SignInState("locked", f"locked after failed sign-ins until {to_the_minute(locked)}")
+    return SignInState("active", "active")
 
 
-def waiting(person: User, link_until: datetime | None) -> State:
+def waiting(person: User, link_until: datetime | None) -> SignInState:
     """The state of a person who has to set a password."""
     why = "password reset" if person.last_login else "invited"
     if link_until is None:
-        return State("waiting", f"{why}: needs a new link")
+        return SignInState("waiting", f"{why}: needs a new link")
     if link_until <= timezone.now():
-        return State("waiting", f"{why}: link expired")
-    return State("waiting", f"{why}: link valid until {to_the_minute(link_until)}")
+        return SignInState("waiting", f"{why}: link expired")
+    return SignInState("waiting", f"{why}: link valid until {to_the_minute(link_until)}")
 
 
 def locked_until(usernames: Iterable[str]) -> dict[str, datetime]:

@@ -170,6 +170,22 @@ def test_everything_about_a_person_is_edited_in_one_save(
     ]
 
 
+def test_the_page_of_a_person_takes_a_fixed_number_of_queries(
+    admin, ada, workspace, django_assert_num_queries
+):
+    url = reverse("person-edit", args=[ada.pk])
+    # Session and admin; person, role, memberships, those elsewhere, link, lock, workspaces by name,
+    # sessions; and the workspaces to choose from.
+    with django_assert_num_queries(11):
+        admin.get(url)
+    for number in range(20):
+        more = Workspace.objects.create(name=f"more {number}", slug=f"more-{number}")
+        more.members.add(ada, User.objects.get(username="grace"))
+
+    with django_assert_num_queries(11):
+        admin.get(url)
+
+
 def test_saving_without_a_change_records_nothing(admin, ada):
     edit(admin, ada)
 

@@ -266,6 +266,19 @@ def test_only_admins_manage_people(sign_in, person, role, method):
     assert AuditEvent.objects.exclude(action="action refused").count() == before
 
 
+def test_a_refusal_says_what_the_roles_may_do(sign_in):
+    page = sign_in("viewer").get(reverse("person-list")).text
+
+    assert "operator also cancels and labels" in page
+    assert "admin also manages workspaces and people" in page
+
+
+def test_without_a_role_one_is_told_where_to_get_one(sign_in):
+    page = sign_in("", name="new").get("/").text
+
+    assert "give you a role and your workspaces on the People page" in page
+
+
 @pytest.mark.parametrize("name", ["person-link", "person-sign-out"])
 def test_following_a_link_changes_nobody(world, name):
     person = world.people["of-a"]
