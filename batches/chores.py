@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib import import_module
 
-from django.core.management import call_command
+from django.conf import settings
 
 from batches import clock, results
 from batches.models import Chore, WorkerProcess
@@ -15,7 +16,7 @@ KEPT = timedelta(days=7)
 
 def delete_old() -> None:
     """Delete expired sessions, and workers that ended long ago."""
-    call_command("clearsessions")
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     WorkerProcess.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -77,11 +77,12 @@ def visible_people(user: Any) -> QuerySet[User]:
     """
     if user.is_superuser:
         return User.objects.all()
-    mine = User.workspaces.through.objects.filter(
-        workspace__in=visible_workspaces(user).values("pk")
-    )
+    memberships = User.workspaces.through.objects
+    mine = memberships.filter(workspace__in=visible_workspaces(user).values("pk"))
     shares = Q(pk__in=mine.values("user"))
-    return User.objects.filter(shares | Q(workspaces=None) | Q(pk=user.pk), is_superuser=False)
+    # Not by a join, which would list a person once for each workspace.
+    in_none = ~Exists(memberships.filter(user=OuterRef("pk")))
+    return User.objects.filter(shares | in_none | Q(pk=user.pk), is_superuser=False)
 
 
 def may_manage_account(user: Any, person: User) -> bool:

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core import checks
 
@@ -10,3 +12,5 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(proxies_are_counted, checks.Tags.security)
+        # Connects its receiver of sign-ins.
+        import_module("dashboard.sessions")

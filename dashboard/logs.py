@@ -1,9 +1,22 @@
 """What the processes log: a line for each event, with the request's ID and the person."""
 
+import re
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+# Anyone who has such a link can set the password.
+PASSWORD_LINK = re.compile(r"(/account/link/)[\w=-]+/[\w-]+")
+
+
+def hide_password_links(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace the token of a password link in every value of the event."""
+    for key, value in event.items():
+        if isinstance(value, str) and "/account/link/" in value:
+            event[key] = PASSWORD_LINK.sub(r"\1…", value)
+    return event
+
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -13,6 +26,7 @@ SHARED: list[Any] = [
     structlog.processors.StackInfoRenderer(),
     # For records of logging, too: Django's are what a 500 leaves behind.
     structlog.processors.format_exc_info,
+    hide_password_links,
 ]
 in_pairs = structlog.processors.KeyValueRenderer(
     key_order=["timestamp", "level", "event"], drop_missing=True

@@ -6,9 +6,17 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 
 # In order: each may do what those before it may.
-ROLES = ("viewer", "operator", "lead", "admin")
+MAY = {
+    "viewer": "sees batches",
+    "operator": "also cancels and labels",
+    "lead": "also sees spend and the audit trail, and exports",
+    "admin": "also manages workspaces and people",
+}
+ROLES = tuple(MAY)
+NO_ROLE_MAY = "can't see anything"
 
 
 class RoleBackend(ModelBackend):
@@ -47,3 +55,25 @@ def role_of(user: Any) -> str:
         held = set(user.groups.filter(name__in=ROLES).values_list("name", flat=True))
         user.role_rank = max((ROLES.index(role) for role in held), default=None)
     return "" if user.role_rank is None else ROLES[user.role_rank]
+
+
+def role_in_words(user: Any) -> str:
+    """The person's role for pages: one of ROLES, "superuser" or "no role"."""
+    return "superuser" if user.is_superuser else role_of(user) or "no role"
+
+
+def with_roles(people: QuerySet[User]) -> QuerySet[User]:
+    """Annotate `role_rank`, so that `role_of` needs no query for each person."""
+    rank = Case(*(When(group__name=role, then=number) for number, role in enumerate(ROLES)))
+    held = User.groups.through.objects.filter(user=OuterRef("pk"))
+    ranks = held.values(rank=rank).order_by(F("rank").desc(nulls_last=True))
+    return people.annotate(role_rank=Subquery(ranks[:1]))
+
+
+def give_role(person: User, role: str) -> None:
+    """Replace the person's roles by one of ROLES, or by none for "". Other groups stay."""
+    person.groups.remove(*Group.objects.filter(name__in=ROLES))
+    if role:
+        person.groups.add(Group.objects.get(name=role))
+    if hasattr(person, "role_rank"):
+        del person.role_rank

@@ -89,7 +89,6 @@ BATCHBOARD_METRICS_TOKEN = env.text("BATCHBOARD_METRICS_TOKEN")
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -159,6 +158,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Seconds that a password link works.
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch-list"
 LOGOUT_REDIRECT_URL = "login"
@@ -185,6 +186,7 @@ BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most
 
 # Cookies and headers. Plain HTTP is for this machine alone; a public host means HTTPS.
 HTTPS = env.flag("BATCHBOARD_HTTPS", default=not all(map(is_loopback, ALLOWED_HOSTS)))
+SESSION_ENGINE = "dashboard.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-batchboard" if HTTPS else "batchboard"

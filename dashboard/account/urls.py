@@ -1,19 +1,19 @@
-"""Placeholders of the addresses, until the pages are built."""
-
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from dashboard.access import allow, allow_anyone
-
-
-@allow("account")
-def stub(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse(status=501)
-
+from dashboard.account import views
 
 urlpatterns = [
-    path("", stub, name="account"),
-    path("password/", stub, name="password-change"),
-    path("sign-out-others/", stub, name="sign-out-others"),
-    path("link/<uidb64>/<token>/", stub, name="password-link"),
+    path("", views.account, name="account"),
+    path(
+        "password/",
+        allow("account")(views.PasswordChange.as_view()),
+        name="password-change",
+    ),
+    path("sign-out-others/", views.sign_out_others, name="sign-out-others"),
+    path(
+        "link/<uidb64>/<token>/",
+        allow_anyone(views.PasswordLinkPage.as_view()),
+        name="password-link",
+    ),
 ]

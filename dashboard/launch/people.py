@@ -34,10 +34,13 @@ def prepare_demo(var: Path) -> dict[str, str]:
     passwords = kept_passwords(var / "sign-ins.json")
     for role, password in passwords.items():
         person, _ = User.objects.get_or_create(username=role)
-        # Somebody may have changed it: what is printed must be what works.
+        # Someone may have changed it on the People page: what is printed must be what works.
         if not person.check_password(password):
             person.set_password(password)
             person.save(update_fields=["password"])
+        if not person.is_active:
+            person.is_active = True
+            person.save(update_fields=["is_active"])
         person.groups.set([Group.objects.get(name=role)])
         person.workspaces.set([research, production])
     return passwords

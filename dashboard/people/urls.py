@@ -1,20 +1,11 @@
-"""Placeholders of the addresses, until the pages are built."""
-
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from dashboard.access import allow, allow_anyone
-
-
-@allow("manage")
-def stub(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse(status=501)
-
+from dashboard.people import views
 
 urlpatterns = [
-    path("", stub, name="person-list"),
-    path("add/", stub, name="person-add"),
-    path("<int:pk>/", stub, name="person-edit"),
-    path("<int:pk>/link/", stub, name="person-link"),
-    path("<int:pk>/sign-out/", stub, name="person-sign-out"),
+    path("", views.person_list, name="person-list"),
+    path("add/", views.person_add, name="person-add"),
+    path("<int:pk>/", views.person_edit, name="person-edit"),
+    path("<int:pk>/link/", views.person_link, name="person-link"),
+    path("<int:pk>/sign-out/", views.person_sign_out, name="person-sign-out"),
 ]

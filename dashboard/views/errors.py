@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
 from dashboard.audit import refusals
-from dashboard.roles import role_of
+from dashboard.roles import MAY, role_of
 from dashboard.sign_in.views import page_after_sign_in
 
 RETRY_AFTER_SECONDS = 10
@@ -57,15 +57,15 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         return page(
             403,
             "You are signed in, but have no role yet",
-            "Ask an admin of this Batchboard to put you into one of the groups viewer, operator, "
-            "lead or admin, and to make you a member of your workspace.",
+            "Ask an admin of this Batchboard to give you a role and your workspaces on the People "
+            "page.",
         )
     return page(
         403,
         "Your role does not allow this",
         "Nothing was changed, and no batch was touched.",
-        "Operators and up may cancel and label; leads and up see spend and the audit. Ask an admin "
-        "for the role.",
+        f"The roles: {'; '.join(f'{role} {may}' for role, may in MAY.items())}. Ask an admin for "
+        "the one you need.",
     )
 
 

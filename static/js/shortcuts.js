@@ -4,12 +4,18 @@
 
   const OFF = "batchboard.shortcuts-off";
   const dialog = document.getElementById("shortcuts-dialog");
-  const choice = document.getElementById("shortcuts-on");
+  // One in the dialog, and one on the account page.
+  const choices = [...document.querySelectorAll("[data-shortcuts]")];
   const help = document.getElementById("help");
   if (!dialog) return;
 
-  choice.checked = localStorage.getItem(OFF) !== "yes";
-  choice.addEventListener("change", () => localStorage.setItem(OFF, choice.checked ? "no" : "yes"));
+  show(localStorage.getItem(OFF) !== "yes");
+  for (const choice of choices) {
+    choice.addEventListener("change", () => {
+      localStorage.setItem(OFF, choice.checked ? "no" : "yes");
+      show(choice.checked);
+    });
+  }
   help.addEventListener("click", () => dialog.showModal());
 
   const actions = {
@@ -24,10 +30,14 @@
   document.addEventListener("keydown", (event) => {
     const action = actions[event.key];
     const isTyping = event.target.closest("input, select, textarea, dialog");
-    if (!action || isTyping || event.ctrlKey || event.metaKey || event.altKey || !choice.checked) return;
+    if (!action || isTyping || event.ctrlKey || event.metaKey || event.altKey || !choices[0].checked) return;
     event.preventDefault();
     action();
   });
+
+  function show(isOn) {
+    for (const choice of choices) choice.checked = isOn;
+  }
 
   function move(step) {
     const cards = [...document.querySelectorAll("#cards .card")];

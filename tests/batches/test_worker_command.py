@@ -3,7 +3,6 @@ import threading
 
 import httpx
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -12,6 +11,7 @@ from batches import connect
 from batches.chores import delete_old
 from batches.models import Batch, Workspace
 from batches.workspaces import adopt_environment
+from dashboard.sessions import SessionStore
 
 
 @pytest.fixture(autouse=True)

@@ -216,21 +216,3 @@ def test_a_probe_may_call_a_process_by_any_address(client, db, settings, address
 def test_anything_else_is_served_under_its_own_names_alone(client, db):
     assert client.get("/accounts/login/", headers={"Host": "10.1.2.3:8000"}).status_code == 400
     assert client.get("/metrics", headers={"Host": "10.1.2.3:8000"}).status_code == 400
-
-
-def test_a_person_can_change_their_own_password(client, person, workspace):
-    user = person("viewer", workspace, name="ada")
-    client.force_login(user)
-    new = "a much longer battery"
-
-    page = client.get("/accounts/password/")
-    changed = client.post(
-        "/accounts/password/",
-        {"old_password": "correct horse 9", "new_password1": new, "new_password2": new},
-    )
-
-    assert page.status_code == 200
-    assert changed.status_code == 302
-    user.refresh_from_db()
-    assert user.check_password(new)
-    assert client.get("/").status_code == 200

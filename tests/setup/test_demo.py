@@ -61,12 +61,14 @@ def test_a_printed_password_works_even_if_somebody_changed_it(in_demo):
     prepare_demo(in_demo)
     viewer = User.objects.get(username="viewer")
     viewer.set_password("something else 9")
+    viewer.is_active = False
     viewer.save()
 
     passwords = prepare_demo(in_demo)
 
     viewer.refresh_from_db()
     assert viewer.check_password(passwords["viewer"])
+    assert viewer.is_active
 
 
 def test_only_the_owner_can_read_the_kept_passwords(in_demo):

@@ -36,14 +36,8 @@ from dashboard.launch.ready import (
     web_host,
 )
 from dashboard.launch.static import collect_static
+from dashboard.roles import MAY
 from dashboard.schema import unknown_migrations
-
-MAY = {
-    "viewer": "sees batches",
-    "operator": "also cancels and labels",
-    "lead": "also sees spend and the audit trail, and exports",
-    "admin": "also manages workspaces and people",
-}
 
 
 class Command(BaseCommand):

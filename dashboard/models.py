@@ -1,0 +1,38 @@
+"""The web site's own tables: sessions and password links."""
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models
+
+
+class Session(AbstractBaseSession):
+    """A browser's session. The user's ID is a column so that sessions can be listed and ended."""
+
+    # Not a foreign key: saving a session must not fail because its user was just deleted.
+    user_id = models.IntegerField(null=True, db_index=True)
+    address = models.CharField(max_length=45, blank=True)
+    # The User-Agent header, cut to fit.
+    browser = models.CharField(max_length=200, blank=True)
+    signed_in_at = models.DateTimeField(null=True)
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+class PasswordLink(models.Model):
+    """That a person has a link for setting their password. The link itself is not stored."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="password_link",
+    )
+    valid_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"until {self.valid_until:%F %T}"
