@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from batches.models import AuditEvent
-from dashboard.audit.recording import record
+from dashboard.sign_in.failures import record_failure, was_counted
 
 
 class GuardedPasswordChangeForm(PasswordChangeForm):
@@ -27,18 +25,7 @@ class GuardedPasswordChangeForm(PasswordChangeForm):
         password: str = self.cleaned_data["old_password"]
         name = self.user.get_username()
         if authenticate(self.request, username=name, password=password) is None:
-            self.record_guess()
+            if was_counted(self.request):
+                record_failure(self.request, name, where="when changing the password")
             raise ValidationError("This is not your current password.", code="password_incorrect")
         return password
-
-    def record_guess(self) -> None:
-        """Record a wrong password, but none during a lock: the audit must not be flooded."""
-        # None or beyond the limit when axes didn't let it be tried.
-        failures = self.request.axes_failures_since_start
-        if failures and failures <= settings.AXES_FAILURE_LIMIT:
-            record(
-                self.request,
-                AuditEvent.Action.SIGN_IN_FAILED,
-                person=self.user,
-                outcome="wrong current password, when changing the password",
-            )

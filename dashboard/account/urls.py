@@ -1,19 +1,23 @@
 from django.urls import path
+from django.views.decorators.http import require_http_methods
 
 from dashboard.access import allow, allow_anyone
 from dashboard.account import views
+
+# Django's forms take PUT for POST.
+only_forms = require_http_methods(["GET", "HEAD", "POST"])
 
 urlpatterns = [
     path("", views.account, name="account"),
     path(
         "password/",
-        allow("account")(views.PasswordChange.as_view()),
+        allow("account")(only_forms(views.PasswordChange.as_view())),
         name="password-change",
     ),
     path("sign-out-others/", views.sign_out_others, name="sign-out-others"),
     path(
         "link/<uidb64>/<token>/",
-        allow_anyone(views.PasswordLinkPage.as_view()),
+        allow_anyone(only_forms(views.PasswordLinkPage.as_view())),
         name="password-link",
     ),
 ]

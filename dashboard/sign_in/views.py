@@ -15,13 +15,12 @@ from batches import clock
 from batches.models import AuditEvent
 from dashboard.audit.recording import record
 from dashboard.sign_in import limits
+from dashboard.sign_in.failures import record_failure, was_counted
 
 
 class SignIn(LoginView):
     """The sign-in page. It records each attempt, and refuses addresses with too many failures."""
 
-    # Django's forms take PUT for POST.
-    http_method_names = ["get", "post", "head", "options"]
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -36,8 +35,7 @@ class SignIn(LoginView):
             return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        # Axes sets this when it counts a failure, so neither for an empty field nor during a lock.
-        if getattr(self.request, "axes_failures_since_start", None):
+        if was_counted(self.request):
             record_failure(self.request, form.cleaned_data["username"])
         return super().form_invalid(form)
 
@@ -63,27 +61,6 @@ def page_after_sign_in(request: HttpRequest) -> str:
     view = SignIn()
     view.setup(request)
     return view.get_success_url()
-
-
-def record_failure(request: HttpRequest, name: str) -> None:
-    """Record one failed sign-in, and the lock if this was one too many.
-
-    A username that no account has is not recorded: some people type their password there.
-    """
-    person = User.objects.filter(username=name).first()
-    if person is None:
-        outcome = "unknown username"
-    else:
-        outcome = "wrong password" if person.is_active else "the account is deactivated"
-    record(request, AuditEvent.Action.SIGN_IN_FAILED, person=person, outcome=outcome)
-    locks = {
-        "this username from this address": limits.name_locked_until(request, name),
-        "every username from this address": limits.address_locked_until(request),
-    }
-    for what, until in locks.items():
-        if until:
-            outcome = f"{what}, until {until:%H:%M} UTC"
-            record(request, AuditEvent.Action.SIGN_IN_LOCKED, person=person, outcome=outcome)
 
 
 def locked_by_axes(

@@ -13,7 +13,7 @@ PAGES = [
     pattern
     for pattern in own_patterns()
     # A download is sent on from the API, with the key.
-    if pattern.name not in ANYONE | ONLY_POSTS | {"batch-results"}
+    if pattern.name not in {*ANYONE, *ONLY_POSTS, "batch-results"}
     # Pages of one workspace are below, and those of one person have no key.
     and set(pattern.pattern.converters) <= {"api_id"}
 ]
