@@ -5,14 +5,15 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches.costs import cost_of
 from batches.models import AuditEvent, Batch
 from dashboard.access import allow, visible_workspaces
-from dashboard.exports import csv_answer, usd
+from dashboard.exports import csv_answer, in_blocks, usd
 from dashboard.listing import read_listing
 
 PAGE_SIZE = 100
@@ -41,20 +42,20 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @allow("audit")
 @require_safe
-def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
+def audit_csv(request: HttpRequest) -> HttpResponseBase:
     events, _ = matching_events(request)
     columns = (
         "at", "actor", "address", "action", "workspace", "batch_api_id", "reason", "outcome",
         "request_id",
     )  # fmt: skip
     header = ("at (UTC)", *columns[1:])
-    rows = (tuple(getattr(event, name) for name in columns) for event in events.iterator(500))
-    return csv_answer("audit.csv", header, rows)
+    rows = (tuple(getattr(event, name) for name in columns) for event in in_blocks(events))
+    return csv_answer(request, "audit.csv", header, rows)
 
 
 @allow("export")
 @require_safe
-def batches_csv(request: HttpRequest) -> StreamingHttpResponse:
+def batches_csv(request: HttpRequest) -> HttpResponseBase:
     """The list with the page's own filters, all pages of it."""
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     columns = (
@@ -65,12 +66,12 @@ def batches_csv(request: HttpRequest) -> StreamingHttpResponse:
     named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
     header = ("workspace", *named, "cost state", "cost (USD)")
     batches = listing.matching().with_workspace().order_by("-created_at", "-id")
-    return csv_answer("batches.csv", header, batch_rows(batches, columns))
+    return csv_answer(request, "batches.csv", header, batch_rows(batches, columns))
 
 
 def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     lean = batches.defer("raw").prefetch_related("usage")
-    for batch in lean.iterator(500):
+    for batch in in_blocks(lean):
         cost = cost_of(batch)
         told = (getattr(batch, name) for name in columns)
         yield (batch.workspace.name, *told, cost.state, usd(cost.total))

@@ -3,7 +3,8 @@
 from datetime import UTC
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -58,7 +59,7 @@ def spend(request: HttpRequest) -> HttpResponse:
 
 @allow("spend")
 @require_safe
-def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
+def spend_csv(request: HttpRequest) -> HttpResponseBase:
     """`table` says which: groups (the default), days or batches."""
     asked = read(request)
     match request.GET.get("table", "groups"):
@@ -71,7 +72,7 @@ def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
         case _:
             raise Http404("There is no such table.")
     name = f"spend-{sheet.name}-{asked.period.since}-to-{asked.period.until}.csv"
-    return csv_answer(name, sheet.header, sheet.rows)
+    return csv_answer(request, name, sheet.header, sheet.rows)
 
 
 def read(request: HttpRequest) -> Spending:
