@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
@@ -101,9 +102,11 @@ class ClientSocket:
 
     def close(self) -> None:
         """Resets the connection when there is something that the client has not got."""
-        if self.unsent and not self.is_closed:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self._socket.close()
+        with suppress(OSError):
+            if self.unsent:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        with suppress(OSError):
+            self._socket.close()
 
     def setblocking(self, flag: object) -> None:
         """Nothing: this never blocks."""

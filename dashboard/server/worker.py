@@ -84,8 +84,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # The request has often come with the connection.
         self.safely(self.read, conn)
 
-    def finish_request(self, conn: Connection, answered: "Future[bool]") -> None:
-        conn.keeps_alive = not answered.cancelled() and answered.result()
+    def finish_request(self, conn: Connection, answered: Future[bool]) -> None:
+        failed = answered.cancelled() or answered.exception() is not None
+        conn.keeps_alive = not failed and answered.result()
         conn.answer_deadline = time.monotonic() + ANSWER_SECONDS
         self.safely(self.go_on, conn)
 
