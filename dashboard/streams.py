@@ -1,4 +1,4 @@
-"""Answers that are streamed: how many at a time, and what they hold until they end."""
+"""Streamed answers: how many may run at a time, and what they hold until they end."""
 
 import threading
 from collections import Counter
@@ -16,12 +16,12 @@ MOST_AT_ONCE = 4
 MOST_PER_PERSON = 2
 RETRY_AFTER_SECONDS = 30
 
-# Makes the blocks of an answer; what it enters on the stack is left when the answer ends.
+# Returns the blocks of an answer. What it enters on the stack is closed when the answer ends.
 type Begin = Callable[[ExitStack], Iterable[bytes]]
 
 
 class NoPlace(Exception):
-    """As many answers are being streamed as may be."""
+    """No more answers may be streamed now; `is_own` when the person has as many as one may have."""
 
     def __init__(self, *, is_own: bool) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class NoPlace(Exception):
 
 
 class Places:
-    """How many answers this process is streaming, by person."""
+    """Counts the answers that this process is streaming, by person."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Places:
 
     @contextmanager
     def taken(self, person: Hashable) -> Iterator[None]:
-        """Raises NoPlace when the person or all people together have as many as they may."""
+        """Counts one more until the context is left. Raises NoPlace."""
         with self._lock:
             if self._taken[person] >= MOST_PER_PERSON:
                 raise NoPlace(is_own=True)
@@ -49,7 +49,7 @@ class Places:
         finally:
             with self._lock:
                 self._taken[person] -= 1
-                # Forgets people who stream nothing.
+                # Drops people whose count is 0.
                 self._taken += Counter()
 
 
@@ -57,7 +57,7 @@ places = Places()
 
 
 class Body:
-    """The blocks of an answer. Closing it, begun or not, leaves all that it holds."""
+    """The blocks of an answer. Closing it releases what it holds, whether it was read or not."""
 
     def __init__(self, blocks: Iterable[bytes], held: ExitStack) -> None:
         self._blocks = blocks
@@ -73,9 +73,9 @@ class Body:
 def streamed(
     request: HttpRequest, begin: Begin, *, name: str, content_type: str
 ) -> HttpResponseBase:
-    """A file to download, streamed; a page that says to try again later when there is no place.
+    """A file to download, streamed; a page with a Retry-After when too many are running.
 
-    A HEAD request takes no place and begins nothing. Raises what `begin` raises.
+    A HEAD request neither counts nor calls `begin`. Raises what `begin` raises.
     """
     if request.method == "HEAD":
         return _attachment((), name, content_type)
@@ -89,7 +89,7 @@ def streamed(
 
 
 def _without_database(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """A download may take an hour: it keeps no connection from before its first block."""
+    """A download may take an hour, and need not hold a database connection for as long."""
     if not connection.in_atomic_block:
         connection.close()
     # Has the server send the headers, so that whatever breaks from here on breaks a download.

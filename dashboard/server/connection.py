@@ -1,4 +1,4 @@
-"""A client's connection, as gunicorn's threads see it: they never wait for the client to send."""
+"""A client's connection as gunicorn's threads see it: reading never waits for the client."""
 
 import errno
 import socket
@@ -11,16 +11,16 @@ from gunicorn.workers.gthread import TConn
 from dashboard.server.framing import Framing, Stage
 
 READ_BYTES = 64 * 1024
-# A page never waits for its reader: what the network does not take is kept, up to this much.
+# How much of an answer is kept when the network takes no more. No page or static file is larger.
 MOST_UNSENT_BYTES = 1024 * 1024
-# A thread that has to wait for a reader gives up when nothing moves for so long.
+# How long a client may take none of its answer.
 STALL_SECONDS = 30
-# Closing sends a reset, so that no client takes half an answer for a whole one.
+# SO_LINGER of 0 s: closing sends a reset, so that no client takes half an answer for a whole one.
 RESET = struct.pack("ii", 1, 0)
 
 
 class ClientSocket:
-    """Stands in for the socket of a client where gunicorn reads requests and writes answers.
+    """Stands in for a client's socket where gunicorn reads requests and writes answers.
 
     Only one thread uses it at a time: the poller, or the one that answers the request.
     """
@@ -43,7 +43,7 @@ class ClientSocket:
         return len(self.unread) + len(self.unsent)
 
     def receive(self) -> bool:
-        """Takes what has arrived; False when the client will send no more. Raises OSError."""
+        """Reads what has arrived; False when the client will send no more. Raises OSError."""
         try:
             arrived = self._socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -61,10 +61,10 @@ class ClientSocket:
         return True
 
     def recv(self, size: int) -> bytes:
-        """For gunicorn's parser: of what has arrived.
+        """Returns, to gunicorn's parser, some of what has arrived.
 
-        Raises ConnectionResetError where there is no more: the request was not whole, whatever
-        Framing took it for, and nothing may be answered as if it were.
+        Raises ConnectionResetError when there is no more: Framing took the request for whole and
+        the parser did not, so it must not be answered.
         """
         if not self.unread:
             raise ConnectionResetError(errno.ECONNRESET, "The request ends too early")
@@ -73,7 +73,7 @@ class ClientSocket:
         return taken
 
     def sendall(self, data: bytes) -> None:
-        """Sends or keeps it; waits for the client only while more than MOST_UNSENT_BYTES are kept.
+        """Sends the data or keeps it. Waits only while more than MOST_UNSENT_BYTES are kept.
 
         Raises ConnectionResetError when the client takes nothing for STALL_SECONDS.
         """
@@ -94,14 +94,14 @@ class ClientSocket:
                 self._socket.setblocking(False)
 
     def send(self, data: bytes) -> int:
-        """gunicorn calls this for `100 Continue` alone, which the poller has sent."""
+        """Does nothing: gunicorn sends only `100 Continue` this way, which the poller has sent."""
         return len(data)
 
     def shutdown(self, how: int) -> None:
         self._socket.shutdown(how)
 
     def close(self) -> None:
-        """Resets the connection when there is something that the client has not got."""
+        """Closes the connection, with a reset where the client has not got all of its answer."""
         with suppress(OSError):
             if self.unsent:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -109,29 +109,29 @@ class ClientSocket:
             self._socket.close()
 
     def setblocking(self, flag: object) -> None:
-        """Nothing: this never blocks."""
+        """Does nothing: the socket stays non-blocking."""
 
     def settimeout(self, seconds: float | None) -> None:
-        """Nothing: the time-outs are this module's own."""
+        """Does nothing: STALL_SECONDS is the only time-out."""
 
     def gettimeout(self) -> None:
         return None
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """What the worker knows of one connection besides."""
+    """A connection, the request that is arriving on it, and its deadlines."""
 
     def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:
         super().__init__(cfg, sock, client, server)
-        # The request is here when gunicorn gets to see it.
+        # gunicorn need not wait for a first byte: a thread gets the connection with the request.
         self.data_ready = True
         self.keeps_alive = False
-        # By time.monotonic(); the second holds for an answer's last byte.
+        # By time.monotonic(): of the present wait, and of the answer's last byte.
         self.deadline = self.answer_deadline = 0.0
         self.await_request()
 
     def await_request(self) -> None:
-        """Begins anew for the next request, of which gunicorn's parser may have read some."""
+        """Starts over for the next request, of which gunicorn's parser may have read a part."""
         if self.parser is not None:
             self.sock.unread[:0] = self.parser.unreader.take_buffered()
         self.framing = Framing()

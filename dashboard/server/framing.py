@@ -1,17 +1,17 @@
-"""Tells when the bytes from a client hold a whole request.
+"""Tells when the bytes that a client has sent are a whole request.
 
-This decides when gunicorn gets the bytes, never what they mean: gunicorn's parser reads the same
-bytes again and alone says where the request ends. What it will refuse counts as complete here, so
-that it can refuse it at once.
+This only decides when gunicorn gets the bytes. gunicorn's parser reads the same bytes again and
+alone decides what they mean and where the request ends. What the parser will refuse counts as
+complete here, so that it is refused at once.
 """
 
 import re
 from enum import Enum, auto
 
 LARGEST_HEAD_BYTES = 64 * 1024
-# Twice what Django takes, so that a form which is somewhat too long gets Django's page about it.
+# Twice DATA_UPLOAD_MAX_MEMORY_SIZE: a form that is a little too long gets Django's page about it.
 LARGEST_BODY_BYTES = 512 * 1024
-# Longer than any chunk's size line that gunicorn takes (http/body.py).
+# Longer than the longest chunk size line that gunicorn takes (http/body.py).
 LONGEST_LINE_BYTES = 16 * 1024
 FIELD = re.compile(
     rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE
@@ -41,7 +41,10 @@ class Framing:
         self._next = 0
 
     def stage(self, data: bytearray) -> Stage:
-        """How far the request is that begins `data`, to which each call finds bytes added."""
+        """How much has arrived of the request that `data` begins with.
+
+        Each call must pass the bytes of the call before with others added.
+        """
         if not data:
             return Stage.NOTHING
         if not self._body_at:

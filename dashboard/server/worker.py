@@ -3,28 +3,28 @@
 import errno
 import selectors
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, override
 
 from gunicorn import util
-from gunicorn.errors import ConfigError
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from dashboard.server.connection import STALL_SECONDS, ClientSocket, Connection
 from dashboard.server.framing import LARGEST_BODY_BYTES, LARGEST_HEAD_BYTES, Stage
 
-# How long a client may take: until it sends something, for the rest of the head, for the body.
+# How long a client may take to send its first byte, the rest of the head, and the body.
 SECONDS = {Stage.NOTHING: 30, Stage.HEAD: 10, Stage.BODY: 30}
-# For what was left of an answer when its thread was done with it.
+# How long the rest of an answer may take once its thread is done.
 ANSWER_SECONDS = 120
-# After the last answer, for the client to close: otherwise it might never see that answer.
+# How long a client may take to close after its last answer.
 LINGER_SECONDS = 2
-# All that is kept of requests and answers of more than MUCH_BYTES each.
+# How much is kept of requests and answers altogether. Those below MUCH_BYTES do not count.
 MOST_HELD_BYTES = 64 * 1024 * 1024
-MUCH_BYTES = 64 * 1024
+MUCH_BYTES = 16 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 type Step = Callable[[Connection], None]
 REFUSALS = {
@@ -44,10 +44,10 @@ REFUSALS = {
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """The main thread, the poller, waits for all clients; a thread gets whole requests only.
+    """Lets its main thread, the poller, wait for clients; other threads get whole requests only.
 
-    A connection is with a thread, or in `watched`: in the order since when the client has kept
-    the poller waiting.
+    A connection is either with a thread or in `watched`, where the one that has kept the poller
+    waiting longest is first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,19 +55,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.watched: dict[Connection, None] = {}
         self.next_sweep = 0.0
 
+    @override
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Raises ConfigError for what the poller cannot read."""
+        """Ends the process at its start, in a sentence, for what the poller cannot serve."""
         super().check_config(cfg, log)
-        if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http":
-            raise ConfigError(
-                "Batchboard's web process speaks HTTP/1.1 alone, without TLS and without the PROXY "
-                "protocol. Let the proxy before it do that."
+        is_plain = cfg.protocol == "http" and cfg.proxy_protocol == "off"
+        if not is_plain or cfg.is_ssl or "h2" in cfg.http_protocols:
+            sys.exit(
+                "Batchboard's web process speaks HTTP/1.1 only, without TLS and without the PROXY "
+                "protocol. Use a proxy in front of it for those."
             )
 
-    # The first four are called by ThreadWorker.
-
+    @override
     def accept(self, listener: socket.socket) -> None:
+        """Called when a client connects. If there is no room, another connection is closed."""
+        # At worker_connections the base class stops accepting.
         if self.nr_conns >= self.worker_connections - 1:
             self.drop_longest()
         try:
@@ -84,27 +87,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # The request has often come with the connection.
         self.safely(self.read, conn)
 
+    @override
     def finish_request(self, conn: Connection, answered: Future[bool]) -> None:
+        """Called when a thread is done with a request: whether the connection may stay open."""
         failed = answered.cancelled() or answered.exception() is not None
         conn.keeps_alive = not failed and answered.result()
         conn.answer_deadline = time.monotonic() + ANSWER_SECONDS
         self.safely(self.go_on, conn)
 
-    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Called after every round of events. Looks once a second at who is too late."""
+    @override
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Called after every round of events; closes what is overdue, once a second."""
         now = time.monotonic()
         if now < self.next_sweep and self.alive and not force:
             return
         self.next_sweep = now + 1
         for conn in [conn for conn in self.watched if force or conn.deadline <= now]:
-            self.safely(self.drop if force else self.expire, conn)
+            self.on_event(self.drop if force else self.expire, conn)
 
+    @override
     def _cap_keepalive(self, deadline: float) -> None:
+        """Called when the process is to stop."""
         for conn in self.watched:
             if conn.stage is Stage.NOTHING:
                 conn.deadline = min(conn.deadline, deadline)
-
-    # The rest is what happens to a connection.
 
     def watch(self, conn: Connection, event: int, step: Step, seconds: float) -> None:
         """Has the poller take the step whenever the event happens, for so long."""
@@ -116,13 +122,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         del self.watched[conn]
         self.poller.unregister(conn.sock)
 
-    def on_event(self, step: Step, conn: Connection, _sock: ClientSocket) -> None:
-        # An event before this one may have ended the connection.
+    def on_event(self, step: Step, conn: Connection, *_: object) -> None:
+        # Another event of the same round may have ended the connection.
         if conn in self.watched:
             self.safely(step, conn)
 
     def safely(self, step: Step, conn: Connection) -> None:
-        """Whatever goes wrong ends this connection, never the process."""
+        """Takes the step; an exception ends the connection, not the process."""
         try:
             step(conn)
         except OSError as error:
@@ -133,6 +139,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.drop(conn)
 
     def drop(self, conn: Connection) -> None:
+        """Closes a connection that no thread has."""
         if conn in self.watched:
             self.unwatch(conn)
         conn.sock.close()
@@ -148,6 +155,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.judge(conn)
 
     def judge(self, conn: Connection) -> None:
+        """Acts on how much of the request has arrived."""
         before, conn.stage = conn.stage, conn.framing.stage(conn.sock.unread)
         if conn.stage is Stage.COMPLETE:
             self.unwatch(conn)
@@ -160,6 +168,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.sendall(CONTINUE)
 
     def expire(self, conn: Connection) -> None:
+        """Ends a connection that is overdue; whoever has begun a request gets an answer."""
         if conn.stage in REFUSALS:
             self.refuse(conn)
         else:
@@ -169,13 +178,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.unwatch(conn)
         status, reason, sentence = REFUSALS[conn.stage]
         self.log.info("Refused a request from %s: %s", conn.client, sentence)
+        conn.sock.unread.clear()
         util.write_error(conn.sock, status, reason, sentence)
         conn.keeps_alive = False
         conn.answer_deadline = time.monotonic() + ANSWER_SECONDS
         self.go_on(conn)
 
     def go_on(self, conn: Connection) -> None:
-        """What follows an answer: the rest of it, the next request or the end."""
+        """Turns to what follows once no thread has the connection.
+
+        That is the rest of the answer, the next request or the end.
+        """
         if conn.sock.is_closed:
             self.drop(conn)
         elif conn.sock.unsent:
@@ -194,7 +207,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def send_rest(self, conn: Connection) -> None:
         if conn.sock.flush():
-            # It moves, so it is no longer the one that has kept us waiting longest.
+            # This client is reading, so others have kept the poller waiting for longer.
             self.watched[conn] = self.watched.pop(conn)
             conn.deadline = min(time.monotonic() + STALL_SECONDS, conn.answer_deadline)
         if not conn.sock.unsent:
@@ -202,11 +215,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.go_on(conn)
 
     def discard(self, conn: Connection) -> None:
+        """Waits for the client to close; closing first could cost it the end of the answer."""
         if not conn.sock.receive():
             self.drop(conn)
         conn.sock.unread.clear()
-
-    # Room for others.
 
     def drop_longest(self) -> None:
         """Closes the connection that has kept the poller waiting longest, if it waits for any."""

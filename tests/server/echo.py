@@ -1,10 +1,12 @@
 """An application that answers with what it was asked, for gunicorn to serve."""
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 
 PIECES = 40
 PIECE = b"a" * 65_536
+pieces_closed = threading.Event()
 
 
 def app(environ: dict, start_response: Callable) -> Iterable[bytes]:
@@ -15,7 +17,7 @@ def app(environ: dict, start_response: Callable) -> Iterable[bytes]:
         return [PIECE * 10]
     if path == "/pieces":
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return (PIECE for _ in range(PIECES))
+        return pieces()
     if path == "/broken":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return broken()
@@ -30,6 +32,14 @@ def app(environ: dict, start_response: Callable) -> Iterable[bytes]:
     length = [] if path == "/no-length" else [("Content-Length", str(len(answer)))]
     start_response("200 OK", [("Content-Type", "application/json"), *length])
     return [answer]
+
+
+def pieces() -> Iterator[bytes]:
+    try:
+        for _ in range(PIECES):
+            yield PIECE
+    finally:
+        pieces_closed.set()
 
 
 def broken() -> Iterator[bytes]:

@@ -8,8 +8,10 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.workers import gthread
 
 from dashboard import gunicorn as project
-from dashboard.server.connection import Connection
+from dashboard import streams
+from dashboard.server.connection import MOST_UNSENT_BYTES, Connection
 from dashboard.server.worker import Worker
+from tests.processes.crew import ROOT
 
 
 def names_in(function) -> set[str]:
@@ -45,6 +47,16 @@ def test_what_the_parser_has_read_too_far_can_be_taken_back():
 
     assert unreader.take_buffered() == b"GET"
     assert unreader.take_buffered() == b""
+
+
+def test_downloads_leave_half_of_the_threads_to_pages():
+    assert 2 * streams.MOST_AT_ONCE <= project.threads
+
+
+def test_no_static_file_holds_a_thread():
+    largest = max(path.stat().st_size for path in (ROOT / "static").rglob("*") if path.is_file())
+
+    assert largest < MOST_UNSENT_BYTES
 
 
 def test_files_are_sent_as_pages_are():

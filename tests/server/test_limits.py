@@ -6,13 +6,12 @@ from contextlib import ExitStack
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.errors import ConfigError
 
 from dashboard.server import connection, worker
 from dashboard.server.framing import LARGEST_BODY_BYTES, LARGEST_HEAD_BYTES, Stage
 from tests.processes.crew import wait_until
 from tests.server.conftest import read_all, read_until
-from tests.server.echo import PIECE, PIECES
+from tests.server.echo import PIECE, PIECES, pieces_closed
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PAGE = b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -146,6 +145,7 @@ def test_a_long_answer_waits_for_a_slow_reader_and_comes_whole(serve):
 
 def test_who_stops_reading_a_long_answer_is_cut_off_with_a_reset(impatient, serve):
     server = serve(send_bytes=4096)
+    pieces_closed.clear()
 
     with server.connect(receive_bytes=2048) as client:
         client.sendall(b"GET /pieces HTTP/1.0\r\n\r\n")
@@ -254,11 +254,17 @@ def test_a_worker_that_stops_answers_what_has_come_and_closes_the_silent(serve):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("certfile", __file__), ("proxy_protocol", "v1"), ("protocol", "uwsgi")]
+    ("name", "value"),
+    [
+        ("certfile", __file__),
+        ("proxy_protocol", "v1"),
+        ("protocol", "uwsgi"),
+        ("http_protocols", "h1,h2"),
+    ],
 )
 def test_what_the_poller_cannot_read_is_refused_at_the_start(name, value):
     cfg = Config()
     cfg.set(name, value)
 
-    with pytest.raises(ConfigError, match=r"speaks HTTP/1\.1 alone"):
+    with pytest.raises(SystemExit, match=r"speaks HTTP/1\.1 only"):
         worker.Worker.check_config(cfg, None)
