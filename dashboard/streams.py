@@ -111,15 +111,16 @@ def _try_later(refused: NoPlace) -> HttpResponse:
         answer = page(
             429,
             "You have other downloads running",
-            f"One person can run {MOST_PER_PERSON} downloads at a time, so that one is always "
-            "left for others.",
+            f"This one did not start. One person can run {MOST_PER_PERSON} downloads at a time, so "
+            "that others can download too.",
             "Try again when one of yours has finished, or cancel one in your browser.",
         )
     else:
         answer = page(
             503,
             "Too many downloads are running",
-            f"This process sends {MOST_AT_ONCE} files at a time, so that pages stay quick.",
+            f"This one did not start. The server sends {MOST_AT_ONCE} files at a time, so that "
+            "pages stay quick.",
             f"Try again in {RETRY_AFTER_SECONDS} seconds.",
         )
     answer["Retry-After"] = str(RETRY_AFTER_SECONDS)

@@ -16,6 +16,9 @@ LONGEST_LINE_BYTES = 16 * 1024
 FIELD = re.compile(
     rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE
 )
+# A browser sends none, curl one for each 64 KiB. Millions of tiny ones would keep the poller busy.
+MOST_CHUNKS = 4096
+LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
@@ -39,6 +42,9 @@ class Framing:
         self._is_chunked = False
         # Where the body ends or, of a chunked one, where its next chunk begins.
         self._next = 0
+        self._chunks = 0
+        # How much of the head has been looked at.
+        self._seen = 0
 
     def stage(self, data: bytearray) -> Stage:
         """How much has arrived of the request that `data` begins with.
@@ -48,16 +54,25 @@ class Framing:
         if not data:
             return Stage.NOTHING
         if not self._body_at:
-            end = data.find(b"\r\n\r\n")
+            end = data.find(b"\r\n\r\n", max(0, self._seen - 3))
             if end < 0:
-                return _stage_of_open_head(data)
+                return self._stage_of_open_head(data)
             self._read_head(bytes(data[: end + 4]))
         if self._body_at > LARGEST_HEAD_BYTES:
             return Stage.HEAD_TOO_LARGE
         if self._is_whole(data):
             return Stage.COMPLETE
         body_bytes = max(self._next, len(data)) - self._body_at
-        return Stage.BODY_TOO_LARGE if body_bytes > LARGEST_BODY_BYTES else Stage.BODY
+        if body_bytes > LARGEST_BODY_BYTES or self._chunks > MOST_CHUNKS:
+            return Stage.BODY_TOO_LARGE
+        return Stage.BODY
+
+    def _stage_of_open_head(self, data: bytearray) -> Stage:
+        seen, self._seen = self._seen, len(data)
+        if LONE_LINE_FEED.search(data, seen):
+            # gunicorn refuses it, and a head with one may never end in an empty line.
+            return Stage.COMPLETE
+        return Stage.HEAD_TOO_LARGE if len(data) > LARGEST_HEAD_BYTES else Stage.HEAD
 
     def _read_head(self, head: bytes) -> None:
         self._body_at = self._next = len(head)
@@ -78,7 +93,7 @@ class Framing:
     def _is_whole(self, data: bytearray) -> bool:
         if not self._is_chunked:
             return len(data) >= self._next
-        while self._next < len(data):
+        while self._next < len(data) and self._chunks <= MOST_CHUNKS:
             line_end = data.find(b"\r\n", self._next)
             if line_end < 0:
                 return len(data) - self._next > LONGEST_LINE_BYTES
@@ -89,11 +104,5 @@ class Framing:
                 # The empty line comes after the last chunk, or after the trailers behind it.
                 return data.find(b"\r\n\r\n", line_end) >= 0
             self._next = line_end + 2 + int(size, 16) + 2
+            self._chunks += 1
         return False
-
-
-def _stage_of_open_head(data: bytearray) -> Stage:
-    if data.count(b"\n") != data.count(b"\r\n"):
-        # gunicorn refuses a line feed alone, after which the head may never end.
-        return Stage.COMPLETE
-    return Stage.HEAD_TOO_LARGE if len(data) > LARGEST_HEAD_BYTES else Stage.HEAD

@@ -147,10 +147,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def read(self, conn: Connection) -> None:
         """Takes what has arrived of a request, and hands a whole one to a thread."""
+        before = conn.sock.held_bytes
         if not conn.sock.receive():
             self.drop(conn)
             return
-        self.limit_memory(conn)
+        # Not for every byte of a body that drips: it looks at all connections.
+        if conn.sock.held_bytes // MUCH_BYTES > before // MUCH_BYTES:
+            self.limit_memory()
         if conn in self.watched:
             self.judge(conn)
 
@@ -194,7 +197,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif conn.sock.unsent:
             conn.stage = Stage.COMPLETE
             self.watch(conn, selectors.EVENT_WRITE, self.send_rest, STALL_SECONDS)
-            self.limit_memory(conn)
+            self.limit_memory()
         elif conn.keeps_alive:
             conn.await_request()
             seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
@@ -226,10 +229,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.drop(conn)
             return
 
-    def limit_memory(self, conn: Connection) -> None:
+    def limit_memory(self) -> None:
         """Closes connections, those that wait longest first, until no more is kept than allowed."""
-        if conn.sock.held_bytes <= MUCH_BYTES:
-            return
         holders = [conn for conn in self.watched if conn.sock.held_bytes > MUCH_BYTES]
         held_bytes = sum(conn.sock.held_bytes for conn in holders)
         for holder in holders:

@@ -165,7 +165,8 @@ def test_a_head_is_limited_whether_it_ends_or_not():
         b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY_BYTES + 1),
         b"Content-Length: 99999999999999999999999999\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (LARGEST_BODY_BYTES + 1),
-        b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * (LARGEST_BODY_BYTES // 6 + 1),
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n%s\r\n" % (b"a" * 1024) * 600,
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 5000,
     ],
 )
 def test_a_body_that_is_too_large_is_known_before_it_has_come(head):

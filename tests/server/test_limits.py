@@ -201,6 +201,20 @@ def test_some_unread_answers_go_when_memory_runs_short(monkeypatch, serve):
         assert sum(is_cut(client) for client in clients) == 2
 
 
+def test_some_unfinished_requests_go_when_memory_runs_short(monkeypatch, serve):
+    monkeypatch.setattr(worker, "MOST_HELD_BYTES", 1_000_000)
+    server = serve()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(5)]
+
+        for client in clients:
+            client.sendall(POST + b"Content-Length: 500000\r\n\r\n" + b"a" * 300_000)
+
+        # Of five times 0.3 MB, three fit.
+        wait_until(lambda: sum(map(is_closed, clients)) == 2, seconds=SOON, what="the cuts")
+        assert server.worker.nr_conns == 3
+
+
 def is_cut(client: socket.socket) -> bool:
     try:
         read_until(client, PIECE)
