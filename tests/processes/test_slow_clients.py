@@ -8,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 
+from dashboard.launch.processes import GRACE_SECONDS
 from tests.processes.crew import PREPARED, Crew, wait_until
 from tests.processes.slow_clients import SlowClients, allow_open_files, p95, seconds_of
 
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
 # A page takes some 20 ms alone. Without the worker of ours, none of them comes at all.
 QUICK_SECONDS = 2
-FAILED_REQUESTS = 30_000
+FAILED_REQUESTS = 20_000
 SEEDED = (
     PREPARED
     + f"""
@@ -50,14 +51,18 @@ AuditEvent.objects.bulk_create(
 RESULTS = "/batches/slow59/results/?outcome=errored&format=csv"
 
 
+def start_web(crew: Crew) -> None:
+    crew.start("web")
+    wait_until(lambda: crew.answers(f"{crew.web_url}/healthz"), seconds=30, what="web")
+
+
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory) -> Iterator[Crew]:
     """The web process alone, before sixty batches, the last of which has much to download."""
     allow_open_files(4096)
     crew = Crew(tmp_path_factory.mktemp("slow"))
     crew.manage("shell", "-c", SEEDED)
-    crew.start("web")
-    wait_until(lambda: crew.answers(f"{crew.web_url}/healthz"), seconds=30, what="web")
+    start_web(crew)
     yield crew
     crew.stop_all()
 
@@ -186,3 +191,13 @@ def test_a_download_that_waits_for_its_reader_holds_no_transaction(crew, cookies
             what="downloads under way",
         )
         assert transactions(crew) == 0
+
+
+def test_the_process_ends_in_time_whatever_its_clients_do(crew, cookies, attacked):
+    request = f"GET {RESULTS} HTTP/1.1\nHost: 127.0.0.1\nCOOKIES\n\n"
+
+    with attacked(20), attacked(20, HEAD, drip=b"b"), attacked(20, request, reads=False):
+        seconds = crew.terminate("web", within=60)
+    start_web(crew)
+
+    assert seconds < GRACE_SECONDS

@@ -117,7 +117,7 @@ def test_what_gunicorn_finds_unfinished_is_not_answered(ours):
         assert read_all(client) == b""
 
 
-def test_no_thread_is_told_that_a_request_ends_where_only_its_bytes_do():
+def test_reading_beyond_what_has_arrived_is_an_error_and_no_end():
     server_end, client_end = socket.socketpair()
     with server_end, client_end:
         client = ClientSocket(server_end)
