@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -14,10 +15,16 @@ if ":" in host and not host.startswith("["):
     # An IPv6 address, which needs brackets before a port.
     host = f"[{host}]"
 bind = f"{host}:{os.environ.get('PORT') or '8000'}"
-worker_class = "gthread"
+# gunicorn's gthread, but that slow clients hold no thread (docs/decisions/slow-clients.md).
+worker_class = "dashboard.server.worker.Worker"
 # WEB_CONCURRENCY is gunicorn's own name for it.
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8
+# Of each worker: half of the files that it may have open, for pages need some too.
+open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+worker_connections = 1000 if open_files == resource.RLIM_INFINITY else min(1000, open_files // 2)
+# A file is sent as pages are, without a thread that waits for the reader.
+sendfile = False
 # Longer than a page's slowest poll (30 s), so that a poll never pays for a new connection.
 keepalive = 75
 # A cancel may wait 10 s for the API. A results file streams for longer, but from a thread.

@@ -1,5 +1,7 @@
 """Who did what: the audit, page by page and as CSV."""
 
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -42,8 +44,8 @@ def audit_csv(request: HttpRequest) -> HttpResponseBase:
     # Without the event of this export itself.
     newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
     asked.after = (newest or 0) + 1
-    record_audit_export(request, asked)
-    return csv_answer("audit.csv", CSV_HEADER, csv_rows(asked))
+    record = partial(record_audit_export, request, asked)
+    return csv_answer(request, "audit.csv", CSV_HEADER, csv_rows(asked), record=record)
 
 
 def record_audit_export(request: HttpRequest, asked: AuditQuery) -> None:

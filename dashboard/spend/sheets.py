@@ -15,12 +15,11 @@ from batches.models import Batch, BatchQuerySet
 from batches.models.batch import COUNTS
 from batches.spend.figures import MISSING, Figure
 from batches.spend.summing import CLASSES
-from dashboard.exports import UNKNOWN, usd
+from dashboard.exports import UNKNOWN, in_blocks, usd
 from dashboard.listing import used
 from dashboard.spend.address import Spending
 from dashboard.spend.tables import MISSING_WORDS, Tables
 
-AT_ONCE = 500
 MISSING_HEADERS = [f"{MISSING_WORDS[kind]} (batches)" for kind in MISSING]
 UNITS = {"web_searches": "web searches (count)"} | {
     name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
@@ -100,7 +99,7 @@ def batch_rows(asked: Spending) -> Iterator[list[Any]]:
     question = asked.question
     usage = Prefetch("usage", question.usage(question.period).order_by("model", "pk"))
     batches = batches_of(asked).with_workspace().defer("raw", "note").order_by("created_at", "pk")
-    for batch in batches.prefetch_related(usage).iterator(AT_ONCE):
+    for batch in in_blocks(batches.prefetch_related(usage)):
         yield _batch_row(batch)
 
 

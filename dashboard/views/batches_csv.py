@@ -12,7 +12,7 @@ from batches.costs import cost_of
 from batches.models import Batch
 from dashboard.access import allow, visible_workspaces
 from dashboard.audit.recording import record_export
-from dashboard.exports import csv_answer, usd
+from dashboard.exports import csv_answer, in_blocks, usd
 from dashboard.listing import read_listing
 from dashboard.views.errors import invalid_filters
 
@@ -32,19 +32,22 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
     named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
     header = ("workspace", *named, "cost state", "cost (USD)")
     batches = listing.matching().with_workspace().order_by("-created_at", "-id")
-    record_export(
-        request,
-        "batches.csv",
-        rows=listing.matching().count(),
-        filters=listing.chosen,
-        workspaces=listing.wanted,
-    )
-    return csv_answer("batches.csv", header, batch_rows(batches, columns))
+
+    def record() -> None:
+        record_export(
+            request,
+            "batches.csv",
+            rows=listing.matching().count(),
+            filters=listing.chosen,
+            workspaces=listing.wanted,
+        )
+
+    return csv_answer(request, "batches.csv", header, batch_rows(batches, columns), record=record)
 
 
 def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     lean = batches.defer("raw").prefetch_related("usage")
-    for batch in lean.iterator(500):
+    for batch in in_blocks(lean):
         cost = cost_of(batch)
         values = (getattr(batch, name) for name in columns)
         yield (batch.workspace.name, *values, cost.state, usd(cost.total))

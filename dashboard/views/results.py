@@ -1,17 +1,14 @@
-"""One batch's results, passed on from the API or told from what was read of them."""
+"""One batch's results, passed on from the API or written from what was read of them."""
 
-import csv
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import batched, chain
-from typing import Any
 
 import structlog
 from django import forms
 from django.core.validators import RegexValidator
-from django.db import connection
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
@@ -21,7 +18,8 @@ from batches.download import BrokenOff, Row
 from batches.models import Batch, Ingestion
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.audit.recording import record_download
-from dashboard.exports import Echo, cell
+from dashboard.exports import LINES_AT_ONCE, csv_blocks
+from dashboard.streams import streamed
 from dashboard.views.errors import page
 
 log = structlog.get_logger(__name__)
@@ -38,10 +36,7 @@ HEADER = (
 )  # fmt: skip
 # Each may be asked for of any batch, whether or not it has any.
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
-LINES_AT_ONCE = 200
-# Each keeps a thread for as long as it lasts: the others are for everybody's pages.
-MOST_AT_ONCE = 4
-_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+type BeginDownload = Callable[[HttpRequest, Batch, str, str, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
@@ -65,11 +60,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     # What was read stays here when the API no longer has it, and is the quicker way.
     is_kept = batch.results_state == Batch.ResultsState.READ and kind != "jsonl"
     if is_kept and outcome not in {"", "succeeded"}:
-        rows = download.failed_rows(batch, outcome)
-        record_download(request, batch, outcome, kind)
-        return attachment(
-            request, batch, outcome, kind, told_when_broken(batch, encoded(rows, kind))
-        )
+        return attachment(request, batch, outcome, kind, kept_rows)
     if batch.deleted_upstream_at:
         return gone(batch)
     if not batch.has_ended:
@@ -78,10 +69,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
         return gone(batch)
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return too_old_a_way()
-    if request.method == "HEAD":
-        # The API knows no HEAD here, and its answer may be gigabytes.
-        return attachment(request, batch, outcome, kind, ())
-    return passed_on(request, batch, outcome, kind)
+    try:
+        return attachment(request, batch, outcome, kind, passed_on)
+    except BatchNotFound as error:
+        return not_there(batch, error)
+    except (ApiError, connect.CannotCall, BrokenOff) as error:
+        log.warning("results not passed on", batch=batch.api_id, error=str(error))
+        return unreachable(error)
 
 
 def occurs(batch: Batch, outcome: str) -> bool:
@@ -97,39 +91,24 @@ def occurring(batch: Batch) -> list[str]:
     return [word for word in read or () if word not in OUTCOMES]
 
 
-class Body:
-    """An answer's blocks; closing it, begun or not, gives back all that it holds."""
-
-    def __init__(self, blocks: Iterator[bytes], held: ExitStack) -> None:
-        self._blocks = blocks
-        self._held = held
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._blocks
-
-    def close(self) -> None:
-        self._held.close()
+def kept_rows(
+    request: HttpRequest, batch: Batch, outcome: str, kind: str, _: ExitStack
+) -> Iterator[bytes]:
+    record_download(request, batch, outcome, kind)
+    return told_when_broken(batch, encoded(download.failed_rows(batch, outcome), kind))
 
 
-def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> HttpResponseBase:
-    """A stream from the API once its first lines are here, else a page that says why not."""
-    with ExitStack() as stack:
-        if not _places.acquire(blocking=False):
-            return too_many()
-        stack.callback(_places.release)
-        try:
-            blocks = stack.enter_context(download.opened(batch))
-            first = next(blocks, b"")
-        except BatchNotFound as error:
-            return not_there(batch, error)
-        except (ApiError, connect.CannotCall, BrokenOff) as error:
-            log.warning("results not passed on", batch=batch.api_id, error=str(error))
-            return unreachable(error)
-        record_download(request, batch, outcome, kind)
-        wanted = chosen(batch, chain([first], blocks), outcome, kind)
-        # From here on the answer holds all this, until its server closes it.
-        body = Body(without_database(told_when_broken(batch, wanted)), stack.pop_all())
-        return attachment(request, batch, outcome, kind, body)
+def passed_on(
+    request: HttpRequest, batch: Batch, outcome: str, kind: str, held: ExitStack
+) -> Iterator[bytes]:
+    """The file from the API, of which the first lines are here.
+
+    Raises NoKey, ApiError or BrokenOff when they don't come.
+    """
+    blocks = held.enter_context(download.opened(batch))
+    first = next(blocks, b"")
+    record_download(request, batch, outcome, kind)
+    return told_when_broken(batch, chosen(batch, chain([first], blocks), outcome, kind))
 
 
 def chosen(batch: Batch, blocks: Iterator[bytes], outcome: str, kind: str) -> Iterator[bytes]:
@@ -150,46 +129,24 @@ def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise
 
 
-def without_database(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """A download may take an hour, in which nothing is asked of the database."""
-    if not connection.in_atomic_block:
-        connection.close()
-    # Has the server send the headers, so that whatever breaks from here on breaks a download.
-    yield b""
-    yield from blocks
-
-
 def attachment(
-    request: HttpRequest, batch: Batch, outcome: str, kind: str, body: Iterable[bytes]
+    request: HttpRequest, batch: Batch, outcome: str, kind: str, begin: BeginDownload
 ) -> HttpResponseBase:
     content_type, ending = FORMATS[kind]
-    # Streaming for HEAD too: else it would be said to be 0 bytes long.
-    body = () if request.method == "HEAD" else body
-    answer = StreamingHttpResponse(body, content_type=content_type)
     what = "-".join(part for part in (outcome or "results", "ids" if kind == "ids" else "") if part)
-    answer["Content-Disposition"] = f'attachment; filename="{batch.api_id}-{what}.{ending}"'
-    answer["Cache-Control"] = "private, no-store"
-    # A proxy that gathers it all first would hold gigabytes, and hide a break.
-    answer["X-Accel-Buffering"] = "no"
-    return answer
+    name = f"{batch.api_id}-{what}.{ending}"
+    return streamed(
+        request, partial(begin, request, batch, outcome, kind), name=name, content_type=content_type
+    )
 
 
 def encoded(rows: Iterable[Row], kind: str) -> Iterator[bytes]:
     """Rows as CSV with a header, or their ids one a line; many lines in a block."""
-    lines = (
-        csv_lines(rows)
-        if kind == "csv"
-        else (f"{download.plain_id(row.custom_id)}\n" for row in rows)
-    )
-    for some in batched(lines, LINES_AT_ONCE):
-        yield "".join(some).encode()
-
-
-def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    writer: Any = csv.writer(Echo())
-    yield writer.writerow(HEADER)
-    for row in rows:
-        yield writer.writerow([cell(value) for value in row])
+    if kind == "csv":
+        yield from csv_blocks(HEADER, rows)
+        return
+    for some in batched(rows, LINES_AT_ONCE):
+        yield "".join(f"{download.plain_id(row.custom_id)}\n" for row in some).encode()
 
 
 def no_such_download(batch: Batch) -> HttpResponse:
@@ -260,14 +217,3 @@ def too_old_a_way() -> HttpResponse:
         "Some proxies speak it unless told otherwise: ask an admin to have the one before "
         "Batchboard use HTTP/1.1 (nginx: proxy_http_version 1.1). Everything else works as it is.",
     )
-
-
-def too_many() -> HttpResponse:
-    answer = page(
-        503,
-        "Several downloads are under way already",
-        f"This process passes on {MOST_AT_ONCE} results files at a time, so that pages stay quick.",
-        "Try again when one of them has come to its end.",
-    )
-    answer["Retry-After"] = "30"
-    return answer

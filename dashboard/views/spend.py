@@ -3,7 +3,8 @@
 from datetime import UTC
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -59,7 +60,7 @@ def spend(request: HttpRequest) -> HttpResponse:
 
 @allow("spend")
 @require_safe
-def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
+def spend_csv(request: HttpRequest) -> HttpResponseBase:
     """`table` says which: groups (the default), days or batches."""
     asked = read(request)
     match request.GET.get("table", "groups"):
@@ -74,8 +75,11 @@ def spend_csv(request: HttpRequest) -> StreamingHttpResponse:
     name = f"spend-{sheet.name}-{asked.period.since}-to-{asked.period.until}.csv"
     days = {"since": asked.period.since, "until": asked.period.until}
     filters = {**asked.chosen, **days}
-    record_export(request, name, rows=sheet.count, filters=filters, workspaces=asked.asked_for)
-    return csv_answer(name, sheet.header, sheet.rows)
+
+    def record() -> None:
+        record_export(request, name, rows=sheet.count, filters=filters, workspaces=asked.asked_for)
+
+    return csv_answer(request, name, sheet.header, sheet.rows, record=record)
 
 
 def read(request: HttpRequest) -> Spending:

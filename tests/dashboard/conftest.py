@@ -1,6 +1,5 @@
 """People at their browsers, and rows that need no API behind them."""
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,8 +11,7 @@ from django.utils import timezone
 
 from batches import lookup
 from batches.models import Batch, Revision, WorkerProcess, Workspace
-from dashboard import tallies
-from dashboard.views import results
+from dashboard import streams, tallies
 from tests.spend_world import PRICES, spent, used
 from tests.working import seen_worker
 
@@ -50,7 +48,7 @@ def _nothing_looked_up() -> None:
 @pytest.fixture(autouse=True)
 def _all_places_free(monkeypatch) -> None:
     """A test that leaves a download unread takes its place from no other test."""
-    monkeypatch.setattr(results, "_places", threading.BoundedSemaphore(results.MOST_AT_ONCE))
+    monkeypatch.setattr(streams, "places", streams.Places())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches import connect
 from batches.download import BrokenOff
-from dashboard.views import results as views
+from dashboard import streams
 from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -230,19 +230,6 @@ def test_no_database_connection_is_held_while_the_file_passes(committed, sign_in
     assert connection.connection is None
 
 
-def test_a_download_too_many_is_asked_to_wait_and_places_come_back(sign_in, results_url):
-    browser = sign_in("viewer")
-    under_way = [browser.get(results_url) for _ in range(views.MOST_AT_ONCE)]
-
-    refused = browser.get(results_url)
-    for answer in under_way:
-        answer.getvalue()
-
-    assert refused.status_code == 503
-    assert refused["Retry-After"] == "30"
-    assert browser.get(results_url).getvalue()
-
-
 def test_a_proxy_that_could_not_tell_half_a_file_from_a_whole_one_is_refused(
     sign_in, sandbox, results_url
 ):
@@ -257,7 +244,7 @@ def test_a_proxy_that_could_not_tell_half_a_file_from_a_whole_one_is_refused(
 
 def test_a_page_instead_of_a_file_takes_no_place(sign_in, sandbox, results_url):
     browser = sign_in("viewer")
-    for _ in range(views.MOST_AT_ONCE + 1):
+    for _ in range(streams.MOST_PER_PERSON + 1):
         sandbox.fail_next("401", path="/results")
         assert browser.get(results_url).status_code == 502
 

@@ -205,13 +205,13 @@ def test_no_header_is_a_formula(sheet, workspace):
 def test_batches_stream_in_so_many_queries_a_chunk(
     lead, workspace, monkeypatch, django_assert_num_queries
 ):
-    monkeypatch.setattr("dashboard.spend.sheets.AT_ONCE", 4)
+    monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 4)
     for _ in range(12):
         spent(workspace, FIRST, used(input=1), used(model="large", input=1))
 
     # Session, person, workspaces; their count and, for each of two workspaces, a look and an event
-    # of the audit; the batches, and the usage of each four.
-    with django_assert_num_queries(3 + 1 + 2 * 2 + 1 + 3):
+    # of the audit; which batches, and each four of them with their usage.
+    with django_assert_num_queries(3 + 1 + 2 * 2 + 2 * 3):
         lines = lead.get("/spend.csv", {"table": "batches"}).getvalue().splitlines()
 
     assert len(lines) == 13

@@ -164,11 +164,11 @@ class Crew:
         except httpx.TransportError:
             return False
 
-    def sign_in(self) -> httpx.Client:
+    def sign_in(self, name: str = "ada") -> httpx.Client:
         """A browser without JavaScript, signed in; it asks for a card as htmx does."""
         browser = httpx.Client(base_url=self.web_url, timeout=30)
         token = csrf_in(browser.get("/accounts/login/").text)
-        form = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token}
         signed_in = browser.post("/accounts/login/", data=form)
         assert signed_in.status_code == 302, signed_in.text
         return browser

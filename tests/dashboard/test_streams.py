@@ -1,0 +1,137 @@
+"""Streamed answers: how many at a time, for whom, and what is read while they go out."""
+
+import csv
+from contextlib import suppress
+
+import pytest
+
+from batches.download import BrokenOff
+from batches.models import Batch
+from dashboard import streams
+from tests.working import ingest
+
+STREAMS = [
+    "/batches.csv",
+    "/audit.csv",
+    "/spend.csv?table=groups",
+    "/spend.csv?table=days",
+    "/spend.csv?table=batches",
+    "/batches/one/results/",
+    "/batches/one/results/?format=csv",
+    "/batches/one/results/?outcome=errored&format=csv",
+    "/batches/one/results/?outcome=errored&format=ids",
+]
+
+
+@pytest.fixture
+def lead(sign_in, results_url):
+    """A lead's browser, before an ended batch whose results have been read."""
+    assert ingest(Batch.objects.get())
+    return sign_in("lead", name="ada")
+
+
+@pytest.mark.parametrize("address", STREAMS)
+def test_a_person_runs_two_downloads_at_a_time_and_gets_their_places_back(lead, address):
+    running = [lead.get(address), lead.get(address)]
+
+    refused = lead.get(address)
+    for answer in running:
+        answer.getvalue()
+
+    assert [answer.status_code for answer in running] == [200, 200]
+    assert refused.status_code == 429
+    assert refused["Retry-After"] == "30"
+    assert "You have other downloads running" in refused.text
+    assert lead.get(address).getvalue()
+
+
+@pytest.mark.parametrize("address", STREAMS)
+def test_one_persons_downloads_refuse_no_one_elses(lead, sign_in, address):
+    running = [lead.get(address), lead.get(address)]
+
+    answer = sign_in("lead", name="bob").get(address)
+
+    assert answer.status_code == 200
+    assert answer.getvalue()
+    assert len(running) == 2
+
+
+def test_pages_keep_threads_however_many_people_download(lead, sign_in):
+    others = [sign_in("lead", name=name) for name in ("bob", "eve", "kim")]
+    running = [person.get("/batches.csv") for person in (lead, *others) for _ in range(2)]
+
+    codes = [answer.status_code for answer in running]
+
+    assert codes == [200] * streams.MOST_AT_ONCE + [503] * (8 - streams.MOST_AT_ONCE)
+    assert running[-1]["Retry-After"] == "30"
+    assert "Too many downloads are running" in running[-1].text
+
+
+@pytest.mark.parametrize("address", STREAMS)
+def test_head_takes_no_place_and_reads_nothing(lead, sandbox, address):
+    running = [lead.get(address), lead.get(address)]
+    before = len(sandbox.calls)
+
+    answer = lead.head(address)
+
+    assert answer.status_code == 200
+    assert "attachment" in answer["Content-Disposition"]
+    assert answer.getvalue() == b""
+    assert len(sandbox.calls) == before
+    assert len(running) == 2
+
+
+def test_a_download_that_breaks_gives_its_place_back(lead, sandbox):
+    for _ in range(streams.MOST_PER_PERSON + 1):
+        sandbox.fail_next("cut", path="/results")
+        answer = lead.get("/batches/one/results/")
+        assert answer.status_code == 200
+        with suppress(BrokenOff):
+            answer.getvalue()
+
+    assert lead.get("/batches/one/results/").getvalue()
+
+
+@pytest.mark.parametrize("address", STREAMS)
+def test_no_proxy_or_browser_keeps_a_download(lead, address):
+    answer = lead.get(address)
+
+    assert answer["X-Accel-Buffering"] == "no"
+    assert answer["Cache-Control"] == "private, no-store"
+
+
+def exported(answer) -> list[str]:
+    rows = csv.DictReader(answer.getvalue().decode().splitlines())
+    return [row.get("api_id") or row["id"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("/batches.csv", "e d c b a"), ("/spend.csv?table=batches", "a b c d e")],
+)
+def test_rows_read_in_blocks_come_in_order_and_none_is_missing(
+    sign_in, row, monkeypatch, address, expected
+):
+    monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 2)
+    one_moment = row("a").created_at
+    for api_id in "bcde":
+        row(api_id, created_at=one_moment)
+
+    answer = sign_in("lead").get(address)
+
+    assert exported(answer) == expected.split()
+
+
+def test_a_batch_that_goes_while_its_file_is_written_is_skipped(sign_in, row, monkeypatch):
+    monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 1)
+    for api_id in "abc":
+        row(api_id)
+    answer = sign_in("lead").get("/batches.csv")
+    blocks = iter(answer)
+    begun = next(filter(None, blocks))
+
+    Batch.objects.filter(api_id="b").delete()
+
+    rest = b"".join(blocks).decode()
+    assert begun.startswith(b"workspace,api_id")
+    assert [line.split(",")[1] for line in rest.splitlines()] == ["c", "a"]
