@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from importlib import import_module
 
 import httpx
 import pytest
 import stamina
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from hypothesis import settings as hypothesis_settings
 
@@ -137,14 +135,7 @@ def person(db: None) -> Callable[..., User]:
 
 @pytest.fixture
 def committed(transactional_db: None) -> None:
-    """A database that other threads see into, with what the migrations put there.
-
-    Django's own `serialized_rollback` finds nothing to restore once Playwright's loop runs in
-    this thread, as connections are kept by task.
-    """
-    roles = import_module("batches.migrations.0002_roles")
-    roles.start_counting(apps, None)
-    roles.make_roles(apps, None)
+    """A database that other threads see into."""
 
 
 @pytest.fixture

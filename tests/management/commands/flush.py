@@ -1,10 +1,15 @@
 """Django's flush, which empties the tables after each test that commits.
 
-The audit's triggers refuse that, as they should; here alone they are lifted for a moment.
+The audit's triggers refuse that, as they should; here alone they are lifted for a moment. What
+migrations put into tables is put there again, for whichever test comes next: Django's own
+`serialized_rollback` finds nothing to restore once Playwright's loop runs in this thread, as
+connections are kept by task.
 """
 
+from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.core.management.commands import flush
 from django.db import connections
 
@@ -19,3 +24,6 @@ class Command(flush.Command):
         super().handle(**options)
         with connection.schema_editor() as editor:
             audit_triggers.install(None, editor)
+        roles = import_module("batches.migrations.0002_roles")
+        roles.start_counting(apps, None)
+        roles.make_roles(apps, None)
