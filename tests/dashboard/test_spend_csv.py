@@ -211,7 +211,7 @@ def test_batches_stream_in_so_many_queries_a_chunk(
 
     # Session, person, workspaces; their count and, for each of two workspaces, a look and an event
     # of the audit; which batches, and each four of them with their usage.
-    with django_assert_num_queries(3 + 1 + 2 * 2 + 2 * 3):
+    with django_assert_num_queries(3 + 1 + 2 * 2 + 1 + 2 * 3):
         lines = lead.get("/spend.csv", {"table": "batches"}).getvalue().splitlines()
 
     assert len(lines) == 13
