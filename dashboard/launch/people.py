@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 
+from batches import clock
 from batches.models import Workspace
 from batches.sandbox.app import KEYS
 from batches.workspaces import adopt_environment
@@ -22,15 +23,7 @@ def prepare_demo(var: Path) -> dict[str, str]:
     adopt_environment()
     Workspace.objects.filter(from_environment=True).update(name="Research", slug="research")
     research = Workspace.objects.get(from_environment=True)
-    production, _ = Workspace.objects.update_or_create(
-        slug="production",
-        defaults={
-            "name": "Production",
-            "base_url": settings.ANTHROPIC_BASE_URL,
-            "api_key": list(KEYS)[1],
-            "is_enabled": True,
-        },
-    )
+    production = production_workspace()
     passwords = kept_passwords(var / "sign-ins.json")
     for role, password in passwords.items():
         person, _ = User.objects.get_or_create(username=role)
@@ -44,6 +37,22 @@ def prepare_demo(var: Path) -> dict[str, str]:
         person.groups.set([Group.objects.get(name=role)])
         person.workspaces.set([research, production])
     return passwords
+
+
+def production_workspace() -> Workspace:
+    workspace, _ = Workspace.objects.update_or_create(
+        slug="production",
+        defaults={
+            "name": "Production",
+            "base_url": settings.ANTHROPIC_BASE_URL,
+            "is_enabled": True,
+        },
+    )
+    key = list(KEYS)[1]
+    if workspace.key != key:
+        workspace.set_key(key, clock.now())
+        workspace.save(update_fields=["api_key", "key_hint", "key_set_at"])
+    return workspace
 
 
 def kept_passwords(path: Path) -> dict[str, str]:
