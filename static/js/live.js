@@ -94,7 +94,7 @@
   document.addEventListener("visibilitychange", () => document.hidden || poll());
   document.addEventListener("batchboard:idle", poll);
 
-  if (pause && !live()) pause.hidden = true;
+  if (pause) pause.hidden = !live();
   showPaused();
   greyStale();
 })();

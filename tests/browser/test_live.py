@@ -97,6 +97,16 @@ def test_a_hidden_tab_does_not_poll_and_does_at_once_on_return(board, mirrored):
         )
 
 
+def test_pause_is_offered_only_where_something_is_live(board, mirrored):
+    page = board()
+    expect(page.locator("#pause")).to_be_visible()
+
+    board("/account/")
+
+    expect(page.locator("#help")).to_be_visible()
+    expect(page.locator("#pause")).to_be_hidden()
+
+
 def test_pause_stops_the_polls_and_says_so(board, mirrored, finish):
     batch = mirrored()
     page = board()
