@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of testing a key. `error` is a sentence for people, empty when it was accepted.
+    """The result of testing a key. `error` is a sentence for people, empty if it was accepted.
 
     `workspace_id` is the Anthropic workspace that the answer was for; empty where it did not say.
     """

@@ -42,6 +42,11 @@ def may(user: Any, thing: str) -> bool:
     return bool(role) and ROLES.index(role) >= ROLES.index(NEEDED[thing])
 
 
+def role_needed(refusal: Exception) -> str:
+    """The lowest role that `allow` would have let in; empty where it wasn't a question of role."""
+    return NEEDED.get(str(refusal.args[0]), "") if refusal.args else ""
+
+
 def allow(thing: str) -> Callable[[View], View]:
     """The view is for signed-in people whose role allows `thing`; others get 403."""
 
@@ -88,8 +93,8 @@ def visible_people(user: Any) -> QuerySet[User]:
 def may_manage_account(user: Any, person: User) -> bool:
     """Whether the admin may change the person's name, role and state, or make a password link.
 
-    Not when the person is in a workspace that the admin is not in: whoever has the link, or sets
-    the role, could see or cancel there.
+    Not when the person is in a workspace that the admin is not in: with the link, or by the role,
+    the admin could see or cancel there.
     """
     if user.is_superuser:
         return True

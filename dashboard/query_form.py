@@ -11,6 +11,8 @@ from batches.models import Workspace
 LONGEST_TEXT = 200
 # In an address, for the batches without a label, an owner or a model's name.
 NO_VALUE = "(none)"
+# What a page adds about a value that is not valid.
+IGNORED = " This filter was ignored."
 DAY_FORMATS = ["%Y-%m-%d"]
 
 
@@ -33,7 +35,7 @@ class QueryForm(forms.Form):
     def sentences(self) -> list[str]:
         """One for each value that is left out; of what was given, no more than a line of it."""
         return [
-            f"{self.titles[name]}: {self._what_is_wrong(name)} This filter was ignored."
+            f"{self.titles[name]}: {self._what_is_wrong(name)}{IGNORED}"
             for name in self.fields
             if name in self.errors
         ]

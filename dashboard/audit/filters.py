@@ -152,7 +152,7 @@ class AuditQuery:
         return with_id("batch_api_id", text) | Q(batch_api_id__in=labeled.values("api_id"))
 
     def _of_person(self, name: str) -> Q:
-        """Events by or about whoever has this name or had it, under any name of theirs."""
+        """Events by or about anyone who has, or had, this username, under all of their names."""
         seen = self.visible.order_by()
         people = known_people(self.user, self.workspaces)
         ids = {

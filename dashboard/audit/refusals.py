@@ -7,12 +7,7 @@ from django.db import Error
 from django.http import Http404, HttpRequest
 
 from batches.models import AuditEvent
-from dashboard.access import (
-    NEEDED,
-    visible_batch_or_404,
-    visible_people,
-    visible_workspaces,
-)
+from dashboard.access import visible_batch_or_404, visible_people, visible_workspaces
 from dashboard.audit.recording import did_lately, record
 
 log = structlog.get_logger(__name__)
@@ -20,12 +15,6 @@ log = structlog.get_logger(__name__)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 EXPIRED = "the page had expired"
 OTHER_SITE = "the form came from another site"
-
-
-def role_needed(error: Exception) -> str:
-    """Why `dashboard.access.allow` refused, in words."""
-    role = NEEDED.get(str(error.args[0])) if error.args else ""
-    return f"needs the {role} role" if role else "not allowed"
 
 
 def record_refusal(request: HttpRequest, why: str) -> None:

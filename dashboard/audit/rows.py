@@ -64,7 +64,7 @@ class Row:
     def is_unanswered(self) -> bool:
         """A cancellation that the API has neither accepted nor refused.
 
-        Whoever may not see the batch may not see the answers either.
+        Someone who may not see the batch may not see the answers either.
         """
         return self.batch is not None and self.event.action == REQUESTED and not self.result
 

@@ -171,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.sendall(CONTINUE)
 
     def expire(self, conn: Connection) -> None:
-        """Ends a connection that is overdue; whoever has begun a request gets an answer."""
+        """Ends a connection that is overdue; a client that has begun a request gets an answer."""
         if conn.stage in REFUSALS:
             self.refuse(conn)
         else:

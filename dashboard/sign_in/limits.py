@@ -7,6 +7,7 @@ from ipaddress import IPv6Network, ip_network
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -43,6 +44,8 @@ def address_locked_until(request: HttpRequest) -> datetime | None:
     """
     mine = network_of(client_address(request))
     failures = AuditEvent.objects.filter(
+        # Only an IPv6 network has to be recognized by reading its addresses.
+        Q(address__contains=":") if ":" in mine else Q(address=mine),
         action=AuditEvent.Action.SIGN_IN_FAILED,
         at__gte=clock.now() - settings.AXES_COOLOFF_TIME,
     ).order_by("-at")

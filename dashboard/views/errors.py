@@ -10,8 +10,10 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
+from dashboard.access import role_needed
 from dashboard.audit import refusals
-from dashboard.roles import MAY, role_of
+from dashboard.query_form import IGNORED
+from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in
 
 RETRY_AFTER_SECONDS = 10
@@ -45,13 +47,14 @@ def invalid_filters(problems: Sequence[str]) -> HttpResponse:
     return page(
         400,
         "These filters are not valid",
-        *(problem.replace(" This filter was ignored.", "") for problem in problems),
+        *(problem.removesuffix(IGNORED) for problem in problems),
         "No file was made. Correct the address, or download from the page again.",
     )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    refusals.record_refusal(request, refusals.role_needed(exception))
+    role = role_needed(exception)
+    refusals.record_refusal(request, f"needs the {role} role" if role else "not allowed")
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
@@ -63,9 +66,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page(
         403,
         "Your role does not allow this",
-        "Nothing was changed, and no batch was touched.",
-        f"The roles: {'; '.join(f'{role} {may}' for role, may in MAY.items())}. Ask an admin for "
-        "the one you need.",
+        f"You need the {role} role for this. Ask an admin."
+        if role
+        else "You can’t do this here. Ask an admin.",
+        "Nothing was changed.",
     )
 
 

@@ -16,7 +16,7 @@ from dashboard.environment import ADMIN_KEY, AN_ADMIN_KEY, CREDENTIAL, NOT_ALONE
 from dashboard.views.labels import OneLine, printable, unix_lines
 from dashboard.workspaces.snapshot import TITLES, Snapshot
 
-# Where the key goes, and how: whoever changes these must have the key.
+# Where the key goes, and how: to change these, a person must have the key.
 SENDING = ("base_url", "auth", "anthropic_workspace_id")
 # The field of a column, where it differs: a field called "name" is taken for a user's.
 FIELDS = {"name": "workspace_name"}

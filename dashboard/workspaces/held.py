@@ -4,7 +4,7 @@ Key and headers are write-only, so a page that comes back with a question can't 
 typing them again invites mistakes. They travel in a hidden field instead: encrypted and
 authenticated with the key that stored secrets are encrypted with, for HELD_SECONDS, and usable
 only by the same person, for the same workspace, address and kind of key. Nothing is kept on the
-server, and nothing in the field can be read or sent elsewhere by whoever finds it.
+server, and someone who finds the field can neither read it nor have it sent elsewhere.
 """
 
 import json

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 
 from batches import clock
 from batches.models import Batch, Workspace
-from dashboard.access import visible_workspaces
+from dashboard.access import visible_people, visible_workspaces
 from dashboard.health import NOTICE_KINDS, Health, health_of
 
 # By the cause of `dashboard.health`.
@@ -72,7 +71,8 @@ def listed(user: Any) -> list[Row]:
     workspaces = list(visible_workspaces(user).for_admins())
     keys = [workspace.pk for workspace in workspaces]
     batches = _counted(Batch.objects.filter(workspace__in=keys))
-    members = _counted(_memberships(user).filter(workspace__in=keys))
+    memberships = Workspace.members.through.objects.filter(workspace__in=keys)
+    members = _counted(memberships.filter(user__in=visible_people(user).values("pk")))
     now = clock.now()
     return [
         Row(health_of(workspace, now), batches.get(workspace.pk, 0), members.get(workspace.pk, 0))
@@ -83,14 +83,6 @@ def listed(user: Any) -> list[Row]:
 def environment_variable() -> str:
     """The variable that the environment's key is in, as far as this process knows."""
     return "ANTHROPIC_AUTH_TOKEN" if settings.ANTHROPIC_AUTH_TOKEN else "ANTHROPIC_API_KEY"
-
-
-def _memberships(user: Any) -> QuerySet[Any]:
-    """Of the people that the person may know of."""
-    memberships = Workspace.members.through.objects.all()
-    if user.is_superuser:
-        return memberships
-    return memberships.exclude(user__in=User.objects.filter(is_superuser=True).values("pk"))
 
 
 def _counted(rows: QuerySet[Any]) -> dict[int, int]:

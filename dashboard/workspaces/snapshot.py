@@ -88,9 +88,9 @@ class Snapshot:
     def all_changes(self, later: "Snapshot") -> list[Change]:
         """What differs in `later`, with the members by name."""
         changes = self.changes(later)
-        mine, theirs = set(self.members), set(later.members)
-        changes += [Change("Member", name, "none") for name in names(mine - theirs)]
-        changes += [Change("Member", "none", name) for name in names(theirs - mine)]
+        before, after = set(self.members), set(later.members)
+        changes += [Change("Member", name, "none") for name in names(before - after)]
+        changes += [Change("Member", "none", name) for name in names(after - before)]
         if self.key_set_at != later.key_set_at:
             changes.append(Change("API key", "an older one", "a new one"))
         if self.headers_set_at != later.headers_set_at:

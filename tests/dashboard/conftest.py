@@ -163,3 +163,15 @@ def undecryptable(workspace: Workspace) -> None:
     table = connection.ops.quote_name(Workspace._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET api_key = 'gAAAAA' WHERE id = %s", [workspace.pk])
+
+
+@pytest.fixture
+def have(workspace) -> Callable[..., None]:
+    """A function that sets the workspace's columns; synced just now unless it says otherwise."""
+
+    def have(**columns) -> None:
+        now = timezone.now()
+        usual = {"last_synced_at": now, "backfilled_at": now}
+        Workspace.objects.filter(pk=workspace.pk).update(**usual | columns)
+
+    return have

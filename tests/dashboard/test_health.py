@@ -16,18 +16,6 @@ from tests.dashboard.test_live import version
 LONG_AGO = timedelta(hours=1)
 
 
-@pytest.fixture
-def have(workspace):
-    """A function that sets the workspace's columns; synced just now unless it says otherwise."""
-
-    def have(**columns) -> None:
-        now = timezone.now()
-        usual = {"last_synced_at": now, "backfilled_at": now}
-        Workspace.objects.filter(pk=workspace.pk).update(**usual | columns)
-
-    return have
-
-
 @pytest.fixture(params=["/", "/batches/one/", "/batches/one/requests/", "/spend/"])
 def opened(request, row, sign_in):
     """A function that opens a page which shows how up to date its workspaces are."""

@@ -17,18 +17,6 @@ LIST = "/workspaces/"
 LONG_AGO = timedelta(hours=3)
 
 
-@pytest.fixture
-def have(workspace):
-    """A function that sets the workspace's columns; synced just now unless it says otherwise."""
-
-    def have(**columns) -> None:
-        now = timezone.now()
-        usual = {"last_synced_at": now, "backfilled_at": now}
-        Workspace.objects.filter(pk=workspace.pk).update(**usual | columns)
-
-    return have
-
-
 REFUSED = {
     "hold": "refused",
     "last_synced_at": timezone.now() - LONG_AGO,
