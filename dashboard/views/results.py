@@ -17,8 +17,9 @@ from django.views.decorators.http import require_safe
 
 from batches import clock, connect, download
 from batches.client import ApiError, BatchNotFound, TryLater
-from batches.download import BrokenOff, Row
+from batches.download import BrokenOff, Choice, Row
 from batches.models import Batch, Ingestion
+from batches.outcome import STOP_REASONS
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.exports import Echo, cell
 from dashboard.views.errors import page
@@ -61,12 +62,15 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if not form.is_valid() or not occurs(batch, form.cleaned_data["outcome"]):
         return no_such_download(batch)
     outcome, kind = form.cleaned_data["outcome"], form.cleaned_data["format"] or "jsonl"
+    choice = Choice(outcome, tuple(request.GET.getlist("stop_reason")))
+    if not can_have_stopped(batch, choice):
+        return no_such_stop_reason(batch)
     # What was read stays here when the API no longer has it, and is the quicker way.
-    is_kept = batch.results_state == Batch.ResultsState.READ and kind != "jsonl"
+    is_kept = batch.has_figures and kind != "jsonl"
     if is_kept and outcome not in {"", "succeeded"}:
         rows = download.failed_rows(batch, outcome)
         return attachment(
-            request, batch, outcome, kind, told_when_broken(batch, encoded(rows, kind))
+            request, batch, choice, kind, told_when_broken(batch, encoded(rows, kind))
         )
     if batch.deleted_upstream_at:
         return gone(batch)
@@ -78,13 +82,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
         return too_old_a_way()
     if request.method == "HEAD":
         # The API knows no HEAD here, and its answer may be gigabytes.
-        return attachment(request, batch, outcome, kind, ())
-    return passed_on(request, batch, outcome, kind)
+        return attachment(request, batch, choice, kind, ())
+    return passed_on(request, batch, choice, kind)
 
 
 def occurs(batch: Batch, outcome: str) -> bool:
     """False for a word that no result of this batch has, as far as they have been read."""
-    if not outcome or outcome in OUTCOMES or batch.results_state != Batch.ResultsState.READ:
+    if not outcome or outcome in OUTCOMES or not batch.has_figures:
         return True
     return outcome in occurring(batch)
 
@@ -93,6 +97,22 @@ def occurring(batch: Batch) -> list[str]:
     """The types of result that were read of the batch, beside the usual ones."""
     read = Ingestion.objects.filter(batch=batch).values_list("outcomes", flat=True).first()
     return [word for word in read or () if word not in OUTCOMES]
+
+
+def can_have_stopped(batch: Batch, choice: Choice) -> bool:
+    """False for a word that no request of this batch has, as far as its results have been read.
+
+    Only requests that succeeded have one.
+    """
+    if choice.stop_reasons and choice.outcome not in {"", "succeeded"}:
+        return False
+    return set(choice.stop_reasons) <= set(stop_reasons(batch))
+
+
+def stop_reasons(batch: Batch) -> list[str]:
+    """The usual stop reasons, and those that were read of the batch."""
+    read = Ingestion.objects.filter(batch=batch).values_list("stop_reasons", flat=True).first()
+    return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
 
 
 class Body:
@@ -109,7 +129,7 @@ class Body:
         self._held.close()
 
 
-def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> HttpResponseBase:
+def passed_on(request: HttpRequest, batch: Batch, choice: Choice, kind: str) -> HttpResponseBase:
     """A stream from the API once its first lines are here, else a page that says why not."""
     with ExitStack() as stack:
         if not _places.acquire(blocking=False):
@@ -123,18 +143,18 @@ def passed_on(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> Ht
         except (ApiError, connect.CannotCall, BrokenOff) as error:
             log.warning("results not passed on", batch=batch.api_id, error=str(error))
             return unreachable(error)
-        wanted = chosen(batch, chain([first], blocks), outcome, kind)
+        wanted = chosen(batch, chain([first], blocks), choice, kind)
         # From here on the answer holds all this, until its server closes it.
         body = Body(without_database(told_when_broken(batch, wanted)), stack.pop_all())
-        return attachment(request, batch, outcome, kind, body)
+        return attachment(request, batch, choice, kind, body)
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], outcome: str, kind: str) -> Iterator[bytes]:
+def chosen(batch: Batch, blocks: Iterator[bytes], choice: Choice, kind: str) -> Iterator[bytes]:
     """What was asked for, out of the file's blocks; all of it as JSONL is what came, untouched."""
     if kind == "jsonl":
-        return download.of_outcome(blocks, outcome) if outcome else blocks
-    if kind == "ids" or outcome:
-        return encoded(download.understood_rows(batch, blocks, outcome), kind)
+        return blocks if choice.is_all else download.chosen_lines(blocks, choice)
+    if kind == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), kind)
     return encoded(download.file_rows(blocks), kind)
 
 
@@ -157,13 +177,15 @@ def without_database(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, outcome: str, kind: str, body: Iterable[bytes]
+    request: HttpRequest, batch: Batch, choice: Choice, kind: str, body: Iterable[bytes]
 ) -> HttpResponseBase:
     content_type, ending = FORMATS[kind]
     # Streaming for HEAD too: else it would be said to be 0 bytes long.
     body = () if request.method == "HEAD" else body
     answer = StreamingHttpResponse(body, content_type=content_type)
-    what = "-".join(part for part in (outcome or "results", "ids" if kind == "ids" else "") if part)
+    named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
+    parts = (named.strip("-")[:100] or "results", "ids" if kind == "ids" else "")
+    what = "-".join(part for part in parts if part)
     answer["Content-Disposition"] = f'attachment; filename="{batch.api_id}-{what}.{ending}"'
     answer["Cache-Control"] = "private, no-store"
     # A proxy that gathers it all first would hold gigabytes, and hide a break.
@@ -201,6 +223,16 @@ def no_such_download(batch: Batch) -> HttpResponse:
     )
 
 
+def no_such_stop_reason(batch: Batch) -> HttpResponse:
+    return page(
+        400,
+        "There is no such download",
+        "“stop_reason” is why the answer of a request that succeeded ended: "
+        f"{', '.join(stop_reasons(batch))}; it may be given several times.",
+        "Nothing is wrong with the batch: the links on its page work.",
+    )
+
+
 def not_ended(batch: Batch) -> HttpResponse:
     return page(
         404,
@@ -220,7 +252,7 @@ def gone(batch: Batch) -> HttpResponse:
     kept = (
         "What Batchboard read of them in time is on the batch’s page: usage, cost, and the "
         "requests that did not succeed."
-        if batch.results_state == Batch.ResultsState.READ
+        if batch.has_figures
         else "They were not read in time, so nothing of them is left here either."
     )
     return page(404, "The results of this batch are gone", why, kept)
