@@ -4,24 +4,28 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import NamedTuple
+from tempfile import SpooledTemporaryFile
+from typing import IO, NamedTuple, cast
 
-import msgspec
 import structlog
 from django.db.models import Count, F, Max, Min
 
 from batches import connect
 from batches.client import ApiError
 from batches.client.results import (
-    BAD_JSON,
     ErrorEnvelope,
     Message,
     OddLine,
+    Part,
     ResultLine,
     UnreadableResults,
     blocks_of,
     decode_line,
+    decode_skimmed,
+    is_blank,
+    read_blocks,
 )
+from batches.client.skim import Skimmer, skimmed
 from batches.models import Batch, FailedRequest
 from batches.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shown
 
@@ -33,6 +37,9 @@ ROWS_AT_ONCE = 2000
 # In place of a result's type where a line cannot be understood; the API has no such word.
 UNREADABLE = "unreadable"
 LONGEST_ID = 200
+# Of a line too long to be held, what is kept in memory before it goes to a temporary file.
+SPOOLED_BYTES = 1024 * 1024
+PIECE_BYTES = 64 * 1024
 
 
 class BrokenOff(Exception):
@@ -57,6 +64,22 @@ class Row(NamedTuple):
     web_searches: int | None = None
 
 
+class Choice(NamedTuple):
+    """The requests wanted: of one outcome, and that stopped for one of some reasons; or all."""
+
+    outcome: str = ""
+    stop_reasons: tuple[str, ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        return not any(self)
+
+    def has(self, row: "Row") -> bool:
+        """Whether the request of a row is wanted."""
+        is_wanted = not self.outcome or row.outcome == self.outcome
+        return is_wanted and (not self.stop_reasons or row.stop_reason in self.stop_reasons)
+
+
 @contextmanager
 def opened(batch: Batch) -> Iterator[Iterator[bytes]]:
     """The file in blocks of whole lines, as it comes from the API; memory stays the same.
@@ -72,9 +95,16 @@ def opened(batch: Batch) -> Iterator[Iterator[bytes]]:
 
 def _whole(batch: Batch, chunks: Iterator[bytes]) -> Iterator[bytes]:
     lines = 0
+    long: Skimmer | None = None
     try:
         for block in blocks_of(chunks):
-            lines += _lines_in(block)
+            if isinstance(block, Part):
+                long = long or Skimmer()
+                long.feed(block)
+                if block.endswith(b"\n"):
+                    lines, long = lines + 1, None
+            else:
+                lines += _lines_in(block)
             if lines > batch.total:
                 raise BrokenOff(
                     f"The file has more lines than the batch has requests ({batch.total:,})."
@@ -82,6 +112,9 @@ def _whole(batch: Batch, chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield block
     except (ApiError, UnreadableResults) as error:
         raise BrokenOff(str(error)) from error
+    if long:
+        _refuse_cut(long)
+        lines += 1
     if lines < batch.total:
         raise BrokenOff(
             f"The file ended after {lines:,} lines; the batch has {batch.total:,} requests."
@@ -91,61 +124,73 @@ def _whole(batch: Batch, chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _lines_in(block: bytes) -> int:
     """How many lines a block holds, empty ones apart. Raises BrokenOff for one cut in two."""
     *ended, last = block.split(b"\n")
-    if last.strip() and not _is_json(last):
+    if not is_blank(last):
+        _refuse_cut(skimmed(last))
+    return sum(1 for line in (*ended, last) if not is_blank(line))
+
+
+def _refuse_cut(last: Skimmer) -> None:
+    if not last.is_whole:
         raise BrokenOff("The file ended in the middle of a line.")
-    return sum(1 for line in (*ended, last) if line.strip())
 
 
-def _is_json(text: bytes) -> bool:
+def chosen_lines(blocks: Iterator[bytes], choice: Choice) -> Iterator[bytes]:
+    """The lines of the requests wanted, byte for byte.
+
+    A line of which it can't be told whether it is wanted is left out. A line too long to be held
+    waits in a temporary file until its end. Raises BrokenOff where there is no room for it.
+    """
+    long: Skimmer | None = None
+    with cast("IO[bytes]", SpooledTemporaryFile(max_size=SPOOLED_BYTES)) as spool:
+        for block in blocks:
+            if isinstance(block, Part):
+                long = long or Skimmer()
+                long.feed(block)
+                _put_aside(spool, block)
+                if block.endswith(b"\n"):
+                    yield from _taken_back(spool, is_wanted=choice.has(_row(decode_skimmed(long))))
+                    long = None
+                continue
+            # A BytesIO ends lines at a line feed alone, as the file does.
+            kept = [line for line in BytesIO(block) if choice.has(_row(decode_line(line)))]
+            if kept:
+                yield b"".join(kept)
+        if long:
+            yield from _taken_back(spool, is_wanted=choice.has(_row(decode_skimmed(long))))
+
+
+def _put_aside(spool: IO[bytes], piece: bytes) -> None:
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except BAD_JSON:
-        return False
-    return True
+        spool.write(piece)
+    except OSError as error:
+        raise BrokenOff(
+            "A long line can't be passed on: there is no room for temporary files "
+            f"({error.strerror or error})."
+        ) from error
 
 
-def of_outcome(blocks: Iterator[bytes], outcome: str) -> Iterator[bytes]:
-    """Those lines whose result is of this type, byte for byte; what can't be told is left out."""
-    for block in blocks:
-        # A BytesIO ends lines at a line feed alone, as the file does.
-        kept = [line for line in BytesIO(block) if _outcome(line) == outcome]
-        if kept:
-            yield b"".join(kept)
-
-
-def _outcome(line: bytes) -> str:
-    try:
-        return _outcomes.decode(line).result.type
-    except BAD_JSON:
-        return ""
-
-
-class _Word(msgspec.Struct):
-    type: str
-
-
-class _TypedLine(msgspec.Struct):
-    result: _Word
-
-
-_outcomes = msgspec.json.Decoder(_TypedLine)
+def _taken_back(spool: IO[bytes], *, is_wanted: bool) -> Iterator[bytes]:
+    spool.seek(0)
+    if is_wanted:
+        while piece := spool.read(PIECE_BYTES):
+            yield piece
+    spool.seek(0)
+    spool.truncate()
 
 
 def file_rows(blocks: Iterator[bytes]) -> Iterator[Row]:
-    """Every line as a row; one that cannot be understood has the outcome UNREADABLE."""
-    for block in blocks:
-        for line in block.split(b"\n"):
-            if line.strip():
-                yield _row(decode_line(line))
+    """Every line as a row; one whose outcome is not known has the outcome UNREADABLE."""
+    for lines in read_blocks(blocks):
+        yield from map(_row, lines)
 
 
-def understood_rows(batch: Batch, blocks: Iterator[bytes], outcome: str) -> Iterator[Row]:
-    """The rows of one outcome, or of any; how many could not be understood is logged."""
+def chosen_rows(batch: Batch, blocks: Iterator[bytes], choice: Choice) -> Iterator[Row]:
+    """The rows of the requests wanted; how many could not be understood is logged."""
     unreadable = 0
     for row in file_rows(blocks):
         if row.outcome == UNREADABLE:
             unreadable += 1
-        elif not outcome or row.outcome == outcome:
+        elif choice.has(row):
             yield row
     if unreadable:
         log.warning("unreadable lines left out of a download", batch=batch.api_id, lines=unreadable)
@@ -176,7 +221,9 @@ def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
 
 def _row(line: ResultLine | OddLine) -> Row:
     if isinstance(line, OddLine):
-        return Row("", UNREADABLE, error_message=f"This line cannot be understood: {line.problem}")
+        problem = f"This line cannot be understood: {line.problem}"
+        outcome = shown(line.outcome, LONGEST_WORD) or UNREADABLE
+        return Row(line.custom_id, outcome, error_message=problem)
     result = line.result
     if result.message and result.type == "succeeded":
         return _succeeded(line.custom_id, result.message)

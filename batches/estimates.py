@@ -8,6 +8,7 @@ from typing import Literal
 from batches.costs import cost_of
 from batches.history import FEWEST, percentile
 from batches.models import Batch, BatchQuerySet
+from batches.models.batch import READ_STATES
 
 # The most recent ones: what was sent last month says less about tonight.
 MOST = 200
@@ -53,7 +54,8 @@ def _likenesses(batch: Batch) -> Iterator[tuple[Basis, str, BatchQuerySet]]:
 
 def costs_per_request(batches: BatchQuerySet) -> list[Decimal]:
     """USD per succeeded request of each batch whose whole cost is known, the MOST recent ones."""
-    read = batches.filter(results_state=Batch.ResultsState.READ, succeeded__gt=0)
-    recent = read.only("succeeded", "results_state").order_by("-created_at", "-id")[:MOST]
+    read = batches.filter(results_state__in=READ_STATES, succeeded__gt=0)
+    recent = read.only("succeeded", "results_state", "unknown_lines")
+    recent = recent.order_by("-created_at", "-id")[:MOST]
     costs = [(cost_of(batch).total, batch.succeeded) for batch in recent.prefetch_related("usage")]
     return [total / succeeded for total, succeeded in costs if total is not None]

@@ -107,6 +107,17 @@ KINDS = (
     ),
     Kind("report", CostReport, fetch.due_reports, run_report, longest=600.0),
     Kind("tidy", Chore, chores.due_chores, run_chore),
+    # Apart from readings, as thousands of batches are outdated at once after an upgrade.
+    Kind(
+        "reread",
+        Ingestion,
+        results.due_rereadings,
+        run_reading,
+        owner="workspace",
+        related=("batch__workspace",),
+        most=4,
+        longest=2 * results.LONGEST_READING_SECONDS,
+    ),
 )
 NAMES = tuple(kind.name for kind in KINDS)
 

@@ -24,6 +24,21 @@ OUTCOME_WORDS: dict[str, str] = {
     "unknown": "outcome unknown",
 }
 
+# Why the model stopped, and what that means (SDK 2.12.0, `types/beta/beta_stop_reason.py`).
+STOP_REASONS: dict[str, str] = {
+    "end_turn": "the answer is complete",
+    "stop_sequence": "the answer reached one of the request's stop sequences",
+    "tool_use": "the model asks for a tool's result",
+    "max_tokens": "the answer was cut off at the request's max_tokens",
+    "pause_turn": "the model paused a long turn: send its answer back to have it go on",
+    "model_context_window_exceeded": "the answer was cut off at the end of the context window",
+    "compaction": "the model stopped after it compacted the context: send the answer back",
+    "refusal": "the model declined to answer",
+}
+# Requests that stop for these succeed and are billed, but have no finished answer.
+UNFINISHED = ("max_tokens", "pause_turn", "model_context_window_exceeded", "compaction")
+REFUSED = ("refusal",)
+
 
 class Counts(Protocol):
     """The five request counts of a batch, each a number of requests."""
@@ -88,6 +103,13 @@ def outcome_sentence(outcome: str, counts: Counts) -> str:
         case "all_failed" | "all_succeeded":
             return f"{word}, {total:,}"
     return word
+
+
+def unfinished_sentence(unfinished: int, refused: int) -> str:
+    """How many succeeded requests have no finished answer; empty where there are none."""
+    count = unfinished + refused
+    words = [word for word, some in (("unfinished", unfinished), ("refused", refused)) if some]
+    return f"{count:,} {' or '.join(words)}" if count else ""
 
 
 def shares(counts: Counts) -> list[Share]:

@@ -39,7 +39,7 @@ def _refuse_unless_unreadable(batch: Batch) -> None:
     state = batch.results_state
     if not batch.has_ended:
         raise NothingToReread("There are no results yet: the batch has not ended.")
-    if state == Batch.ResultsState.READ:
+    if batch.has_figures:
         raise NothingToReread("The results have been read.")
     if state == Batch.ResultsState.LOST or batch.archived_at or batch.deleted_upstream_at:
         raise NothingToReread("The API no longer has the results.")

@@ -1,7 +1,7 @@
 """Results file → usage and failed requests: each ended batch's file is read once, as a stream."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from batches.models import (
 )
 from batches.models.batch import RESULTS_KEPT
 from batches.models.claim import due
+from batches.outcome import REFUSED, UNFINISHED
 from batches.tally import NoRoom, Tally
 from batches.turn import Turn
 
@@ -57,7 +58,7 @@ def read_results(ingestion: Ingestion, turn: Turn) -> bool:
     Raises ClaimLost.
     """
     batch = ingestion.batch
-    if not unread().filter(pk=batch.pk).exists():
+    if not (unread() | outdated(clock.now())).filter(pk=batch.pk).exists():
         ingestion.hand_back(clock.now())
         return False
     try:
@@ -149,6 +150,7 @@ def _write(ingestion: Ingestion, batch: Batch, tally: Tally) -> None:
             ingested_at=now,
             lines=tally.lines,
             odd_lines=tally.odd_lines,
+            repeated_lines=tally.repeated_lines,
             problem=_problem(batch, tally),
             outcomes=tally.outcomes,
             stop_reasons=tally.stop_reasons,
@@ -157,7 +159,16 @@ def _write(ingestion: Ingestion, batch: Batch, tally: Tally) -> None:
         BatchUsage.objects.bulk_create(usage_rows(fresh, tally))
         FailedRequest.objects.filter(batch=batch).delete()
         _insert_failed(batch, tally)
-        fresh.touch(results_state=Batch.ResultsState.READ)
+        fresh.touch(
+            results_state=Batch.ResultsState.READ,
+            unknown_lines=tally.odd_lines + tally.repeated_lines,
+            unfinished=_stopped_by(tally, UNFINISHED),
+            refused=_stopped_by(tally, REFUSED),
+        )
+
+
+def _stopped_by(tally: Tally, reasons: Collection[str]) -> int:
+    return sum(count for reason, count in tally.stop_reasons.items() if reason in reasons)
 
 
 def usage_rows(batch: Batch, tally: Tally) -> Iterator[BatchUsage]:
@@ -201,15 +212,31 @@ def _problem(batch: Batch, tally: Tally) -> str:
             f"{tally.odd_lines:,} of {tally.lines:,} lines could not be understood, so what these "
             f"requests came to, and cost, is not known: {tally.problem}."
         )
+    if tally.repeated_lines:
+        sentences.append(_repeated(tally))
     counted = {name: tally.outcomes.get(name, 0) for name in ("succeeded", "errored", "canceled")}
     differing = [
         f"{counted[name]:,} {name} where the batch says {getattr(batch, name):,}"
         for name in counted
         if counted[name] != getattr(batch, name)
     ]
-    if differing and not tally.odd_lines:
+    if differing and not tally.odd_lines and not tally.repeated_lines:
         sentences.append(f"The file does not agree with the counts: {', '.join(differing)}.")
     return " ".join(sentences)
+
+
+def _repeated(tally: Tally) -> str:
+    count, names = tally.repeated_lines, ", ".join(f"“{each}”" for each in tally.repeated_ids)
+    if count == 1:
+        return (
+            f"A second line has the custom_id {names}, so another request is missing from the "
+            "file: what it came to, and cost, is not known. The first of the two lines counts."
+        )
+    return (
+        f"{count:,} lines repeat the custom_id of another line, such as {names}, so {count:,} "
+        "requests are missing from the file: what they came to, and cost, is not known. Of lines "
+        "with the same custom_id the first counts."
+    )
 
 
 def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> None:
@@ -229,7 +256,8 @@ def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> N
             seconds=UNREADABLE_WAIT,
             unreadable_attempts=attempts,
         )
-        ingestion.batch.touch(results_state=Batch.ResultsState.UNREADABLE)
+        if not ingestion.batch.has_figures:
+            ingestion.batch.touch(results_state=Batch.ResultsState.UNREADABLE)
     log.warning("results unreadable", batch=ingestion.batch.api_id, error=problem)
 
 
@@ -247,6 +275,21 @@ def unread() -> BatchQuerySet:
         archived_at=None,
         deleted_upstream_at=None,
     ).order_by("created_at", "id")
+
+
+def outdated(now: datetime) -> BatchQuerySet:
+    """Batches read by an older version whose results can be read again; oldest first."""
+    return Batch.objects.filter(
+        results_state=Batch.ResultsState.OUTDATED,
+        created_at__gt=now - RESULTS_KEPT,
+        archived_at=None,
+        deleted_upstream_at=None,
+    ).order_by("created_at", "id")
+
+
+def due_rereadings(now: datetime) -> QuerySet[Batch]:
+    """The outdated batches whose results are to be read now, the first to expire first."""
+    return outdated(now).filter(Q(ingestion=None) | due(now, "ingestion__"))
 
 
 def due_readings(now: datetime) -> QuerySet[Batch]:

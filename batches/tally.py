@@ -1,23 +1,27 @@
 """What a results file adds up to, counted as it passes by. Pure: no database, no network."""
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import IO, NamedTuple, Self, cast
+from typing import IO, Any, NamedTuple, Self, cast
 
 import msgspec
 
 from batches.client.errors import printable
 from batches.client.results import (
+    DoubtfulLine,
     Message,
     OddLine,
     ResultLine,
     UnreadableResults,
 )
+from batches.passes import MESSAGE, Part, parts_of, tier_of, tier_word
 
 # More kinds of usage or outcome than any true file has; past it somebody fills our memory.
 MOST_KINDS = 1_000
@@ -26,25 +30,50 @@ SPOOLED_BYTES = 4 * 1024 * 1024
 LONGEST_WORD = 60
 LONGEST_NAME = 100
 LONGEST_MESSAGE = 500
+LONGEST_TERM = 40
+LONGEST_UNKNOWN = 200
+# IDs that occur twice and are named.
+MOST_NAMED = 3
 NOT_STATED = "not stated"
+SURROGATES = re.compile("[\ud800-\udfff]")
+# No text of PostgreSQL's holds a NUL, and no UTF-8 half a character.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class NoRoom(Exception):
     """There is no temporary folder, or no room in it. Fit to show a person."""
 
 
-# model, inference_geo, number of the prompt's bracket, stop_reason
-type Kind = tuple[str, str | None, int, str | None]
+class Kind(NamedTuple):
+    """What requests that are summed up have in common: all that a price or the page goes by."""
+
+    model: str
+    inference_geo: str | None
+    tier: str
+    part: str
+    unknown: str
+    # Numbers of the brackets in which the prompts may lie: the same, but for odd files.
+    low: int
+    high: int
+    stop_reason: str | None
 
 
 class Sums(NamedTuple):
-    """Usage of requests alike in model, bracket and geo; tokens as the API counts them."""
+    """Usage of requests alike in all that a price depends on; tokens as the API counts them.
+
+    Each request is counted by one row's `requests`, and by `uses` of each row that has any of
+    its tokens.
+    """
 
     model: str
     inference_geo: str
+    tier: str
+    part: str
+    unpriced_by: str
     prompt_over: int
     prompt_up_to: int | None
     requests: int
+    uses: int
     input_tokens: int
     output_tokens: int
     cache_write_5m_tokens: int
@@ -64,6 +93,7 @@ class Failed(NamedTuple):
     request_id: str
 
 
+_custom_id = attrgetter("custom_id")
 _decode_failed = msgspec.json.Decoder(Failed).decode
 
 
@@ -90,7 +120,9 @@ class Tally:
     """Sums over a results file that never hold it: whatever its length, memory stays the same.
 
     `boundaries` are the prompt sizes at which some model's price changes (PriceTable). `redact`
-    removes secrets from the texts that are kept. Raises UnreadableResults once there are more than
+    removes secrets from the texts that are kept. Of each custom_id only a 64-bit hash is kept, to
+    find those that occur twice: 8 MB for 100,000 requests, the most a batch has. Raises
+    UnreadableResults once there are more than
     `most_lines`, or more kinds than a file can have.
     """
 
@@ -101,8 +133,16 @@ class Tally:
     odd_lines: int = 0
     # What was wrong with the first odd line.
     problem: str = ""
+    # Lines whose custom_id an earlier line has. They add nothing, as it is not known which counts.
+    repeated_lines: int = 0
+    repeated_ids: list[str] = field(default_factory=list)
     not_succeeded: Counter[str] = field(default_factory=Counter)
-    _sums: dict[Kind, list[int]] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
+    # Of requests of one pass, which nearly all are, by the words of their lines.
+    _single: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
+    # Of the others, by the words of their lines and by the part of the request.
+    _divided: dict[tuple[Any, ...], dict[Part, list[int]]] = field(default_factory=dict)
+    _kinds_found: int = 0
     _failed: IO[bytes] = field(default_factory=_spool)
 
     def __enter__(self) -> Self:
@@ -123,23 +163,49 @@ class Tally:
             raise UnreadableResults(
                 f"The file has more lines than the batch has requests ({self.most_lines:,})."
             )
-        count = self._count
+        count_single = self._count_single
         failed: list[ResultLine] = []
-        for line in lines:
+        for line in self._unrepeated(lines):
             if line.__class__ is OddLine:
                 self._note_odd(lines, line, line.problem)
                 continue
-            result = cast("ResultLine", line).result
+            # A cast would cost as much as the rest.
+            result = line.result  # type: ignore[union-attr]
+            message = result.message
             if result.type != "succeeded":
                 failed.append(cast("ResultLine", line))
-            elif result.message is None:
+            elif message is None:
                 self._note_odd(lines, line, "it succeeded, but holds no message")
+            elif message.usage.iterations or line.__class__ is DoubtfulLine:
+                self._count_parts(message, getattr(line, "unknown", ""))
             else:
-                count(result.message)
+                count_single(message)
         for each in self._redacted([_failed_of(line) for line in failed]):
             self._note_failed(each)
 
-    def _count(self, message: Message) -> None:
+    def _unrepeated(self, lines: Sequence[ResultLine | OddLine]) -> Sequence[ResultLine | OddLine]:
+        """The lines whose custom_id no earlier line has, and those that have none.
+
+        IDs are told apart by Python's own hash: 64 bits by a secret of this process, so that no
+        file can be made whose IDs collide. By chance 100,000 do in one file of 4 billion.
+        """
+        hashes = set(map(hash, map(_custom_id, lines)))
+        if len(hashes) == len(lines) and hashes.isdisjoint(self._seen):
+            self._seen |= hashes
+            return lines
+        return [line for line in lines if self._is_new(line)]
+
+    def _is_new(self, line: ResultLine | OddLine) -> bool:
+        if isinstance(line, OddLine) and not line.custom_id:
+            return True
+        hashed = hash(line.custom_id)
+        if hashed in self._seen:
+            self._note_repeated(line.custom_id)
+            return False
+        self._seen.add(hashed)
+        return True
+
+    def _count_single(self, message: Message) -> None:
         """The hot path: a hundred thousand times in a large file."""
         usage = message.usage
         fresh = usage.input_tokens
@@ -148,29 +214,61 @@ class Tally:
         key = (
             message.model,
             usage.inference_geo,
+            usage.service_tier,
+            usage.speed,
             bisect_left(self.boundaries, fresh + minutes + hour + read),
             message.stop_reason,
         )
-        sums = self._sums.get(key)
+        sums = self._single.get(key)
         if sums is None:
-            sums = self._new_kind(key)
+            sums = self._new_kind(self._single, key)
         sums[0] += 1
-        sums[1] += fresh
-        sums[2] += usage.output_tokens
+        sums[2] += fresh
+        sums[3] += usage.output_tokens
         if minutes or hour:
-            sums[3] += minutes
-            sums[4] += hour
+            sums[4] += minutes
+            sums[5] += hour
         if read:
-            sums[5] += read
+            sums[6] += read
         if (details := usage.output_tokens_details) is not None:
-            sums[6] += details.thinking_tokens or 0
+            sums[7] += details.thinking_tokens or 0
         if (tools := usage.server_tool_use) is not None:
-            sums[7] += tools.web_search_requests or 0
+            sums[8] += tools.web_search_requests or 0
 
-    def _new_kind(self, key: Kind) -> list[int]:
-        if len(self._sums) >= MOST_KINDS:
+    def _count_parts(self, message: Message, unknown: str) -> None:
+        """A request of several passes, or one with fields that may change its price."""
+        usage = message.usage
+        details, tools = usage.output_tokens_details, usage.server_tool_use
+        # What is counted by the request goes with its first part.
+        thinking = (details and details.thinking_tokens) or 0
+        searches = (tools and tools.web_search_requests) or 0
+        requests = 1
+        key = (usage.inference_geo, tier_of(usage), unknown, message.stop_reason)
+        alike = self._divided.get(key)
+        if alike is None:
+            alike = self._divided.setdefault(key, {})
+        for part, (fresh, output, minutes, hour, read) in parts_of(
+            message, self.boundaries
+        ).items():
+            sums = alike.get(part)
+            if sums is None:
+                sums = self._new_kind(alike, part)
+            sums[0] += requests
+            sums[1] += 1
+            sums[2] += fresh
+            sums[3] += output
+            sums[4] += minutes
+            sums[5] += hour
+            sums[6] += read
+            sums[7] += thinking
+            sums[8] += searches
+            requests = thinking = searches = 0
+
+    def _new_kind[T](self, sums: dict[T, list[int]], key: T) -> list[int]:
+        self._kinds_found += 1
+        if self._kinds_found > MOST_KINDS:
             raise UnreadableResults(f"The file names more than {MOST_KINDS:,} kinds of usage.")
-        return self._sums.setdefault(key, [0] * 8)
+        return sums.setdefault(key, [0] * 9)
 
     def _note_odd(
         self, lines: Sequence[ResultLine | OddLine], line: ResultLine | OddLine, problem: str
@@ -187,14 +285,19 @@ class Tally:
             return failed
         return [Failed(*map(self.redact, each)) for each in failed]
 
+    def _note_repeated(self, custom_id: str) -> None:
+        self.repeated_lines += 1
+        name = self._shown(custom_id, LONGEST_NAME)
+        if len(self.repeated_ids) < MOST_NAMED and name not in self.repeated_ids:
+            self.repeated_ids.append(name)
+
     def _note_failed(self, raw: Failed) -> None:
         outcome = shown(raw.outcome, LONGEST_WORD) or NOT_STATED
         self.not_succeeded[outcome] += 1
         if len(self.not_succeeded) > MOST_KINDS:
             raise UnreadableResults(f"The file names more than {MOST_KINDS:,} types of result.")
         failed = Failed(
-            # No text of PostgreSQL's holds a NUL.
-            raw.custom_id.replace("\0", "\ufffd"),
+            UNSTORABLE.sub("\ufffd", raw.custom_id),
             outcome,
             shown(raw.error_type, LONGEST_NAME),
             shown(raw.message, LONGEST_MESSAGE),
@@ -208,35 +311,54 @@ class Tally:
                 f"({error.strerror or error}). Make some, or set TMPDIR to another folder."
             ) from error
 
+    def _kinds(self) -> Iterator[tuple[Kind, list[int]]]:
+        for (model, geo, tier, speed, at, reason), sums in self._single.items():
+            kind = Kind(model, geo, tier_word(tier, speed), MESSAGE, "", at, at, reason)
+            # Each request of one pass is in one row.
+            yield kind, [sums[0], sums[0], *sums[2:]]
+        for (geo, tier, unknown, reason), parts in self._divided.items():
+            for (part, model, low, high), sums in parts.items():
+                # What may change the price of the message says nothing about other parts.
+                doubt = unknown if part == MESSAGE else ""
+                yield Kind(model, geo, tier, part, doubt, low, high, reason), sums
+
     @property
     def succeeded(self) -> int:
-        return sum(sums[0] for sums in self._sums.values())
+        return sum(sums[0] for _, sums in self._kinds())
 
     @property
     def outcomes(self) -> dict[str, int]:
         """Requests by the result's type; odd lines, whose type is not known, are in none."""
-        counted = {"succeeded": self.succeeded} if self._sums else {}
-        return counted | dict(self.not_succeeded)
+        succeeded = self.succeeded
+        return ({"succeeded": succeeded} if succeeded else {}) | dict(self.not_succeeded)
 
     @property
     def stop_reasons(self) -> dict[str, int]:
         """Succeeded requests by the reason for which the model stopped."""
         counted: Counter[str] = Counter()
-        for (_, _, _, reason), sums in self._sums.items():
-            counted[self._shown(reason, LONGEST_WORD) or NOT_STATED] += sums[0]
-        return dict(counted)
+        for kind, sums in self._kinds():
+            counted[self._shown(kind.stop_reason, LONGEST_WORD) or NOT_STATED] += sums[0]
+        return +counted
 
     def usage(self) -> list[Sums]:
-        """One row for all requests alike in model, bracket and geo, in a fixed order."""
+        """One row for all requests alike in what a price depends on, in a fixed order."""
         bounds = [0, *self.boundaries, None]
-        rows: dict[tuple[str, str, int], list[int]] = {}
-        for (model, geo, bracket, _), sums in self._sums.items():
-            key = (self._shown(model, LONGEST_NAME), self._shown(geo, 40), bracket)
-            row = rows.setdefault(key, [0] * 8)
+        rows: dict[tuple[Any, ...], list[int]] = {}
+        for kind, sums in self._kinds():
+            key = (
+                self._shown(kind.model, LONGEST_NAME),
+                self._shown(kind.inference_geo, LONGEST_TERM),
+                self._shown(kind.tier, LONGEST_TERM),
+                kind.part,
+                self._shown(kind.unknown, LONGEST_UNKNOWN),
+                kind.low,
+                kind.high,
+            )
+            row = rows.setdefault(key, [0] * 9)
             row[:] = [before + more for before, more in zip(row, sums, strict=True)]
         return [
-            Sums(model, geo, cast("int", bounds[at]), bounds[at + 1], *row)
-            for (model, geo, at), row in sorted(rows.items())
+            Sums(*words, cast("int", bounds[low]), bounds[high + 1], *row)  # type: ignore[call-arg]
+            for (*words, low, high), row in sorted(rows.items())
         ]
 
     def failed(self) -> Iterator[Failed]:
@@ -251,5 +373,11 @@ class Tally:
 
 
 def shown(text: str | None, longest: int) -> str:
-    """Text from outside, printable and at most so many characters; empty where there is none."""
-    return printable(text)[:longest] if text else ""
+    """Text from outside, printable and at most so many characters; empty where there is none.
+
+    Half a UTF-16 character, which JSON may hold, is shown as U+FFFD.
+    """
+    if not text:
+        return ""
+    whole = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    return printable(whole)[:longest]

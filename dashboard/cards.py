@@ -10,6 +10,7 @@ from batches.costs import BatchCost, cost_of, saved_by_cancel
 from batches.history import estimate, usual_canceling
 from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Share, shares
+from dashboard.cost_words import cost_words, known_words
 
 # Icon and word for each state: never a color alone (ux.md 22).
 ICONS = {
@@ -27,6 +28,7 @@ ICONS = {
 COST_ICONS = {
     "pending": "clock",
     "unreadable": "file-x",
+    "incomplete": "file-x",
     "unpriced": "circle-question-mark",
     "lost": "archive-x",
 }
@@ -151,16 +153,23 @@ class Card:
 
     @property
     def cost_figure(self) -> str:
-        """USD such as "12.34", or why there is no figure: "pending", "unpriced" or "lost"."""
+        """USD such as "12.34", or why there is no figure.
+
+        The words are "pending", "unreadable" (or some lines are), "unpriced" and "lost".
+        """
         if self.cost.total is not None:
             return plain_usd(self.cost.total)
-        # The file is there, and is tried again: to whoever counts it is not read yet.
-        return "pending" if self.cost.state == "unreadable" else self.cost.state
+        return "unreadable" if self.cost.state == "incomplete" else self.cost.state
 
     @property
     def cost_words(self) -> str:
         """Why an ended batch shows no figure; empty when it does."""
         return cost_words(self.cost)
+
+    @property
+    def known_words(self) -> str:
+        """For how many requests the cost is known, where it is not for all of them."""
+        return known_words(self.cost)
 
     @property
     def cost_icon(self) -> str:
@@ -182,21 +191,6 @@ def refusal_words(refused: Cancellation) -> str:
     else:
         error = f": {error}" if error else "."
     return f"{error} (request ID {named})" if named and named not in error else error
-
-
-def cost_words(cost: BatchCost) -> str:
-    """Why there is no figure (ux.md 4), such as "no price for claude-x"; empty with one."""
-    match cost.state:
-        case "computed":
-            return ""
-        case "unreadable":
-            return "results unreadable"
-        case "unpriced":
-            first, *others = cost.unpriced_models
-            return f"no price for {first}" + (f" and {len(others)} more" if others else "")
-        case "lost":
-            return "cost unknown"
-    return f"cost {cost.state}"
 
 
 def plain_usd(amount: Decimal) -> str:

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from batches.estimates import CostEstimate, cost_estimate
 from batches.failures import failure_kinds
 from batches.models import Batch, Ingestion
-from batches.outcome import shares
+from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, shares
 from batches.results import UNREAD
+from batches.tally import NOT_STATED
 from dashboard.cards import Card
+from dashboard.cost_words import off_tier_words, reason_words, unpriced_words
 from dashboard.receipts import receipts
 from dashboard.templatetags.money import usd
 from dashboard.usage_tables import percent_saved, usage_table
@@ -31,13 +34,36 @@ class OutcomeCount:
         return self.name != "succeeded"
 
 
+@dataclass(frozen=True, slots=True)
+class StopReason:
+    """Succeeded requests by the API's word for why the answer ended."""
+
+    word: str
+    requests: int
+
+    @property
+    def meaning(self) -> str:
+        return STOP_REASONS.get(self.word, "")
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Such a request is billed, but its answer is not finished, or was refused."""
+        return self.word in (*UNFINISHED, *REFUSED)
+
+    @property
+    def query(self) -> str:
+        """What the address of its downloads says; empty where no word was stated."""
+        return "" if self.word == NOT_STATED else urlencode({"stop_reason": self.word})
+
+
 def results_context(card: Card) -> dict[str, Any]:
     """For the batch of the card; few queries, and none that a running batch has no use for."""
     batch = card.batch
     ingestion = Ingestion.objects.filter(pk=batch.pk).first() if batch.has_ended else None
-    is_read = batch.results_state == Batch.ResultsState.READ
+    is_read = batch.has_figures
     kinds, more_kinds = failure_kinds(batch) if is_read else ([], 0)
     cancellations = receipts(batch, card.cost)
+    unpriced = card.cost.unpriced
     return {
         "cancellations": [
             receipt.cancellation for receipt in cancellations if receipt.cancellation
@@ -53,6 +79,15 @@ def results_context(card: Card) -> dict[str, Any]:
         "cost_state": cost_state(card),
         "outcomes": outcome_counts(batch, ingestion),
         "stop_reasons": stop_reasons(ingestion),
+        "unfinished_query": unfinished_query(ingestion),
+        "is_outdated": batch.results_state == Batch.ResultsState.OUTDATED,
+        "unpriced_words": unpriced_words(card.cost),
+        "other_reasons": [
+            (reason_words(reason), requests)
+            for reason, requests in unpriced.items()
+            if reason.lacks != "model"
+        ],
+        "off_tier": off_tier_words(card.cost.off_tier),
         "failures": kinds,
         "more_failures": more_kinds,
         "expected_cost": expected_cost(cost_estimate(batch)),
@@ -101,10 +136,17 @@ def outcome_counts(batch: Batch, ingestion: Ingestion | None) -> list[OutcomeCou
     return [OutcomeCount(share.name, share.count) for share in shares(batch)]
 
 
-def stop_reasons(ingestion: Ingestion | None) -> list[tuple[str, int]]:
+def stop_reasons(ingestion: Ingestion | None) -> list[StopReason]:
     """Why answers ended, the most frequent first."""
     found = ingestion.stop_reasons if ingestion else {}
-    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [StopReason(word, requests) for word, requests in ordered]
+
+
+def unfinished_query(ingestion: Ingestion | None) -> str:
+    """What the address of a download says to have all requests without a finished answer."""
+    words = [each.word for each in stop_reasons(ingestion) if each.is_unfinished]
+    return urlencode([("stop_reason", word) for word in words])
 
 
 def expected_cost(estimate: CostEstimate | None) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 
 from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
+from batches.models.batch import READ_STATES
 from batches.period import end_of, start_of
 from batches.spend.question import CANCELED
 from dashboard.keyset import ORDERS, BadCursor, Position
@@ -44,12 +45,15 @@ TITLES = {
     "owner": "Owner", "model": "Model", "since": "Created since", "until": "Created until",
     "results": "Results", "canceled": "Canceled requests", "sort": "Order",
 }  # fmt: skip
-# How far the reading of an ended batch's results is.
-RESULTS = {
-    "read": "read",
-    "pending": "not read yet",
-    "unreadable": "unreadable",
-    "lost": "lost",
+# How far the reading of an ended batch's results is, and what it found.
+RESULTS: dict[str, tuple[str, Q]] = {
+    "read": ("read", Q(results_state__in=READ_STATES)),
+    "unfinished": ("with unfinished or refused requests", Q(unfinished__gt=0) | Q(refused__gt=0)),
+    "incomplete": ("read in part", Q(results_state__in=READ_STATES, unknown_lines__gt=0)),
+    "outdated": ("read by an older version", Q(results_state="outdated")),
+    "pending": ("not read yet", Q(results_state="pending")),
+    "unreadable": ("unreadable", Q(results_state="unreadable")),
+    "lost": ("lost", Q(results_state="lost")),
 }
 
 
@@ -108,7 +112,7 @@ class Listing:
 
     @property
     def results(self) -> list[tuple[str, str]]:
-        return list(RESULTS.items())
+        return [(name, title) for name, (title, _) in RESULTS.items()]
 
     @property
     def sorts(self) -> list[tuple[str, str]]:
@@ -137,7 +141,7 @@ class Listing:
         if "model" in self.chosen:
             batches = batches.filter(used(stored_text(self.chosen["model"])))
         if "results" in self.chosen:
-            batches = batches.filter(results_state=self.chosen["results"], is_active=False)
+            batches = batches.filter(RESULTS[self.chosen["results"]][1], is_active=False)
         if "canceled" in self.chosen:
             batches = batches.filter(CANCELED if self.chosen["canceled"] == "yes" else ~CANCELED)
         if "since" in self.chosen:

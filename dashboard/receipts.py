@@ -5,7 +5,8 @@ from datetime import datetime
 
 from batches.costs import BatchCost, saved_by_cancel
 from batches.models import Batch, Cancellation
-from dashboard.cards import cost_words, duration, plural
+from dashboard.cards import duration, plural
+from dashboard.cost_words import cost_words
 from dashboard.templatetags.money import usd
 
 

@@ -21,6 +21,10 @@ PRICES = PriceTable(
     )
 )
 MILLION = 1_000_000
+GIVEN = (
+    *("model", "inference_geo", "tier", "part", "unpriced_by"),
+    *("requests", "uses", "prompt_over", "prompt_up_to"),
+)
 
 
 def spent(
@@ -82,11 +86,7 @@ def spent(
 def used(**figures) -> dict:
     """Usage in millions of tokens: used(input=3) costs $3 of the small model as a batch."""
     searches = figures.pop("web_searches", 0)
-    given = {
-        name: figures.pop(name)
-        for name in ("model", "inference_geo", "requests", "prompt_over", "prompt_up_to")
-        if name in figures
-    }
+    given = {name: figures.pop(name) for name in GIVEN if name in figures}
     tokens = {
         f"{name}_tokens": int(Decimal(str(count)) * MILLION) for name, count in figures.items()
     }

@@ -9,6 +9,8 @@ EDGE = "cf-ray "
 
 def printable(text: str) -> str:
     """Text from outside on one line, without control or bidirectional formatting characters."""
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

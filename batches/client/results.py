@@ -1,75 +1,33 @@
 """The results file, line by line: what each request came to, and what it used.
 
-Nothing of the messages' content is kept: it is skipped over while the JSON is checked.
+A line is judged by what is needed of it. Nothing of a message's content is kept.
 """
 
+import json
 from collections.abc import Iterable, Iterator
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
 from batches.client.errors import printable
+from batches.client.skim import Skimmer, skimmed
+from batches.client.usage import Usage, known_usage
 
-# A whole line is held while it is decoded. The longest answers take a few MB.
-LONGEST_LINE_BYTES = 16 * 1024 * 1024
-# No prompt comes near this; sums of any number of them stay within 64 bits.
-LARGEST_FIGURE = 10**8
-
+# A longer line is never held: it is skimmed piece by piece. Most answers take some kB.
+LONGEST_HELD_BYTES = 4 * 1024 * 1024
 # The API makes them of 64 characters at most; a longer one is kept as it is, within reason.
 LONGEST_CUSTOM_ID = 1_000
+LONGEST_PROBLEM = 300
+# Some programs begin a text file with a byte order mark.
+BOM = b"\xef\xbb\xbf"
+BLANK = BOM + b" \t\r\n"
 
-Figure = Annotated[int, Meta(ge=0, le=LARGEST_FIGURE)]
 CustomId = Annotated[str, Meta(max_length=LONGEST_CUSTOM_ID)]
 
 
 class UnreadableResults(ValueError):
     """What came is no results file. Fit to show a person."""
-
-
-class CacheCreation(Struct, frozen=True, gc=False):
-    """Tokens written to the cache, by how long they stay there."""
-
-    ephemeral_5m_input_tokens: Figure | None = None
-    ephemeral_1h_input_tokens: Figure | None = None
-
-
-class OutputDetails(Struct, frozen=True, gc=False):
-    """Of the output tokens, those spent on thinking."""
-
-    thinking_tokens: Figure | None = None
-
-
-class ServerTools(Struct, frozen=True, gc=False):
-    """How often the API's own tools were used."""
-
-    web_search_requests: Figure | None = None
-
-
-class Usage(Struct, frozen=True, gc=False):
-    """What one succeeded request used. Any part but input and output may be null or missing."""
-
-    input_tokens: Figure
-    output_tokens: Figure
-    cache_creation_input_tokens: Figure | None = None
-    cache_read_input_tokens: Figure | None = None
-    cache_creation: CacheCreation | None = None
-    output_tokens_details: OutputDetails | None = None
-    server_tool_use: ServerTools | None = None
-    inference_geo: str | None = None
-
-    @property
-    def cache_writes(self) -> tuple[int, int]:
-        """Tokens written to the cache for five minutes, and for an hour.
-
-        Whichever of the sum and its two parts is missing, the other tells. What is not said to
-        stay an hour stays five minutes, the API's default.
-        """
-        written = self.cache_creation_input_tokens or 0
-        if (creation := self.cache_creation) is None:
-            return written, 0
-        hour = creation.ephemeral_1h_input_tokens or 0
-        return max(written - hour, creation.ephemeral_5m_input_tokens or 0), hour
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -117,47 +75,64 @@ class ResultLine(Struct, frozen=True, gc=False):
     result: Result
 
 
+class DoubtfulLine(ResultLine, frozen=True, gc=False):
+    """A line of a succeeded request whose cost depends on fields that nobody here knows."""
+
+    unknown: str = ""
+
+
 class OddLine(Struct, frozen=True):
-    """A line that cannot be understood, and what is wrong with it."""
+    """A line whose figures are not known, and why; its ID and outcome where they are."""
 
     problem: str
+    custom_id: str = ""
+    outcome: str = ""
 
 
-class _Word(Struct):
-    type: str
+class Part(bytes):
+    """A piece of a line too long to be held. The line's last piece ends as the line does."""
 
-
-class _BareLine(Struct):
-    custom_id: CustomId
-    result: _Word
+    __slots__ = ()
 
 
 _lines = msgspec.json.Decoder(ResultLine)
-_bare_lines = msgspec.json.Decoder(_BareLine)
 BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes in blocks of whole lines, each ending with a line end but perhaps the last.
+    """The bytes in blocks of whole lines, each ending with a line end except perhaps the last.
 
-    Lines end at a line feed and nowhere else: text in them may hold U+2028. Memory is bounded
-    by the longest line. Raises UnreadableResults for one longer than LONGEST_LINE_BYTES.
+    Lines end at a line feed only: text in them may hold U+2028. A line longer than
+    LONGEST_HELD_BYTES comes as Parts, so that memory stays bounded.
     """
-    kept: list[bytes] = []
+    held: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        end = chunk.rfind(b"\n") + 1
-        if not end:
-            kept.append(chunk)
-            size += len(chunk)
-            if size > LONGEST_LINE_BYTES:
-                raise UnreadableResults(f"A line is longer than {LONGEST_LINE_BYTES:,} bytes.")
+    is_long = False
+    for piece in chunks:
+        chunk = piece
+        if is_long:
+            end = chunk.find(b"\n") + 1
+            yield Part(chunk[:end] if end else chunk)
+            is_long, chunk = not end, chunk[end:] if end else b""
+        if not chunk:
             continue
-        yield b"".join((*kept, chunk[:end]))
-        rest = chunk[end:]
-        kept, size = ([rest], len(rest)) if rest else ([], 0)
-    if kept:
-        yield b"".join(kept)
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*held, memoryview(chunk)[:end]))
+            held, size = [], 0
+        if rest := chunk[end:]:
+            held.append(rest)
+            size += len(rest)
+        if size > LONGEST_HELD_BYTES:
+            yield from map(Part, held)
+            held, size, is_long = [], 0, True
+    if held:
+        yield b"".join(held)
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether there is nothing on the line, which then is none."""
+    return not line.strip(BLANK)
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[list[ResultLine | OddLine]]:
@@ -166,28 +141,97 @@ def read_lines(chunks: Iterable[bytes]) -> Iterator[list[ResultLine | OddLine]]:
     A line that cannot be understood comes as an OddLine and hides no other. Raises
     UnreadableResults for a file that ends in the middle of a line, and whatever `chunks` raises.
     """
-    for block in blocks_of(chunks):
-        try:
-            yield cast("list[ResultLine | OddLine]", _lines.decode_lines(block))
-        except BAD_JSON:
-            lines = [decode_line(line) for line in block.split(b"\n") if line.strip()]
-            # Only the last block can lack a line end; what is garbled there has been cut off.
-            if lines and isinstance(lines[-1], OddLine) and not block.endswith(b"\n"):
-                raise UnreadableResults("The file ends in the middle of a line.") from None
-            yield lines
+    yield from read_blocks(blocks_of(chunks))
+
+
+def read_blocks(blocks: Iterable[bytes]) -> Iterator[list[ResultLine | OddLine]]:
+    """As `read_lines`, from what `blocks_of` gives."""
+    long: Skimmer | None = None
+    for block in blocks:
+        if isinstance(block, Part):
+            long = long or Skimmer()
+            long.feed(block)
+            if block.endswith(b"\n"):
+                yield [decode_skimmed(long)]
+                long = None
+        else:
+            yield _read_block(block)
+    if long:
+        _refuse_cut(long)
+        yield [decode_skimmed(long)]
+
+
+def _read_block(block: bytes) -> list[ResultLine | OddLine]:
+    try:
+        return cast("list[ResultLine | OddLine]", _lines.decode_lines(block))
+    except BAD_JSON:
+        lines = [line for line in block.split(b"\n") if not is_blank(line)]
+    # Only the last block can lack a line end.
+    if lines and not block.endswith(b"\n"):
+        _refuse_cut(skimmed(lines[-1]))
+    return [decode_line(line) for line in lines]
+
+
+def _refuse_cut(last: Skimmer) -> None:
+    if not last.is_whole:
+        raise UnreadableResults("The file ends in the middle of a line.")
 
 
 def decode_line(line: bytes) -> ResultLine | OddLine:
     """One line. A result of a type that is new is one too, whatever else it holds."""
     try:
         return _lines.decode(line)
-    except BAD_JSON as error:
-        problem = printable(str(error))[:300]
-    try:
-        bare = _bare_lines.decode(line)
     except BAD_JSON:
-        return OddLine(problem)
-    if bare.result.type == "succeeded":
+        return decode_skimmed(skimmed(line.removeprefix(BOM)))
+
+
+def decode_skimmed(line: Skimmer) -> ResultLine | OddLine:
+    """A line that has been skimmed, by rules less strict than JSON's.
+
+    Python's own reader takes lone surrogates and control characters, which models' output holds.
+    """
+    text = line.text
+    if text is None:
+        return OddLine("what is needed of the line is too long")
+    try:
+        fields = json.loads(text.removeprefix(BOM).decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        return OddLine(_words(error))
+    try:
+        return msgspec.convert(fields, ResultLine)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return _decode_part(fields, error)
+
+
+class _Typed(Struct, frozen=True):
+    type: str
+
+
+class _BareLine(Struct, frozen=True):
+    custom_id: CustomId
+    result: _Typed
+
+
+def _decode_part(fields: Any, error: Exception) -> ResultLine | OddLine:
+    """What can be known of a line that is not as ResultLine has it."""
+    try:
+        bare = msgspec.convert(fields, _BareLine)
+    except msgspec.ValidationError:
+        return OddLine(_words(error))
+    if bare.result.type != "succeeded":
+        return ResultLine(bare.custom_id, Result(bare.result.type))
+    try:
+        message = fields["result"]["message"]
+        usage, unknown = known_usage(message["usage"])
+        known = msgspec.convert({**message, "usage": usage}, Message)
+    except (msgspec.ValidationError, KeyError, TypeError, AttributeError):
         # What it used is not known, so it must not pass for having used nothing.
-        return OddLine(problem)
-    return ResultLine(bare.custom_id, Result(bare.result.type))
+        return OddLine(_words(error), bare.custom_id, bare.result.type)
+    result = Result(bare.result.type, known)
+    if not unknown:
+        return ResultLine(bare.custom_id, result)
+    return DoubtfulLine(bare.custom_id, result, ", ".join(sorted(set(unknown))))
+
+
+def _words(error: Exception) -> str:
+    return printable(str(error))[:LONGEST_PROBLEM]

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from batches.models.revision import Revision
 from batches.models.workspace import Workspace, worker_seen_at
-from batches.outcome import outcome_of, outcome_sentence
+from batches.outcome import outcome_of, outcome_sentence, unfinished_sentence
 
 # From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
 RESULTS_KEPT = timedelta(days=29)
@@ -86,6 +86,8 @@ class Batch(models.Model):
 
         PENDING = "pending", "results not read yet"
         READ = "read", "results read"
+        # By a version that knew less of usage. Its figures stand until they are read again.
+        OUTDATED = "outdated", "results read by an older version"
         UNREADABLE = "unreadable", "results unreadable"
         LOST = "lost", "results lost"
 
@@ -129,6 +131,11 @@ class Batch(models.Model):
     results_state = models.CharField(
         max_length=10, choices=ResultsState, default="pending", db_default="pending"
     )
+    # Of the results as they were read: lines of which it is not known what they came to, and
+    # succeeded requests whose answer is not finished, or was refused.
+    unknown_lines = models.PositiveBigIntegerField(default=0, db_default=0)
+    unfinished = models.PositiveBigIntegerField(default=0, db_default=0)
+    refused = models.PositiveBigIntegerField(default=0, db_default=0)
 
     # Ours alone: the API has no such fields (ux.md 16).
     label = models.CharField(max_length=200, blank=True)
@@ -189,8 +196,8 @@ class Batch(models.Model):
             # All that spend counts of batches, so that it reads nothing else.
             models.Index(
                 fields=[
-                    *("workspace", "created_at", "results_state", "is_active"),
-                    *("outcome", "label", "owner"),
+                    *("workspace", "created_at", "results_state", "unknown_lines"),
+                    *("is_active", "outcome", "label", "owner"),
                 ],
                 name="batch_spend",
             ),
@@ -254,6 +261,11 @@ class Batch(models.Model):
         return self.created_at + RESULTS_KEPT
 
     @property
+    def has_figures(self) -> bool:
+        """Its results have been read, by this version or an older one."""
+        return self.results_state in READ_STATES
+
+    @property
     def is_tallied(self) -> bool:
         """Some count but `processing` has moved, so that a percentage means something."""
         return self.total > self.processing
@@ -267,9 +279,20 @@ class Batch(models.Model):
     def outcome_sentence(self) -> str:
         return outcome_sentence(self.outcome, self)
 
+    @property
+    def unfinished_sentence(self) -> str:
+        """How many succeeded requests have no finished answer, such as "73 unfinished or refused".
+
+        Empty where there are none, and before the results have been read.
+        """
+        return unfinished_sentence(self.unfinished, self.refused)
+
     def elapsed_seconds(self, now: datetime) -> float:
         """From creation to the end, or to `now`; never negative, whatever the clocks say."""
         return max(0.0, ((self.ended_at or now) - self.created_at).total_seconds())
+
+
+READ_STATES = (Batch.ResultsState.READ, Batch.ResultsState.OUTDATED)
 
 
 class Observation(models.Model):

@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from batches.models.batch import Batch
 from batches.models.claim import Claimable, ClaimableQuerySet
@@ -18,6 +19,8 @@ TOKEN_CLASSES = (
     "cache_read_tokens",
 )
 COUNTED = (*TOKEN_CLASSES, "thinking_tokens", "web_searches")
+# Beside the day, all that the price of a usage row depends on.
+PRICED_BY = ("model", "prompt_over", "prompt_up_to", "inference_geo", "tier", "unpriced_by")
 
 
 class BatchUsage(models.Model):
@@ -29,14 +32,31 @@ class BatchUsage(models.Model):
     that a corrected table corrects history.
     """
 
+    class Part(models.TextChoices):
+        """What a model did for a request; the latter two are in no figure of the message."""
+
+        MESSAGE = "message", "message"
+        COMPACTION = "compaction", "compaction"
+        ADVISOR = "advisor", "advisor"
+
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="usage")
     model = models.CharField(max_length=LONGEST_NAME)
     prompt_over = models.PositiveBigIntegerField(default=0)
     prompt_up_to = models.PositiveBigIntegerField(null=True)
     # As the API says it: us, global, not_available; empty where it says nothing.
     inference_geo = models.CharField(max_length=40, blank=True)
+    # "batch", "standard", or another word of the API's, such as "priority" or "fast".
+    tier = models.CharField(max_length=40, default="batch", db_default="batch")
+    part = models.CharField(
+        max_length=10, choices=Part, default=Part.MESSAGE, db_default=Part.MESSAGE
+    )
+    # The fields of these requests' usage that may change the price in a way not known here.
+    unpriced_by = models.CharField(max_length=200, blank=True, default="", db_default="")
 
+    # Over all rows each request is counted once.
     requests = models.PositiveBigIntegerField()
+    # Requests that have any tokens in this row; a request may have some in several.
+    uses = models.PositiveBigIntegerField(default=0, db_default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
     cache_write_5m_tokens = models.PositiveBigIntegerField(default=0)
@@ -58,7 +78,8 @@ class BatchUsage(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["batch", "model", "prompt_over", "inference_geo"],
+                *("batch", "model", "prompt_over", Coalesce("prompt_up_to", 0)),
+                *("inference_geo", "tier", "part", "unpriced_by"),
                 name="one_usage_row_per_price",
             )
         ]
@@ -67,8 +88,8 @@ class BatchUsage(models.Model):
                 # All that spend reads, in the order it groups by: nothing is sorted, and no row
                 # of the table is touched.
                 fields=[
-                    *("workspace", "day", "model", "prompt_over", "prompt_up_to"),
-                    *("inference_geo", "is_canceled", "label", "owner", "requests"),
+                    *("workspace", "day", *PRICED_BY, "part"),
+                    *("is_canceled", "label", "owner", "requests"),
                     *(*TOKEN_CLASSES, "web_searches"),
                 ],
                 name="usage_spend",
@@ -124,6 +145,8 @@ class Ingestion(Claimable):
     lines = models.PositiveBigIntegerField(default=0)
     # Lines that could not be understood in a file that was whole otherwise, and what was wrong.
     odd_lines = models.PositiveBigIntegerField(default=0)
+    # Lines that repeat the custom_id of another one.
+    repeated_lines = models.PositiveBigIntegerField(default=0, db_default=0)
     problem = models.TextField(blank=True)
     # Requests by the result's type, and succeeded ones by stop_reason.
     outcomes = models.JSONField(default=dict)

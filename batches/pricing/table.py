@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 # The vendor's pricing page: half price for every class of tokens of a batch, cache included;
 # a tenth more for tokens of a request that was kept in the US. Neither touches web searches.
@@ -16,6 +16,13 @@ BATCH_FACTOR = Decimal("0.5")
 US_FACTOR = Decimal("1.1")
 BATCH = ("batch", BATCH_FACTOR)
 IN_US = ("inference in the US", US_FACTOR)
+
+# The tiers whose price is known, with their factors; Anthropic gives prices of others on request.
+TIERS = {"batch": (BATCH,), "standard": ()}
+# The API's words for where a request ran; older models give none or "not_available".
+GEOS = {"": (), "global": (), "not_available": (), "us": (IN_US,)}
+type Factors = tuple[tuple[str, Decimal], ...]
+type Unpriced = Literal["model", "prompt", "tier", "geo"]
 
 # Wide enough that no product of a price and a 64-bit count is ever rounded.
 EXACT = Context(prec=100)
@@ -81,7 +88,7 @@ class Part:
     quantity: int
     price: Decimal
     per: int
-    factors: tuple[tuple[str, Decimal], ...]
+    factors: Factors
     amount: Decimal
     # The same without the batch factor.
     standard_amount: Decimal
@@ -89,7 +96,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars, never rounded: `total` as a batch, `standard` had it not been one."""
+    """US dollars, never rounded: `total` at its tier, `standard` had it not been in a batch."""
 
     price: Price
     parts: tuple[Part, ...]
@@ -146,17 +153,37 @@ class PriceTable:
         day: date,
         *,
         inference_geo: str = "",
+        tier: str = "batch",
         prompt_over: int = 0,
         prompt_up_to: int | None = None,
     ) -> Cost | None:
-        """What the quantities cost as part of a batch; None where `price_of` gives none."""
+        """What the quantities cost; None where `price_of` gives none, or the tier or geo has none.
+
+        They are priced at the tier where they ran.
+        """
         price = self._found(model, day, prompt_over, prompt_up_to)
-        # The others are "global" and, from models older than the choice, "not_available".
-        return None if price is None else cost_at(price, quantities, in_us=inference_geo == "us")
+        if price is None or tier not in TIERS or inference_geo not in GEOS:
+            return None
+        return cost_at(price, quantities, inference_geo=inference_geo, tier=tier)
+
+    def why_unpriced(self, model: str, day: date, *, inference_geo: str, tier: str) -> Unpriced:
+        """Which of the words has no price, for quantities that `cost` gives None for.
+
+        "prompt" where the price of the model depends on a prompt size that is not known.
+        """
+        if tier not in TIERS:
+            return "tier"
+        if inference_geo not in GEOS:
+            return "geo"
+        return "prompt" if self._found(model, day, 0, 1) else "model"
 
     def names_model(self, model: str) -> bool:
         """Whether there is any row for the model, whatever the day."""
         return bool(self._rows(model))
+
+    def has_steps(self, model: str) -> bool:
+        """Whether any price of the model depends on the size of the prompt."""
+        return any(row.prompt_over for row in self._rows(model))
 
     def _holds_from(self, row: Price) -> date:
         """A row's date; of a model's first built-in rows, the beginning of time.
@@ -180,9 +207,11 @@ class PriceTable:
         return None if reached is None else tiers[reached]
 
 
-def cost_at(price: Price, quantities: Quantities, *, in_us: bool) -> Cost:
-    """What the quantities cost at this price as part of a batch, in US dollars."""
-    factors = (BATCH, IN_US) if in_us else (BATCH,)
+def cost_at(
+    price: Price, quantities: Quantities, *, inference_geo: str = "", tier: str = "batch"
+) -> Cost:
+    """What the quantities cost at this price, in US dollars, for a tier and a geo with a price."""
+    factors = TIERS[tier] + GEOS[inference_geo]
     with localcontext(EXACT):
         parts = tuple(
             _part(name, quantity, getattr(price, field), per, factors if per == MILLION else ())
@@ -197,9 +226,7 @@ def cost_at(price: Price, quantities: Quantities, *, in_us: bool) -> Cost:
         )
 
 
-def _part(
-    name: str, quantity: int, price: Decimal, per: int, factors: tuple[tuple[str, Decimal], ...]
-) -> Part:
+def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) -> Part:
     amount = standard = price * quantity / per
     for factor in factors:
         amount *= factor[1]

@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
 from batches.models import Batch, BatchUsage
-from batches.models.batch import COUNTS
+from batches.models.batch import COUNTS, READ_STATES
 from batches.period import DAY, end_of, start_of
 
 TOTAL = sum((F(name) for name in COUNTS[1:]), F(COUNTS[0]))
@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[Q, Any]] = {
     "unreadable": (Q(results_state=STATES.UNREADABLE), F("succeeded")),
     "lost": (Q(results_state=STATES.LOST), F("succeeded")),
     # Lines of a file that was whole otherwise.
-    "odd": (Q(ingestion__odd_lines__gt=0), F("ingestion__odd_lines")),
+    "odd": (Q(unknown_lines__gt=0), F("unknown_lines")),
 }
 
 
@@ -61,7 +61,7 @@ def count_batches(
     """
     kinds = dict(KINDS)
     if refreshed_at:
-        later = Q(results_state=STATES.READ, ended_at__gt=refreshed_at)
+        later = Q(results_state__in=READ_STATES, ended_at__gt=refreshed_at)
         kinds["later"] = (later, F("succeeded"))
     counted: dict[At, Counted] = defaultdict(Counted)
     for row in _rows(named, days, kinds):

@@ -16,13 +16,12 @@ from django.db.models import Sum
 
 from batches import costs
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
-from batches.models.usage import TOKEN_CLASSES
+from batches.models.usage import PRICED_BY, TOKEN_CLASSES
 from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
 
 ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
-PRICED_BY = ("model", "prompt_over", "prompt_up_to", "inference_geo")
 BILLED = (*TOKEN_CLASSES, "web_searches")
 # What can't make the report's figure the smaller one explains no such gap.
 EITHER_WAY = ("past_midnight", "later")

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,9 +51,9 @@ class SandboxApi(Stage):
     every state, and `drip` how often another one comes. `state_path` names a SQLite file that
     keeps the world across restarts. `moving_counts` is True, or the keys whose batches tally
     while they run. `canceling_seconds` is the range, in the sandbox's time, that canceling
-    takes. `odd_lines` puts some results into every file that no client has met yet. `pause`
-    waits so many seconds between the bytes of a slow body. Raises ValueError for a bad speed,
-    fault specification or seed.
+    takes. `odd_lines` puts some results into every file that no client has met yet, `quirks`
+    what `batches.sandbox.quirks` names. `pause` waits so many seconds between the bytes of a
+    slow body. Raises ValueError for a bad speed, fault specification, quirk or seed.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class SandboxApi(Stage):
         admin_key: str = ADMIN_KEY,
         moving_counts: bool | Collection[str] = False,
         odd_lines: bool = False,
+        quirks: Sequence[str] = (),
         canceling_seconds: tuple[float, float] = (25, 60),
         cancel_of_ended: int = 400,
         second_cancel: int = 200,
@@ -88,6 +89,7 @@ class SandboxApi(Stage):
             seed=seed,
             moving_counts=moving,
             odd_lines=odd_lines,
+            quirks=tuple(quirks),
             canceling_seconds=canceling_seconds,
             cancel_of_ended=cancel_of_ended,
             second_cancel=second_cancel,

@@ -1,14 +1,14 @@
 """What each ended batch is billed: its results file, priced line by line, once and for good."""
 
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from batches.sandbox.clock import SandboxClock
 from batches.sandbox.life import Batch
 from batches.sandbox.prices import Used, cost
+from batches.sandbox.quirks import ESCAPED_HALF
 from batches.sandbox.results import results_file
 from batches.sandbox.store import Charge, Store
 
@@ -26,20 +26,20 @@ class Tools(msgspec.Struct):
     web_search_requests: int | None = None
 
 
-class Usage(msgspec.Struct):
-    """A message's usage; whatever is missing or null counts as none."""
+class Step(msgspec.Struct, kw_only=True):
+    """One pass of a model; whatever is missing or null counts as none."""
 
+    type: str = "message"
+    model: str | None = None
     input_tokens: int
     output_tokens: int
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation: Lifetimes | None = None
-    server_tool_use: Tools | None = None
-    inference_geo: str | None = None
 
-    def used(self) -> Used:
-        """Return what is to be paid for; cache writes of no stated lifetime stay five minutes."""
-        lifetimes, tools = self.cache_creation, self.server_tool_use
+    def used(self, geo: str) -> Used:
+        """Return its tokens; cache writes of no stated lifetime stay five minutes."""
+        lifetimes = self.cache_creation
         if lifetimes is None:
             lifetimes = Lifetimes(ephemeral_5m_input_tokens=self.cache_creation_input_tokens)
         return Used(
@@ -48,8 +48,43 @@ class Usage(msgspec.Struct):
             cache_write_5m=lifetimes.ephemeral_5m_input_tokens or 0,
             cache_write_1h=lifetimes.ephemeral_1h_input_tokens or 0,
             cache_read=self.cache_read_input_tokens or 0,
-            web_searches=(tools.web_search_requests or 0) if tools else 0,
-            geo=self.inference_geo or "",
+            geo=geo,
+        )
+
+
+class Usage(Step, kw_only=True):
+    """A message's usage: its own figures, and the passes behind them where they are listed."""
+
+    server_tool_use: Tools | None = None
+    inference_geo: str | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    iterations: list[Step] | None = None
+    # Of a kind that no client knows yet; they cost what input does.
+    memory_input_tokens: int = 0
+
+    @property
+    def tier(self) -> str:
+        """Name the tier at which the request ran."""
+        return "fast" if self.speed == "fast" else self.service_tier or "batch"
+
+    def paid(self, model: str) -> Iterator[tuple[str, Used]]:
+        """Yield what is to be paid for, pass by pass, each with its model.
+
+        Each pass has a prompt of its own, and so a price of its own. Where they are not listed
+        the request counts as one.
+        """
+        tools = self.server_tool_use
+        geo = self.inference_geo or ""
+        for step in self.iterations or [self]:
+            yield step.model or model, step.used(geo)
+        yield (
+            model,
+            Used(
+                input=self.memory_input_tokens,
+                web_searches=(tools.web_search_requests or 0) if tools else 0,
+                geo=geo,
+            ),
         )
 
 
@@ -109,14 +144,24 @@ class Ledger:
 
 
 def charged(blocks: Iterable[bytes]) -> tuple[Charge, ...]:
-    """Add up what a results file costs, by model."""
-    sums: dict[str, Any] = {}
+    """Add up what a results file costs, by model and tier; each request counts with its own."""
+    sums: dict[tuple[str, str], Charge] = {}
     for block in blocks:
-        for line in _decode_lines(block):
+        # Half a character, which this reader refuses, costs nothing.
+        for line in _decode_lines(block.replace(ESCAPED_HALF, b"")):
             message = line.result.message
             if line.result.type != "succeeded" or message is None:
                 continue
-            amount, list_amount = cost(message.model, message.usage.used())
-            before = sums.get(message.model, (0, 0, 0))
-            sums[message.model] = (before[0] + amount, before[1] + list_amount, before[2] + 1)
-    return tuple(Charge(model, *figures) for model, figures in sorted(sums.items()))
+            tier, requests = message.usage.tier, 1
+            for model, used in message.usage.paid(message.model):
+                amount, list_amount = cost(model, used, tier)
+                before = sums.get((model, tier), Charge(model, 0, 0, 0, tier))
+                sums[model, tier] = Charge(
+                    model,
+                    before.amount + amount,
+                    before.list_amount + list_amount,
+                    before.requests + requests,
+                    tier,
+                )
+                requests = 0
+    return tuple(charge for _, charge in sorted(sums.items()))

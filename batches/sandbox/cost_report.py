@@ -19,8 +19,8 @@ LONGEST_RANGE_BY_MINUTES = timedelta(days=1)
 OLDEST = timedelta(days=365)
 MOST_DIMENSIONS = 5
 
-# Everything here is one product's at one tier; by these dimensions it can be told apart.
-PRODUCT, TIER = "message_batches_api", "batch"
+# Everything here is one product's; by these dimensions it can be told apart.
+PRODUCT = "message_batches_api"
 KEPT = ("workspace_id", "model", "product", "service_tier")
 FILTERS = {
     "workspace_ids[]": "workspace_id",
@@ -119,7 +119,9 @@ def cost_rows(bills: Iterable[Bill], wanted: CostQuery) -> list[CostRow]:
     for bill in bills:
         bounds = wanted.bucket(bill.created_at)
         for charge in bill.charges:
-            dimensions = dict(zip(KEPT, (bill.workspace, charge.model, PRODUCT, TIER), strict=True))
+            dimensions = dict(
+                zip(KEPT, (bill.workspace, charge.model, PRODUCT, charge.tier), strict=True)
+            )
             if any(dimensions[name] not in wanted.filters[name] for name in wanted.filters):
                 continue
             key = (*bounds, tuple(dimensions[name] for name in wanted.group_by))

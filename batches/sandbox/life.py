@@ -51,6 +51,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     moving_counts: bool = False
     # Some of the results are such as no client has met yet.
     odd_lines: bool = False
+    # Names of what its results hold beside the usual; see `quirks`.
+    quirks: tuple[str, ...] = ()
     # False: what is left when a cancel comes finishes all the same.
     is_interruptible: bool = True
     cancel_initiated_at: datetime | None = None

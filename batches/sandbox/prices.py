@@ -59,6 +59,8 @@ PRICES = {
     "claude-haiku-4-5": _price("0.50", "2.50", "0.625", "1", "0.05"),
 }
 PRICES |= {resolved: PRICES[alias] for alias, resolved in RESOLVED.items()}
+# What a token costs at a tier, by what it costs in a batch. The latter two are invented.
+TIERS = {"batch": 1, "standard": 2, "priority": 3, "fast": 12}
 UPPER_TIER = _price("0.25", "1.25", "0.3125", "0.50", "0.025")
 # Whatever else a caller asks for by the name of a model costs this, as nothing is for free.
 OTHER_MODELS = PRICES["claude-mythos-5-1"]
@@ -88,8 +90,8 @@ class Cost(NamedTuple):
     list_amount: int
 
 
-def cost(model: str, used: Used) -> Cost:
-    """Price one succeeded request, by the model's resolved name or its alias."""
+def cost(model: str, used: Used, tier: str = "batch") -> Cost:
+    """Price one pass of a succeeded request, by the model's resolved name or its alias."""
     price = PRICES.get(model, OTHER_MODELS)
     if model == TIERED_MODEL and used.prompt > TIER_TOKENS:
         price = UPPER_TIER
@@ -104,7 +106,8 @@ def cost(model: str, used: Used) -> Cost:
         # Every price is a multiple of ten picodollars, so this leaves no remainder.
         tokens = tokens * 11 // 10
     searches = used.web_searches * WEB_SEARCH
-    return Cost(tokens + searches, tokens * 2 + searches)
+    at_tier = tokens * TIERS[tier]
+    return Cost(at_tier + searches, max(at_tier, tokens * TIERS["standard"]) + searches)
 
 
 def dollars(picodollars: int) -> Decimal:

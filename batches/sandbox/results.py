@@ -8,6 +8,7 @@ import msgspec
 from batches.sandbox.chance import Draws, Shuffle
 from batches.sandbox.life import Batch
 from batches.sandbox.messages import MODELS, habits, message
+from batches.sandbox.quirks import ESCAPED_HALF, HALF, apply, long_text
 from batches.sandbox.store import StoredRequest
 
 BLOCK_BYTES = 64 * 1024
@@ -80,11 +81,18 @@ class LineWriter:
         self._batch = batch
         self._models = batch.models or _usual_models(Draws(seed, batch.id, "models"))
         self._habits = habits(Draws(seed, batch.id, "habits"), batch.prompt_tokens)
+        self._written = 0
+        self._first_id = ""
 
     def line(self, request: StoredRequest) -> bytes:
         """Return one request's line, its line end included."""
-        fields = {"custom_id": request.custom_id, "result": self._result(request)}
-        return msgspec.json.encode(fields) + b"\n"
+        self._written += 1
+        custom_id = request.custom_id
+        self._first_id = self._first_id or custom_id
+        if "repeated" in self._batch.quirks and self._written == self._batch.outcome.total:
+            custom_id = self._first_id
+        fields = {"custom_id": custom_id, "result": self._result(request)}
+        return msgspec.json.encode(fields).replace(HALF.encode(), ESCAPED_HALF) + b"\n"
 
     def _result(self, request: StoredRequest) -> dict[str, Any]:
         outcome, rank = self._batch.outcome, request.rank
@@ -101,6 +109,9 @@ class LineWriter:
             answer = message(model, self._habits, draws)
             if odd_by == ODD_EVERY // 2:
                 answer["usage"]["cache_creation"] = None
+            apply(self._batch.quirks, answer, rank, draws)
+            if "long" in self._batch.quirks and rank == outcome.errored:
+                answer["content"] = [{"type": "text", "text": long_text()}]
             return {"type": "succeeded", "message": answer}
         if rank < outcome.total - outcome.expired:
             return {"type": "canceled"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.quirks import checked
 
 HOUR = timedelta(hours=1)
 DEFAULT_REQUESTS = 10
@@ -34,6 +35,7 @@ class Scene:
     models: Sequence[str] = ()
     prompt_tokens: int = 0
     odd_lines: bool = False
+    quirks: Sequence[str] = ()
 
 
 def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
@@ -68,6 +70,7 @@ def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
         odd_lines=scene.odd_lines,
+        quirks=checked(tuple(scene.quirks)),
         is_interruptible=scene.is_interruptible,
         cancel_initiated_at=canceled_at if is_canceling else None,
         cancel_ends_at=now + scene.canceling_for if is_canceling else None,
@@ -95,6 +98,7 @@ def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: d
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
         odd_lines=scene.odd_lines,
+        quirks=checked(tuple(scene.quirks)),
         cancel_initiated_at=canceled_at,
         cancel_ends_at=ends_at if canceled_at else None,
         settled=outcome if canceled_at else None,

@@ -21,6 +21,8 @@ MOST_CAUGHT_UP = 50
 # Younger than this a batch's whole life so far fits into what is left of its 24 hours.
 LONGEST_REMAINING = EXPIRES_AFTER - timedelta(hours=1)
 UNPRICED_MODEL = "claude-mythos-5-1"
+# A tenth of all requests take several passes of a model.
+QUIRKS = ("passes",)
 
 
 def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
@@ -41,7 +43,9 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
     batches: list[Batch] = []
     for at, turn in enumerate(turns):
         batch_id = f"msgbatch_01{Draws(world.seed, 'seed', at).word(22)}"
-        batches.append(staged(next(scenes[turn]), batch_id, workspaces[turn], now))
+        batches.append(
+            staged(replace(next(scenes[turn]), quirks=QUIRKS), batch_id, workspaces[turn], now)
+        )
     batches.sort(key=lambda batch: batch.created_at)
     world.add(batches)
 
@@ -184,5 +188,6 @@ class Drip:
             ends_at=planned.ends_at,
             planned=planned.outcome,
             prompt_tokens=PROMPT_TOKENS,
+            quirks=QUIRKS,
             is_interruptible=planned.is_interruptible,
         )

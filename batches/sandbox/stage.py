@@ -60,6 +60,7 @@ class Stage:
         models: Sequence[str] = (),
         prompt_tokens: int = 0,
         odd_lines: bool = False,
+        quirks: Sequence[str] = (),
     ) -> str:
         """Add a batch in any state to the key's workspace and return its id.
 
@@ -71,8 +72,9 @@ class Stage:
         zero canceled. `prompt_tokens` is the median prompt, without the few very long ones that
         a batch else has. With `odd_lines`, of each ten results one is of the type `withheld`
         (a tally counts it as succeeded) or, where it errored, nested in a way of its own, and
-        one of the ten does not say how long its cache writes stay. Raises ValueError for what
-        can't be, or an id already taken.
+        one of the ten does not say how long its cache writes stay. `quirks` are names of
+        `batches.sandbox.quirks`, such as "passes" or "fast": each concerns a tenth of the
+        succeeded requests. Raises ValueError for what can't be, or an id already taken.
         """
         scene = Scene(
             status=status,
@@ -90,6 +92,7 @@ class Stage:
             models=models,
             prompt_tokens=prompt_tokens,
             odd_lines=odd_lines,
+            quirks=quirks,
         )
         with self.world.store.transaction():
             new_id = self.world.new_id() if batch_id is None else batch_id

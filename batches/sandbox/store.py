@@ -61,7 +61,7 @@ class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Charge(msgspec.Struct, frozen=True, array_like=True):
-    """What one model's requests in a batch cost, in picodollars, and how many there were.
+    """What one model's requests at one tier cost, in picodollars, and how many there were.
 
     `list_amount` is what the same would have cost outside of a batch.
     """
@@ -70,6 +70,7 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
     amount: int
     list_amount: int
     requests: int
+    tier: str = "batch"
 
 
 class Bill(NamedTuple):

@@ -13,6 +13,7 @@ type Kind = tuple[str, bool, str]
 def usage_of(blocks: Iterable[bytes]) -> dict[Kind, dict[str, int]]:
     """Sum the succeeded lines of a results file by model, long prompt or not, and geo.
 
+    These are the messages' own figures: passes beside them, such as compactions, are left out.
     It shares nothing with what prices the same file: see `billing`.
     """
     sums: dict[Kind, Counter[str]] = {}

@@ -12,6 +12,7 @@ from batches.sandbox.chance import Draws, Shuffle
 from batches.sandbox.clock import SandboxClock
 from batches.sandbox.life import Batch
 from batches.sandbox.planning import plan
+from batches.sandbox.quirks import checked
 from batches.sandbox.refusals import RefusalError, unknown_batch
 from batches.sandbox.results import results_file
 from batches.sandbox.store import Store, StoredRequest
@@ -41,6 +42,7 @@ class World:
         seed: int,
         moving_counts: frozenset[str] = frozenset(),
         odd_lines: bool = False,
+        quirks: tuple[str, ...] = (),
         canceling_seconds: tuple[float, float] = (25, 60),
         cancel_of_ended: int = 400,
         second_cancel: int = 200,
@@ -51,6 +53,7 @@ class World:
         self.ledger = Ledger(store, clock, seed)
         self.moving_counts = moving_counts
         self.odd_lines = odd_lines
+        self.quirks = checked(quirks)
         self.canceling_seconds = canceling_seconds
         self.cancel_of_ended = cancel_of_ended
         self.second_cancel = second_cancel
@@ -83,6 +86,7 @@ class World:
                 batch,
                 moving_counts=batch.moving_counts or batch.workspace in self.moving_counts,
                 odd_lines=batch.odd_lines or self.odd_lines,
+                quirks=tuple(dict.fromkeys((*batch.quirks, *self.quirks))),
             )
             for batch in batches
         )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from django.db.models import Count, DateField, F, Func, Q
 
 from batches.models import Batch
+from batches.models.batch import READ_STATES
+from batches.models.usage import PRICED_BY
 from batches.period import DAY, Period
 from batches.spend.question import COLUMNS, Question
 from batches.spend.summing import Sums
@@ -33,7 +35,7 @@ def count_read(question: Question) -> tuple[int, dict[Any, int]]:
     if question.model is not None:
         with_it = _with_usage(question)
         return sum(with_it.values()), with_it
-    read = question.batches(question.period).filter(results_state=Batch.ResultsState.READ)
+    read = question.batches(question.period).filter(results_state__in=READ_STATES)
     if question.group == "model":
         return read.count(), _with_usage(question)
     groups: dict[Any, int] = defaultdict(int)
@@ -48,18 +50,25 @@ def _with_usage(question: Question) -> dict[Any, int]:
 
 
 def count_unread(question: Question, period: Period) -> Iterator[Counted]:
-    """Batches that run, are not read yet, can't be read, or were lost."""
+    """Batches that run, are not read yet, can't be read, were lost, or are not known whole.
+
+    Those read by an older version are counted as "outdated", though their figures are in.
+    """
     batches = (
         question.batches(period)
-        .exclude(results_state=Batch.ResultsState.READ)
+        .exclude(results_state=Batch.ResultsState.READ, unknown_lines=0)
         # Without Django's own truncation, which SQLite would do in Python, row by row.
         .annotate(day=Func(F("created_at"), function="DATE", output_field=DateField()))
-        .values_list("day", "is_active", "results_state", _column(question))
+        .values_list("day", "is_active", "results_state", "unknown_lines", _column(question))
         .annotate(Count("pk"))
     )
-    for day, is_active, state, value, count in batches:
-        kind = "running" if is_active else UNREAD_WORDS.get(state, state)
-        yield Counted(kind, day, _group(question, value), count)
+    for day, is_active, state, unknown_lines, value, count in batches:
+        group = _group(question, value)
+        if state in READ_STATES and unknown_lines:
+            yield Counted("incomplete", day, group, count)
+        if state != Batch.ResultsState.READ:
+            kind = "running" if is_active else UNREAD_WORDS.get(state, state)
+            yield Counted(kind, day, group, count)
 
 
 def count_unpriced(
@@ -70,7 +79,11 @@ def count_unpriced(
     `unpriced` are the sums without a cost; `starts` are the days from which prices hold.
     Grouped by model, one that used several such models counts with each.
     """
-    usage = question.usage(question.period).filter(_any_of(unpriced, starts, question.period))
+    usage = question.usage(question.period).filter(
+        _any_of(unpriced, starts, question.period),
+        # The others are counted as incomplete: each batch is counted once.
+        batch__unknown_lines=0,
+    )
     count = Count("batch", distinct=True)
     if question.group == "model":
         return (
@@ -86,15 +99,17 @@ def count_unpriced(
 
 
 def _any_of(unpriced: Collection[Sums], starts: Sequence[date], period: Period) -> Q:
-    """Usage alike in model, prompt bracket and prices' days: few terms, whatever was used."""
+    """Usage alike in all that a price depends on: few terms, whatever was used."""
+    alike = [name for name in PRICED_BY if name != "model"]
     models: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     ends = [start - DAY for start in starts[1:]] + [period.until]
     for row in unpriced:
         span = next(span for span in zip(starts, ends, strict=True) if row.by["day"] <= span[1])
-        models[row.by["prompt_over"], row.by["prompt_up_to"], span].add(row.by["model"])
+        models[*(row.by[name] for name in alike), span].add(row.by["model"])
     found = Q(pk__in=[])
-    for (over, up_to, span), named in models.items():
-        found |= Q(prompt_over=over, prompt_up_to=up_to, day__range=span, model__in=named)
+    for (*values, span), named in models.items():
+        terms = dict(zip(alike, values, strict=True))
+        found |= Q(**terms, day__range=span, model__in=named)
     return found
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
+from batches.passes import BATCH_TIER
 from batches.spend.summing import CLASSES, ZERO, Sums
 
 # Digits enough for every sum of exact costs to be exact too.
 DIGITS = 100
 # Why a batch, or a part of one, is not in a figure of money (ux.md 4).
-MISSING = ("running", "unread", "unreadable", "lost", "unpriced")
+MISSING = ("running", "unread", "unreadable", "lost", "incomplete", "unpriced")
+# Those of which a part is in it, as their results have been read.
+IN_PART = ("incomplete", "unpriced")
 
 
 @dataclass(slots=True)
@@ -23,12 +26,16 @@ class Figure:
     # Succeeded requests: the only ones that are billed; and those of them with a price.
     requests: int = 0
     priced: int = 0
-    # Batches whose results have been read; those with an unpriced model are among them.
+    # Of the requests, those that did not run at the batch tier, by tier.
+    off_tier: Counter[str] = field(default_factory=Counter)
+    # Batches whose results have been read; those of IN_PART are among them.
     read: int = 0
     missing: Counter[str] = field(default_factory=Counter)
 
     def add(self, sums: Sums) -> None:
         self.requests += sums.requests
+        if (tier := sums.by["tier"]) != BATCH_TIER and sums.requests:
+            self.off_tier[tier] += sums.requests
         if sums.rates:
             self.priced += sums.requests
             self.known += sums.cost
@@ -38,11 +45,12 @@ class Figure:
         """Add all of another figure, of other batches."""
         for name in ("known", "standard", "requests", "priced", "read"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.off_tier.update(other.off_tier)
         self.missing.update(other.missing)
 
     @property
     def batches(self) -> int:
-        return self.read + self.missing.total() - self.missing["unpriced"]
+        return self.read + sum(self.missing[kind] for kind in MISSING if kind not in IN_PART)
 
     @property
     def left_out_batches(self) -> int:

@@ -11,10 +11,8 @@ from django.db.models.functions import Cast
 
 from batches.models import BatchUsage
 from batches.models.usage import TOKEN_CLASSES
-from batches.pricing import PriceTable, Quantities
+from batches.pricing import Cost, PriceTable, Quantities
 
-# Beside the day, all that a price depends on.
-PRICED_BY = ("model", "prompt_over", "prompt_up_to", "inference_geo")
 # As Quantities has them.
 CLASSES = (*TOKEN_CLASSES, "web_searches")
 ONE_OF_EACH = Quantities(1, 1, 1, 1, 1, 1)
@@ -46,25 +44,27 @@ class Pricing:
 
     def __init__(self) -> None:
         self._table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
-        self._rates: dict[tuple[int, str], Rates] = {}
+        self._rates: dict[tuple[int, str, str], Rates | None] = {}
 
     def rates(self, by: Mapping[str, Any], day: date) -> Rates | None:
         """None where the table knows no price."""
         bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
         price = self._table.price_of(by["model"], day, **bracket)
-        if price is None:
+        if price is None or by["unpriced_by"]:
             return None
-        key = id(price), by["inference_geo"]
+        key = id(price), by["inference_geo"], by["tier"]
         if key not in self._rates:
-            cost = self._table.cost(
-                ONE_OF_EACH, by["model"], day, inference_geo=by["inference_geo"], **bracket
-            )
-            parts = cost.parts if cost else ()
-            self._rates[key] = Rates(
-                tuple(part.amount for part in parts),
-                tuple(part.standard_amount for part in parts),
-            )
+            terms = {"inference_geo": by["inference_geo"], "tier": by["tier"], **bracket}
+            cost = self._table.cost(ONE_OF_EACH, by["model"], day, **terms)
+            self._rates[key] = _rates(cost) if cost else None
         return self._rates[key]
+
+
+def _rates(of_one: Cost) -> Rates:
+    return Rates(
+        tuple(part.amount for part in of_one.parts),
+        tuple(part.standard_amount for part in of_one.parts),
+    )
 
 
 def sums(

@@ -4,26 +4,30 @@ A batch's spend falls on the UTC day on which it was created. All of it is compu
 rows when asked for; nothing is kept, so that no figure can be out of date.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, IntegerField, Value, When
 
-from batches.models import BatchQuerySet, Workspace
+from batches import clock
+from batches.costs import Reason, why_unpriced
+from batches.models import BatchQuerySet, BatchUsage, Workspace
 from batches.models.batch import RESULTS_KEPT
+from batches.models.usage import PRICED_BY
 from batches.period import Period
 from batches.pricing import PriceTable, model_name
-from batches.results import unread
+from batches.results import outdated, unread
 from batches.spend.counting import count_read, count_unpriced, count_unread
 from batches.spend.figures import DIGITS, ClassFigure, Figure, by_class
 from batches.spend.question import COLUMNS, Question
-from batches.spend.summing import CLASSES, PRICED_BY, Sums, sums
+from batches.spend.summing import CLASSES, ZERO, Sums, sums
 
+ADVISOR = BatchUsage.Part.ADVISOR
 LOST_SOON = timedelta(days=3)
 
 
@@ -45,6 +49,13 @@ class Spend:
     groups: dict[Any, Figure] = field(default_factory=lambda: defaultdict(Figure))
     classes: list[ClassFigure] = field(default_factory=list)
     unpriced_models: list[str] = field(default_factory=list)
+    # Requests without a price for another reason than their model, by that reason.
+    unpriced_requests: Counter[Reason] = field(default_factory=Counter)
+    # USD that advisors' tokens cost.
+    advisor: Decimal = ZERO
+    # Batches read by an older version, and those of them that can be read again.
+    outdated: int = 0
+    rereadable: int = 0
 
 
 def spend(question: Question) -> Spend:
@@ -52,7 +63,7 @@ def spend(question: Question) -> Spend:
     period, answer = question.period, Spend()
     both = Period(period.before.since, period.until)
     # In the order of the index, so that the database sums without sorting.
-    columns = ["workspace_id", "day", *PRICED_BY]
+    columns = ["workspace_id", "day", *PRICED_BY, "part"]
     if question.group == "canceled":
         columns.append("is_canceled")
     with localcontext(prec=DIGITS):
@@ -64,6 +75,7 @@ def spend(question: Question) -> Spend:
         for row in _grouped(question, current, starts):
             answer.groups[row.by[COLUMNS[question.group]]].add(row)
     answer.classes = by_class(current)
+    answer.advisor = sum((row.cost for row in current if row.by["part"] == ADVISOR), ZERO)
     _count(question, answer, both, [row for row in current if row.rates is None], starts)
     return answer
 
@@ -131,19 +143,37 @@ def _count(
     for group, batches in groups.items():
         answer.groups[group].read = batches
     for kind, day, group, batches in count_unread(question, both):
+        if kind == "outdated":
+            answer.outdated += batches if day in question.period else 0
+            continue
         if day not in question.period:
             answer.before.missing[kind] += batches
             continue
         for figure in (answer.total, answer.days[day], answer.groups[group]):
             figure.missing[kind] += batches
+    if answer.outdated:
+        found = question.batches(question.period) & outdated(clock.now())
+        answer.rereadable = found.order_by().count()
     if unpriced:
-        answer.unpriced_models = sorted({row.by["model"] for row in unpriced})
+        _explain(answer, unpriced)
         days, unpriced_groups = count_unpriced(question, unpriced, starts)
         answer.total.missing["unpriced"] = sum(days.values())
         for day, batches in days.items():
             answer.days[day].missing["unpriced"] = batches
         for group, batches in unpriced_groups.items():
             answer.groups[group].missing["unpriced"] = batches
+
+
+def _explain(answer: Spend, unpriced: Iterable[Sums]) -> None:
+    """Say why rows have no price: an unknown model can be given one, other reasons can't."""
+    models = set()
+    for row in unpriced:
+        reason = why_unpriced(row.by)
+        if reason.lacks == "model":
+            models.add(reason.word)
+        else:
+            answer.unpriced_requests[reason] += row.requests
+    answer.unpriced_models = sorted(models)
 
 
 def lost_next(workspaces: Sequence[Workspace], now: datetime) -> BatchQuerySet:

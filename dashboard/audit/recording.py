@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from batches import clock
+from batches.download import Choice
 from batches.models import AuditEvent, Batch, Workspace
 from batches.models.batch import COUNTS
 from dashboard.access import client_address
@@ -40,13 +41,15 @@ def did_lately(user: Any, action: AuditEvent.Action, **columns: Any) -> bool:
     return lately.filter(actor_id=user.pk, action=action, **columns).exists()
 
 
-def record_download(request: HttpRequest, batch: Batch, outcome: str, kind: str) -> None:
-    """Record that results of the batch are sent: all, or those of one `outcome`."""
+def record_download(request: HttpRequest, batch: Batch, choice: Choice, kind: str) -> None:
+    """Record that results of the batch are sent: all, or those of the `choice`."""
     # Any word may be asked for; naming each would let a person add events without end.
-    which = outcome if outcome in {"", *COUNTS} else "other"
+    which = choice.outcome if choice.outcome in {"", *COUNTS} else "other"
+    stopped = set(choice.stop_reasons)
+    with_reason = f" with stop reason {'/'.join(stopped)}" if len(stopped) == 1 else ""
     what = (
-        f"{(which or 'all').capitalize()} results as {FORMATS[kind]}, "
-        f"of {batch.total:,} {plural(batch.total, 'request')}"
+        f"{(which or ('some' if stopped else 'all')).capitalize()} results{with_reason} "
+        f"as {FORMATS[kind]}, of {batch.total:,} {plural(batch.total, 'request')}"
     )
     action = AuditEvent.Action.RESULTS_DOWNLOADED
     same = {"batch_api_id": batch.api_id, "workspace_id": batch.workspace_id, "outcome": what}

@@ -11,6 +11,7 @@ from typing import Any
 from batches.models import Workspace
 from batches.spend.figures import ClassFigure, Figure
 from batches.spend.totals import Spend
+from dashboard.cost_words import off_tier_words, reason_words
 from dashboard.query_form import NO_VALUE
 from dashboard.spend.address import Spending
 from dashboard.spend.chart import Chart, Column, Part, draw
@@ -22,6 +23,7 @@ MISSING_WORDS = {
     "unread": "not read yet",
     "unreadable": "unreadable",
     "lost": "lost",
+    "incomplete": "read in part",
     "unpriced": "with an unpriced model",
 }
 CLASS_WORDS = {
@@ -136,6 +138,26 @@ class Tables:
         return [(name, self.asked.batches(model=value)) for name, value in names]
 
     @property
+    def off_tier(self) -> str:
+        """How many requests did not run at the batch tier, in words; empty for none."""
+        return off_tier_words(self.total.off_tier)
+
+    @property
+    def unpriced_reasons(self) -> list[tuple[str, int]]:
+        """Why requests have no price though their model has one, and how many they are."""
+        found = sorted(self.answer.unpriced_requests.items())
+        return [(reason_words(reason), requests) for reason, requests in found]
+
+    @property
+    def unrereadable(self) -> int:
+        """Batches read by an older version whose results are gone."""
+        return self.answer.outdated - self.answer.rereadable
+
+    @property
+    def outdated_href(self) -> str:
+        return self.asked.batches(results="outdated", model=None)
+
+    @property
     def token_classes(self) -> list[ClassRow]:
         return self._classes[:-1]
 
@@ -241,9 +263,14 @@ class Tables:
 
     def _left_out(self, figure: Figure, **narrowed: Any) -> tuple[LeftOut, ...]:
         return tuple(
-            LeftOut(kind, count, MISSING_WORDS[kind], self._left_out_href(kind, narrowed))
+            LeftOut(kind, count, self._left_out_words(kind), self._left_out_href(kind, narrowed))
             for kind, count in figure.left_out
         )
+
+    def _left_out_words(self, kind: str) -> str:
+        if kind == "unpriced" and self.answer.unpriced_requests:
+            return "with unpriced requests"
+        return MISSING_WORDS[kind]
 
     def _left_out_href(self, kind: str, narrowed: dict[str, Any]) -> str:
         if kind == "unpriced":

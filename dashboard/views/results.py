@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 
 from batches import clock, connect, download
 from batches.client import ApiError, BatchNotFound, TryLater
-from batches.download import BrokenOff, Row
+from batches.download import BrokenOff, Choice, Row
 from batches.models import Batch, Ingestion
+from batches.outcome import STOP_REASONS
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.audit.recording import record_download
 from dashboard.exports import LINES_AT_ONCE, csv_blocks
@@ -36,7 +37,7 @@ HEADER = (
 )  # fmt: skip
 # Each may be asked for of any batch, whether or not it has any.
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
-type BeginDownload = Callable[[HttpRequest, Batch, str, str, ExitStack], Iterator[bytes]]
+type BeginDownload = Callable[[HttpRequest, Batch, Choice, str, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
@@ -57,10 +58,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if not form.is_valid() or not occurs(batch, form.cleaned_data["outcome"]):
         return no_such_download(batch)
     outcome, kind = form.cleaned_data["outcome"], form.cleaned_data["format"] or "jsonl"
+    choice = Choice(outcome, tuple(request.GET.getlist("stop_reason")))
+    if not can_have_stopped(batch, choice):
+        return no_such_stop_reason(batch)
     # What was read stays here when the API no longer has it, and is the quicker way.
-    is_kept = batch.results_state == Batch.ResultsState.READ and kind != "jsonl"
+    is_kept = batch.has_figures and kind != "jsonl"
     if is_kept and outcome not in {"", "succeeded"}:
-        return attachment(request, batch, outcome, kind, kept_rows)
+        return attachment(request, batch, choice, kind, kept_rows)
     if batch.deleted_upstream_at:
         return gone(batch)
     if not batch.has_ended:
@@ -70,7 +74,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return too_old_a_way()
     try:
-        return attachment(request, batch, outcome, kind, passed_on)
+        return attachment(request, batch, choice, kind, passed_on)
     except BatchNotFound as error:
         return not_there(batch, error)
     except (ApiError, connect.CannotCall, BrokenOff) as error:
@@ -80,7 +84,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
 
 def occurs(batch: Batch, outcome: str) -> bool:
     """False for a word that no result of this batch has, as far as they have been read."""
-    if not outcome or outcome in OUTCOMES or batch.results_state != Batch.ResultsState.READ:
+    if not outcome or outcome in OUTCOMES or not batch.has_figures:
         return True
     return outcome in occurring(batch)
 
@@ -91,15 +95,31 @@ def occurring(batch: Batch) -> list[str]:
     return [word for word in read or () if word not in OUTCOMES]
 
 
+def can_have_stopped(batch: Batch, choice: Choice) -> bool:
+    """False for a word that no request of this batch has, as far as its results have been read.
+
+    Only requests that succeeded have one.
+    """
+    if choice.stop_reasons and choice.outcome not in {"", "succeeded"}:
+        return False
+    return set(choice.stop_reasons) <= set(stop_reasons(batch))
+
+
+def stop_reasons(batch: Batch) -> list[str]:
+    """The usual stop reasons, and those that were read of the batch."""
+    read = Ingestion.objects.filter(batch=batch).values_list("stop_reasons", flat=True).first()
+    return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
+
+
 def kept_rows(
-    request: HttpRequest, batch: Batch, outcome: str, kind: str, _: ExitStack
+    request: HttpRequest, batch: Batch, choice: Choice, kind: str, _: ExitStack
 ) -> Iterator[bytes]:
-    record_download(request, batch, outcome, kind)
-    return told_when_broken(batch, encoded(download.failed_rows(batch, outcome), kind))
+    record_download(request, batch, choice, kind)
+    return told_when_broken(batch, encoded(download.failed_rows(batch, choice.outcome), kind))
 
 
 def passed_on(
-    request: HttpRequest, batch: Batch, outcome: str, kind: str, held: ExitStack
+    request: HttpRequest, batch: Batch, choice: Choice, kind: str, held: ExitStack
 ) -> Iterator[bytes]:
     """The file from the API, of which the first lines are here.
 
@@ -107,16 +127,16 @@ def passed_on(
     """
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
-    record_download(request, batch, outcome, kind)
-    return told_when_broken(batch, chosen(batch, chain([first], blocks), outcome, kind))
+    record_download(request, batch, choice, kind)
+    return told_when_broken(batch, chosen(batch, chain([first], blocks), choice, kind))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], outcome: str, kind: str) -> Iterator[bytes]:
+def chosen(batch: Batch, blocks: Iterator[bytes], choice: Choice, kind: str) -> Iterator[bytes]:
     """What was asked for, out of the file's blocks; all of it as JSONL is what came, untouched."""
     if kind == "jsonl":
-        return download.of_outcome(blocks, outcome) if outcome else blocks
-    if kind == "ids" or outcome:
-        return encoded(download.understood_rows(batch, blocks, outcome), kind)
+        return blocks if choice.is_all else download.chosen_lines(blocks, choice)
+    if kind == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), kind)
     return encoded(download.file_rows(blocks), kind)
 
 
@@ -130,13 +150,14 @@ def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, outcome: str, kind: str, begin: BeginDownload
+    request: HttpRequest, batch: Batch, choice: Choice, kind: str, begin: BeginDownload
 ) -> HttpResponseBase:
     content_type, ending = FORMATS[kind]
-    what = "-".join(part for part in (outcome or "results", "ids" if kind == "ids" else "") if part)
-    name = f"{batch.api_id}-{what}.{ending}"
+    named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
+    parts = (named.strip("-")[:100] or "results", "ids" if kind == "ids" else "")
+    name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
     return streamed(
-        request, partial(begin, request, batch, outcome, kind), name=name, content_type=content_type
+        request, partial(begin, request, batch, choice, kind), name=name, content_type=content_type
     )
 
 
@@ -161,6 +182,16 @@ def no_such_download(batch: Batch) -> HttpResponse:
     )
 
 
+def no_such_stop_reason(batch: Batch) -> HttpResponse:
+    return page(
+        400,
+        "There is no such download",
+        "“stop_reason” is why the answer of a request that succeeded ended: "
+        f"{', '.join(stop_reasons(batch))}; it may be given several times.",
+        "Nothing is wrong with the batch: the links on its page work.",
+    )
+
+
 def not_ended(batch: Batch) -> HttpResponse:
     return page(
         404,
@@ -180,7 +211,7 @@ def gone(batch: Batch) -> HttpResponse:
     kept = (
         "What Batchboard read of them in time is on the batch’s page: usage, cost, and the "
         "requests that did not succeed."
-        if batch.results_state == Batch.ResultsState.READ
+        if batch.has_figures
         else "They were not read in time, so nothing of them is left here either."
     )
     return page(404, "The results of this batch are gone", why, kept)

@@ -1,6 +1,6 @@
 """Results files written by hand, and what they cost, worked out by hand from the price list.
 
-Prices are the batch's, in USD per million tokens, as the vendor's page gives them.
+Prices are the batch's, in USD per million tokens, as Anthropic's page gives them.
 """
 
 from decimal import Decimal
@@ -103,3 +103,89 @@ def test_missing_and_null_figures_are_read_as_the_api_means_them(read):
     assert cost_of(batch).total == Decimal(3) + Decimal("1.875") + Decimal(3) + Decimal("2.325")
     assert batch.ingestion.odd_lines == 0
     assert batch.ingestion.stop_reasons == {"end_turn": 4, "not stated": 1}
+
+
+def test_tokens_of_other_passes_count_under_their_own_model(read):
+    batch = read("passes")
+
+    # claude-sonnet-5 at 1 and 5, claude-opus-4-8 at 2.50 and 12.50.
+    # compacted: 23,000 + 180,000 in and 1,000 + 3,500 out make 0.203 + 0.0225.
+    # advised: 12 in and 700 out, 0.000012 + 0.0035; the advisor's 90,000 in and 2,000 out are
+    # 0.225 + 0.025 of claude-opus-4-8.
+    # fallen-back: 1,000 in and 100 out, 0.001 + 0.0005; the passes say the same again.
+    # compacted-elsewhere: a million in by claude-opus-4-8, 2.50. null and empty: 1 each.
+    by_model: dict[str, Decimal] = {}
+    for row in cost_of(batch).rows:
+        by_model[row.usage.model] = by_model.get(row.usage.model, 0) + row.cost.total
+    sonnet = Decimal("0.2255") + Decimal("0.003512") + Decimal("0.0015") + 2
+    assert by_model == {"claude-sonnet-5": sonnet, "claude-opus-4-8": Decimal("2.75")}
+    assert cost_of(batch).state == "computed"
+    assert cost_of(batch).known_requests == cost_of(batch).requests == 6
+    assert sum(row.requests for row in batch.usage.all()) == 6
+    assert {(row.part, row.model, row.uses) for row in batch.usage.exclude(part="message")} == {
+        ("compaction", "claude-sonnet-5", 1),
+        ("compaction", "claude-opus-4-8", 1),
+        ("advisor", "claude-opus-4-8", 1),
+    }
+
+
+def test_a_price_step_is_decided_by_each_pass_or_by_the_sum(read):
+    batch = read("prompt_steps")
+
+    # claude-haiku-5-5: in, out and read at 0.05, 0.25 and 0.005, over 100,000 tokens five times.
+    # loop: three prompts of 42,000: 6,000 in, 900 out and 120,000 read make 0.0003 + 0.000225 +
+    # 0.0006. sum: the same as one prompt of 126,000 tokens, five times that.
+    # both-sides: 100,000 in and 10 out, 0.005 + 0.0000025; 100,001 in and 20 out, 0.02500025 +
+    # 0.000025. The compactions: 100,000 in, 0.005, and 100,001 in, 0.02500025; each request has
+    # 1,000 in and 10 out of its own, 0.00005 + 0.0000025.
+    loop = Decimal("0.001125")
+    both_sides = Decimal("0.0050025") + Decimal("0.02502525")
+    compactions = Decimal("0.005") + Decimal("0.02500025") + 2 * Decimal("0.0000525")
+    assert cost_of(batch).total == loop + 5 * loop + both_sides + compactions
+    assert sum(row.requests for row in batch.usage.all()) == 5
+
+
+def test_passes_that_do_not_add_up_have_a_price_only_where_no_step_lies_between_them(read):
+    batch = read("prompts_not_known")
+
+    cost = cost_of(batch)
+    # Of 250,000 tokens in, 49,999 may be of any prompt, and the listed prompts lie on both sides
+    # of the step. 90,000 can't be a prompt over 100,000: 0.0045. claude-sonnet-5 has no step: 1.
+    assert (cost.state, cost.known) == ("unpriced", Decimal("1.0045"))
+    assert cost.unpriced == {("prompt", "claude-haiku-5-5"): 1}
+    assert (cost.known_requests, cost.requests) == (2, 3)
+
+
+def test_a_request_is_priced_at_the_tier_where_it_ran(read):
+    batch = read("service_tiers")
+
+    cost = cost_of(batch)
+    # claude-sonnet-5, a million in. Four in the batch: 1 each, 2 otherwise. Two at the standard
+    # tier: 2 and a search at 0.01, and 2 times 1.1 in the US; nothing is saved by these.
+    assert cost.known == 4 + Decimal("2.01") + Decimal("2.2")
+    assert cost.standard == 8 + Decimal("2.01") + Decimal("2.2")
+    assert cost.unpriced == {("tier", "fast"): 1, ("tier", "flex"): 1, ("tier", "priority"): 1}
+    assert (cost.state, cost.known_requests, cost.requests) == ("unpriced", 6, 9)
+    assert cost.off_tier == {"standard": 2, "priority": 1, "fast": 1, "flex": 1}
+
+
+def test_fields_that_may_change_a_price_make_the_cost_of_their_requests_unknown(read):
+    batch = read("unknown_fields")
+
+    cost = cost_of(batch)
+    # claude-sonnet-5, a million in, 1: of `known` and `zero` every field that has a figure is
+    # known to be free.
+    assert (cost.state, cost.known) == ("unpriced", 2)
+    assert cost.unpriced == {
+        ("field", "usage.cache_creation.ephemeral_1d_input_tokens"): 1,
+        ("field", "usage.iterations: an entry without a type"): 1,
+        ("field", "usage.iterations: compaction without figures"): 1,
+        ("field", "usage.iterations: future_step"): 1,
+        ("field", "usage.long_context"): 1,
+        ("field", "usage.memory_tokens"): 1,
+        ("field", "usage.server_tool_use.code_execution_requests"): 1,
+        ("field", "usage.service_tier"): 1,
+        ("geo", "eu"): 1,
+    }
+    assert (cost.known_requests, cost.requests) == (2, 11)
+    assert batch.ingestion.odd_lines == 0

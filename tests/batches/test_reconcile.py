@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from batches import clock
-from batches.models import Batch, BatchUsage, CostReport, Ingestion, ReportedCost, Workspace
+from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Line, reconcile
@@ -154,9 +154,7 @@ def test_unreadable_and_partly_understood_results_are_told(ended, workspace, com
     unreadable, odd = ended(requests=6), ended(requests=8)
     sync(workspace)
     Batch.objects.filter(api_id=unreadable).update(results_state="unreadable")
-    row = Batch.objects.get(api_id=odd)
-    Ingestion.objects.create(batch=row, odd_lines=3)
-    Batch.objects.filter(api_id=odd).update(results_state="read")
+    Batch.objects.filter(api_id=odd).update(results_state="read", unknown_lines=3)
 
     line = only_line(compare(workspace, unread=[unreadable, odd]))
 

@@ -1,6 +1,7 @@
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -163,7 +164,8 @@ def test_a_failed_second_reading_leaves_the_first_one_s_figures(ended, sandbox):
 
 
 def test_one_garbled_line_is_counted_shown_and_hides_no_other(answering):
-    batch = answering(b"\n".join([SUCCEEDED, b"{oops", SUCCEEDED, b""]), requests=3)
+    other = SUCCEEDED.replace(b'"a"', b'"b"')
+    batch = answering(b"\n".join([SUCCEEDED, b"{oops", other, b""]), requests=3)
 
     assert ingest(batch)
 
@@ -332,3 +334,67 @@ def test_every_file_is_read_in_the_end_however_the_network_fails(sandbox, worksp
     assert {batch.api_id for batch in read} == set(ids)
     assert all(sum(row.requests for row in batch.usage.all()) == 180 for batch in read)
     assert all(cost_of(batch).total == sandbox.billed(batch.api_id) for batch in read)
+
+
+def line(custom_id: str, *, content: str = "[]", stop: str = "end_turn") -> bytes:
+    """A line that costs $1.50: a million tokens in of claude-sonnet-4-6."""
+    text = (
+        '{"custom_id":"%s","result":{"type":"succeeded","message":{"content":%s,'
+        '"model":"claude-sonnet-4-6","stop_reason":"%s",'
+        '"usage":{"input_tokens":1000000,"output_tokens":0}}}}\n'
+    )
+    return (text % (custom_id, content, stop)).encode()
+
+
+def test_a_line_that_can_not_be_read_leaves_a_cost_that_is_not_whole(answering):
+    batch = answering(line("a") + b"{oops\n" + line("b"), requests=3)
+
+    assert ingest(batch)
+
+    cost = cost_of(fresh(batch))
+    assert (cost.state, cost.total, cost.known) == ("incomplete", None, 3)
+    assert (cost.known_requests, cost.requests) == (2, 3)
+
+
+def test_an_id_that_occurs_twice_is_named_and_the_cost_is_not_whole(answering):
+    batch = answering(line("a") + line("b") + line("a"), requests=3)
+
+    assert ingest(batch)
+
+    cost = cost_of(fresh(batch))
+    assert (cost.state, cost.total, cost.known) == ("incomplete", None, 3)
+    assert (cost.known_requests, cost.requests) == (2, 3)
+    problem = Ingestion.objects.get().problem
+    assert "A second line has the custom_id “a”, so another request is missing" in problem
+
+
+def test_a_line_of_many_megabytes_is_read_like_any_other(answering):
+    long = line("b", content=f'["{"x" * 9_000_000}"]')
+    content = line("a") + long + line("c")
+    pieces = [content[at : at + 65_536] for at in range(0, len(content), 65_536)]
+    batch = answering(pieces, requests=3)
+
+    assert ingest(batch)
+
+    assert cost_of(fresh(batch)).total == Decimal("4.50")
+
+
+def test_lone_surrogates_leave_no_request_out(ended, sandbox):
+    batch = ended(requests=100, quirks=["surrogates"])
+
+    assert ingest(batch)
+
+    assert Ingestion.objects.get().odd_lines == 0
+    assert cost_of(fresh(batch)).total == sandbox.billed(batch.api_id)
+
+
+def test_requests_without_a_finished_answer_are_counted_on_the_batch(answering):
+    stops = ["pause_turn", "pause_turn", "max_tokens", "compaction", "refusal", "end_turn", "new"]
+    stops.append("model_context_window_exceeded")
+    content = b"".join(line(f"id-{n}", stop=stop) for n, stop in enumerate(stops))
+
+    assert ingest(answering(content, requests=len(stops)))
+
+    batch = Batch.objects.get()
+    assert (batch.unfinished, batch.refused) == (5, 1)
+    assert batch.unfinished_sentence == "6 unfinished or refused"

@@ -23,6 +23,8 @@ class Counted(NamedTuple):
     lines: int
     odd_lines: int
     problem: str
+    repeated_lines: int
+    repeated_ids: list[str]
     succeeded: int
     outcomes: dict[str, int]
     stop_reasons: dict[str, int]
@@ -38,6 +40,8 @@ def counted(pieces: bytes | Sequence[bytes], *, most_lines: int = 10**6) -> Coun
             tally.lines,
             tally.odd_lines,
             tally.problem,
+            tally.repeated_lines,
+            tally.repeated_ids,
             tally.succeeded,
             tally.outcomes,
             tally.stop_reasons,
@@ -46,21 +50,37 @@ def counted(pieces: bytes | Sequence[bytes], *, most_lines: int = 10**6) -> Coun
         )
 
 
-def succeeded(custom_id: str = "a", *, model: str = "m", stop: str | None = "end_turn", **usage):
+_numbers = itertools.count()
+
+
+def succeeded(custom_id: str = "", *, model: str = "m", stop: str | None = "end_turn", **usage):
+    """A line whose ID is its own unless one is given."""
     usage = {"input_tokens": 1, "output_tokens": 1} | usage
     message = {"model": model, "stop_reason": stop, "content": [], "usage": usage}
-    return {"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}
+    result = {"type": "succeeded", "message": message}
+    return {"custom_id": custom_id or f"line-{next(_numbers)}", "result": result}
 
 
-def failed(custom_id: str = "a", outcome: str = "canceled", **error):
+def failed(custom_id: str = "", outcome: str = "canceled", **error):
     result = {"type": outcome} | ({"error": {"type": "error", "error": error}} if error else {})
-    return {"custom_id": custom_id, "result": result}
+    return {"custom_id": custom_id or f"line-{next(_numbers)}", "result": result}
 
 
 def as_file(*lines: dict) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+passes = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(
+            ["message", "fallback_message", "compaction", "advisor_message", "new_step"]
+        ),
+        "input_tokens": figures,
+        "output_tokens": figures,
+        "cache_read_input_tokens": figures,
+    },
+    optional={"model": st.sampled_from([None, "m", "n"])},
+)
 usages = st.fixed_dictionaries(
     {"input_tokens": figures, "output_tokens": figures},
     optional={
@@ -80,6 +100,10 @@ usages = st.fixed_dictionaries(
             st.none(), st.fixed_dictionaries({"web_search_requests": missing})
         ),
         "inference_geo": st.sampled_from([None, "us", "global"]),
+        "service_tier": st.sampled_from([None, "batch", "standard", "priority"]),
+        "speed": st.sampled_from([None, "standard", "fast"]),
+        "iterations": st.none() | st.lists(passes, max_size=4),
+        "new_tokens": st.integers(0, 2),
     },
 )
 lines_of_a_file = st.lists(
@@ -93,6 +117,7 @@ lines_of_a_file = st.lists(
         st.builds(failed, st.text(), st.sampled_from(["canceled", "expired", "withheld"])),
     ),
     max_size=20,
+    unique_by=lambda line: line["custom_id"],
 )
 
 
@@ -144,7 +169,7 @@ def test_requests_alike_but_for_their_stop_reason_are_one_row():
 
 def test_more_lines_than_requests_are_no_file_of_this_batch():
     with pytest.raises(UnreadableResults, match="more lines than the batch has requests"):
-        counted(as_file(*[failed()] * 4), most_lines=3)
+        counted(as_file(*[failed() for _ in range(4)]), most_lines=3)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +228,90 @@ def test_a_success_without_a_message_is_odd_and_not_free():
     tally = counted(b'{"custom_id":"a","result":{"type":"succeeded"}}\n')
 
     assert (tally.succeeded, tally.odd_lines) == (0, 1)
+
+
+contents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(lines=lines_of_a_file, content=contents)
+def test_no_content_changes_a_figure(lines, content):
+    plain = counted(as_file(*lines))
+
+    for line in lines:
+        if "message" in line["result"]:
+            line["result"]["message"]["content"] = content
+
+    assert counted(as_file(*lines)) == plain
+
+
+@given(usage=usages)
+def test_what_a_request_used_of_its_own_is_what_its_message_says(usage):
+    rows = counted(as_file(succeeded(**usage))).usage
+
+    own = [row for row in rows if row.part == "message"]
+    fields = ("input_tokens", "output_tokens", "cache_read_tokens")
+    assert [sum(getattr(row, name) for row in own) for name in fields] == [
+        usage["input_tokens"],
+        usage["output_tokens"],
+        usage.get("cache_read_input_tokens") or 0,
+    ]
+    assert sum(row.requests for row in rows) == 1
+    assert all(row.uses == 1 for row in rows)
+
+
+def test_a_second_line_of_one_id_adds_nothing_and_is_named():
+    tally = counted(
+        as_file(
+            succeeded("twice", input_tokens=3),
+            succeeded("once", input_tokens=5),
+            succeeded("twice", input_tokens=7),
+            failed("failed"),
+            failed("failed"),
+            failed("twice"),
+        )
+    )
+
+    assert (tally.lines, tally.repeated_lines) == (6, 3)
+    assert tally.repeated_ids == ["twice", "failed"]
+    assert [row.input_tokens for row in tally.usage] == [8]
+    assert tally.outcomes == {"succeeded": 2, "canceled": 1}
+    assert len(tally.failed) == 1
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_an_id_of_a_line_without_figures_counts_once_as_well(size):
+    odd, whole = succeeded("a", input_tokens=-1), succeeded("a")
+    content = as_file(odd) + b"{oops\n{again\n" + as_file(whole, succeeded("b"))
+
+    tally = counted([bytes(piece) for piece in itertools.batched(content, size)])
+
+    assert (tally.odd_lines, tally.repeated_ids, tally.succeeded) == (3, ["a"], 1)
+
+
+def test_of_many_ids_that_occur_twice_some_are_named():
+    lines = [failed(f"id-{number % 10}") for number in range(20)]
+
+    tally = counted(as_file(*lines))
+
+    assert (tally.repeated_lines, tally.repeated_ids) == (10, ["id-0", "id-1", "id-2"])
+
+
+def test_a_request_with_two_passes_of_one_kind_uses_their_row_once():
+    compaction = {"type": "compaction", "input_tokens": 10, "output_tokens": 1}
+
+    tally = counted(as_file(succeeded(iterations=[compaction, compaction])))
+
+    (extra,) = [row for row in tally.usage if row.part == "compaction"]
+    assert (extra.requests, extra.uses, extra.input_tokens) == (0, 1, 20)
+
+
+def test_half_a_character_in_an_error_is_shown_as_what_it_is():
+    content = as_file(failed("id-\ud800", "errored", type="api_error", message="no \ud82d"))
+
+    (request,) = counted(content).failed
+
+    assert (request.custom_id, request.message) == ("id-\ufffd", "no \ufffd")

@@ -145,5 +145,7 @@ def test_expired_sessions_are_deleted_and_others_kept(db):
 
 
 def test_an_unknown_kind_of_work_is_refused_with_the_known_ones(db):
-    with pytest.raises(CommandError, match=r"'polling'.*cancel, sync, results, report, tidy"):
+    with pytest.raises(
+        CommandError, match=r"'polling'.*cancel, sync, results, report, tidy, reread"
+    ):
         call_command("worker", "--only", "polling", "--once")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from tests.bench.listing import batch
 
@@ -14,6 +15,7 @@ from tests.bench.listing import batch
 OLD_ENOUGH = 200
 LINES = 100_000
 FAILED_OF_A_HUNDRED = 5
+PASSES_AT = 7
 BLOCK_LINES = 1_000
 API_ID = "msgbatch_000000000000000000000001"
 MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5")
@@ -36,29 +38,42 @@ def line(number: int, line_bytes: int) -> bytes:
         "content": [{"type": "text", "text": "So it goes, line by line. " * (line_bytes // 26)}],
         "stop_reason": "end_turn",
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": 900 + number % 7,
-            "output_tokens": 400 + number % 11,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 2_000,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-            "output_tokens_details": {"thinking_tokens": 0},
-            "server_tool_use": None,
-            "service_tier": "batch",
-            "inference_geo": "global",
-        },
+        "usage": used(number),
     }
     result = {"type": "succeeded", "message": message}
     return json.dumps({"custom_id": f"req-{number:06d}", "result": result}).encode() + b"\n"
+
+
+def used(number: int) -> dict[str, Any]:
+    """Usage as the API writes it; a tenth of the requests list their passes."""
+    tokens = {
+        "input_tokens": 900 + number % 7,
+        "output_tokens": 400 + number % 11,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 2_000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+    }
+    usage = tokens | {
+        "output_tokens_details": {"thinking_tokens": 0},
+        "server_tool_use": None,
+        "service_tier": "batch",
+        "inference_geo": "global",
+    }
+    if number % 10 == PASSES_AT:
+        usage["iterations"] = [
+            {"type": "message", **tokens},
+            {"type": "compaction", **tokens},
+            {"type": "advisor_message", "model": MODELS[0], **tokens},
+        ]
+    return usage
 
 
 @contextmanager
 def results_served(total_mb: int) -> Iterator[str]:
     """The base URL of an API with one ended batch, whose file of LINES lines weighs so much."""
     size = total_mb * 1_000_000 // LINES - 600
-    # The same thousand lines over and over: made beforehand, so that sending is all there is.
+    # The same thousand lines over and over, but for their IDs: little is left to do but sending.
     block = b"".join(line(number, max(size, 26)) for number in range(BLOCK_LINES))
-    chunk = b"%x\r\n%s\r\n" % (len(block), block)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -73,8 +88,9 @@ def results_served(total_mb: int) -> Iterator[str]:
             self.send_header("content-type", "application/x-jsonl")
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            for _ in range(LINES // BLOCK_LINES):
-                self.wfile.write(chunk)
+            for turn in range(LINES // BLOCK_LINES):
+                lines = block.replace(b'"req-000', b'"req-%03d' % turn)
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(lines), lines))
             self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *words: object) -> None:
@@ -133,7 +149,8 @@ def ingest_file(base_url: str) -> dict[str, float]:
     usage = list(ended.usage.all())
     assert sum(row.requests for row in usage) == LINES - failed
     assert ended.failed_requests.count() == failed
-    tokens = sum(row.input_tokens + row.output_tokens for row in usage)
+    # The SDK's loop below sums the messages' own figures.
+    tokens = sum(row.input_tokens + row.output_tokens for row in usage if row.part == "message")
     return {"seconds": seconds, "peak_mb": peak_mb(), "tokens": tokens}
 
 

@@ -1,12 +1,12 @@
 """The results file line by line: whole lines whatever the pieces, and no line hides another."""
 
-from itertools import pairwise
+from itertools import batched, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.client import results
+from batches.client import results, skim
 from batches.client.results import (
     OddLine,
     ResultLine,
@@ -65,18 +65,88 @@ def test_empty_lines_are_no_lines():
     assert [line.custom_id for line in lines] == ["a", "a"]
 
 
-def test_a_line_without_end_is_given_up_before_it_fills_the_memory(monkeypatch):
-    monkeypatch.setattr(results, "LONGEST_LINE_BYTES", 1_000)
-    taken = []
+LONG = USED % b'{"input_tokens":7,"output_tokens":1}'
+LONG = LONG.replace(b'"model"', b'"content":[{"text":"%s"}],"model"' % (b"never mind " * 200))
+
+
+def read_all(pieces: list[bytes]) -> list[ResultLine | OddLine]:
+    return [line for some in read_lines(pieces) for line in some]
+
+
+@given(places=st.lists(st.integers(0, 10_000), max_size=30), ends=st.booleans())
+def test_a_line_too_long_to_be_held_is_read_all_the_same(places, ends):
+    content = b"\n".join([CANCELED, LONG, LONG, CANCELED, LONG]) + (b"\n" if ends else b"")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "LONGEST_HELD_BYTES", 500)
+        lines = read_all(cut_at(content, places))
+
+    types = [line.result.type for line in lines]
+    assert types == ["canceled", "succeeded", "succeeded", "canceled", "succeeded"]
+    assert [line.result.message.usage.input_tokens for line in lines if line.result.message] == [
+        7
+    ] * 3
+
+
+def test_a_line_without_end_is_never_held(monkeypatch):
+    monkeypatch.setattr(results, "LONGEST_HELD_BYTES", 1_000)
 
     def endless():
-        while True:
-            taken.append(1)
+        yield b'{"custom_id":"a","result":{"type":"succeeded","message":{"content":"'
+        for _ in range(1_000):
             yield b"x" * 100
 
-    with pytest.raises(UnreadableResults, match="longer than 1,000 bytes"):
-        list(blocks_of(endless()))
-    assert len(taken) <= 12
+    assert max(len(block) for block in blocks_of(endless())) <= 1_100
+
+
+@pytest.mark.parametrize("size", [1, 70])
+def test_a_line_that_names_too_much_is_odd_and_hides_no_other(monkeypatch, size):
+    monkeypatch.setattr(skim, "LONGEST_KEPT_BYTES", 1_000)
+    monkeypatch.setattr(results, "LONGEST_HELD_BYTES", 1_000)
+    endless = b'{"custom_id":"a","result":{"type":"%s"}}' % (b"y" * 5_000)
+    content = b"\n".join([CANCELED, endless, CANCELED, b""])
+
+    lines = read_all([bytes(piece) for piece in batched(content, size)])
+
+    assert [type(line) for line in lines] == [ResultLine, OddLine, ResultLine]
+    assert lines[1].problem == "what is needed of the line is too long"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + CANCELED + b"\n" + LONG + b"\n",
+        CANCELED + b"\r\n" + LONG + b"\r\n",
+        CANCELED + b"\n" + LONG,
+        b"\n \t\r\n" + CANCELED + b"\n\r\n\n" + LONG + b"\n\n",
+        b"\xef\xbb\xbf\r\n" + CANCELED + b"\r\n" + LONG,
+    ],
+    ids=["byte order mark", "CRLF", "no last line end", "blank lines", "all of it"],
+)
+@pytest.mark.parametrize("longest", [100, 10**6])
+def test_how_lines_end_makes_no_difference(monkeypatch, content, longest):
+    monkeypatch.setattr(results, "LONGEST_HELD_BYTES", longest)
+    pieces = [bytes(piece) for piece in batched(content, 50)]
+
+    lines = read_all(pieces)
+
+    assert [line.result.type for line in lines] == ["canceled", "succeeded"]
+
+
+@pytest.mark.parametrize("longest", [20, 10**6])
+def test_a_file_that_ends_in_the_middle_of_a_line_is_no_file(monkeypatch, longest):
+    monkeypatch.setattr(results, "LONGEST_HELD_BYTES", longest)
+    content = CANCELED + b"\n" + LONG[:-3]
+
+    with pytest.raises(UnreadableResults, match="ends in the middle"):
+        read_all([bytes(piece) for piece in batched(content, 10)])
+
+
+def test_a_last_line_without_figures_is_odd_and_not_cut():
+    lines = read_all([CANCELED + b"\n" + USED % b'{"input_tokens":-1}'])
+
+    assert [type(line) for line in lines] == [ResultLine, OddLine]
+    assert (lines[1].custom_id, lines[1].outcome) == ("a", "succeeded")
 
 
 @pytest.mark.parametrize(

@@ -262,3 +262,54 @@ def test_another_teams_results_are_not_there(sign_in, sandbox, other_workspace, 
     sync(other_workspace)
 
     assert sign_in("lead").get(f"/batches/{theirs}/results/").status_code == 404
+
+
+def test_lines_with_text_that_strict_readers_refuse_come_byte_for_byte(sign_in, answering):
+    odd = (
+        rb'{"custom_id":"ko-17","result":{"type":"succeeded","message":{"model":"m","content":'
+        rb'["\ud82d"],"stop_reason":"tool_use","usage":{"input_tokens":9,"output_tokens":6}}}}'
+    )
+    error = (
+        rb'{"custom_id":"no","result":{"type":"errored","error":{"type":"error","error":'
+        rb'{"type":"api_error","message":"no \ud800"},"request_id":null}}}'
+    )
+    browser = sign_in("viewer")
+    batch = answering(b"\r\n".join([odd, error, b""]), requests=2, succeeded=1, errored=1)
+    at = f"{batch.get_absolute_url()}results/"
+
+    assert browser.get(at, {"outcome": "succeeded"}).getvalue() == odd + b"\r\n"
+    assert browser.get(at, {"outcome": "errored"}).getvalue() == error + b"\r\n"
+    assert browser.get(at, {"format": "ids"}).getvalue() == b"ko-17\nno\n"
+    rows = table(browser.get(at, {"format": "csv"}))
+    assert [row["error_message"] for row in rows] == ["", "no \ufffd"]
+
+
+def test_a_line_of_many_megabytes_is_passed_on_with_its_outcome_alone(sign_in, answering):
+    long = (
+        b'{"custom_id":"long","result":{"type":"succeeded","message":{"model":"m","content":["%s"],'
+        b'"usage":{"input_tokens":9,"output_tokens":6}}}}\n' % (b"x" * 9_000_000)
+    )
+    short = b'{"custom_id":"short","result":{"type":"canceled"}}\n'
+    content = short + long
+    pieces = [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
+    browser = sign_in("viewer")
+    batch = answering(pieces, requests=2, succeeded=1, canceled=1)
+    at = f"{batch.get_absolute_url()}results/"
+
+    assert browser.get(at).getvalue() == content
+    assert browser.get(at, {"outcome": "succeeded"}).getvalue() == long
+    assert browser.get(at, {"outcome": "canceled"}).getvalue() == short
+    assert browser.get(at, {"format": "ids"}).getvalue() == b"short\nlong\n"
+
+
+def test_a_request_whose_figures_are_odd_keeps_its_id_and_outcome(sign_in, answering):
+    line = (
+        b'{"custom_id":"odd","result":{"type":"succeeded","message":{"model":"m",'
+        b'"usage":{"input_tokens":-1,"output_tokens":6}}}}\n'
+    )
+    browser = sign_in("viewer")
+    batch = answering(line, requests=1)
+    at = f"{batch.get_absolute_url()}results/"
+
+    assert browser.get(at, {"outcome": "succeeded"}).getvalue() == line
+    assert browser.get(at, {"outcome": "succeeded", "format": "ids"}).getvalue() == b"odd\n"

@@ -186,7 +186,7 @@ def test_an_unpriced_model_is_named_beside_what_is_known(sign_in, workspace, nov
     said = section(page, "usage-title")
     assert "No price for new. The whole cost is not known." in said
     assert "BATCHBOARD_PRICES" in said
-    assert fact(page, "Cost of what has a price") == "$3.00"
+    assert fact(page, "Cost of what has a price") == "$3.00 for 10 of 20 requests"
     rows = table(page, "Usage and cost by model")
     assert [row[-1] for row in rows[1:]] == ["no price", "$3.00", "unknown"]
 
@@ -217,11 +217,12 @@ def test_what_is_odd_in_the_file_is_a_warning(sign_in, workspace, november):
 def test_a_cost_without_the_lines_that_nobody_could_read_does_not_pass_for_the_whole(
     sign_in, workspace, november
 ):
-    read(some := spent(workspace, NOON, used(input=1)), odd_lines=1)
-    read(none := spent(workspace, NOON, succeeded=0, errored=10), odd_lines=1)
+    read(some := spent(workspace, NOON, used(input=1), unknown_lines=1))
+    read(none := spent(workspace, NOON, succeeded=0, errored=10, unknown_lines=1))
     browser = sign_in("viewer")
 
-    assert "Cost of the lines understood" in section(page_of(browser, some), "usage-title")
+    known = section(page_of(browser, some), "usage-title")
+    assert "Cost of the lines understood $1.00 for 10 of 11 requests" in known
     assert "nothing was billed" not in section(page_of(browser, none), "usage-title")
 
 
@@ -289,7 +290,10 @@ def test_stop_reasons_are_counted(sign_in, workspace, november):
 
     page = page_of(sign_in("viewer"), batch)
 
-    assert table(page, "Why answers ended")[1:] == [["end_turn", "1,234"], ["max_tokens", "3"]]
+    assert [row[:2] for row in table(page, "Why answers ended")[1:]] == [
+        ["end_turn the answer is complete", "1,234"],
+        ["max_tokens the answer was cut off at the request's max_tokens", "3"],
+    ]
 
 
 def test_a_running_batch_says_what_it_may_cost(sign_in, workspace, november):

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batches.sandbox import SandboxApi, SandboxServer
+from batches.sandbox.quirks import QUIRKS
 
 # In real time, whatever the speed: so that somebody who cancels sees it canceling, then ended,
 # and somebody who watches sees batches come.
@@ -40,6 +41,13 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--odd-lines", action="store_true", help="Put results into files that nobody knows yet."
+        )
+        parser.add_argument(
+            "--quirks",
+            nargs="*",
+            default=(),
+            metavar="NAME",
+            help=f"What every file holds beside the usual: {', '.join(QUIRKS)}.",
         )
         parser.add_argument("--state", metavar="PATH", help="Keep the batches in this file.")
         parser.add_argument(
@@ -87,6 +95,7 @@ class Command(BaseCommand):
                 lenient=options["lenient"],
                 faults=options["faults"],
                 odd_lines=options["odd_lines"],
+                quirks=options["quirks"],
                 state_path=path,
                 base_url=server.base_url,
                 moving_counts=moving or moving is not None,

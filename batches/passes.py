@@ -1,0 +1,110 @@
+"""How the tokens of one request divide by model and prompt bracket. Pure.
+
+A request may take several passes of a model: turns of a tool loop, a compaction, an advisor's
+answer. `usage.iterations` lists them (api.md, last section).
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from batches.client.results import Message
+from batches.client.usage import Tokens, Usage
+
+MESSAGE = "message"
+# Passes whose tokens are in no other figure, by what we call them. Others repeat the message's.
+EXTRA = {"compaction": "compaction", "advisor_message": "advisor"}
+BATCH_TIER = "batch"
+
+
+# Input, output, cache writes for 5 minutes and for an hour, cache reads.
+type Figures = tuple[int, int, int, int, int]
+# One part of a request: what it was for, its model, and the first and the last bracket in which
+# its prompts may lie. They differ where the results don't say which tokens are of which prompt.
+type Part = tuple[str, str, int, int]
+
+
+def tier_of(usage: Usage) -> str:
+    """The tier at which the request ran, as `tier_word` has it."""
+    return tier_word(usage.service_tier, usage.speed)
+
+
+def tier_word(service_tier: str | None, speed: str | None) -> str:
+    """The tier at which a request ran: "batch", "standard", or a word that has no price.
+
+    A batch's results may name no tier (api.md). Speed "standard" is the usual one of any tier.
+    """
+    if speed and speed != "standard":
+        return speed
+    return service_tier or BATCH_TIER
+
+
+def tokens_of(used: Tokens) -> Figures:
+    """Input, output, cache writes for 5 minutes and for an hour, cache reads."""
+    minutes, hour = used.cache_writes
+    read = used.cache_read_input_tokens or 0
+    return used.input_tokens, used.output_tokens, minutes, hour, read
+
+
+def prompt_tokens(tokens: Figures) -> int:
+    """The whole prompt, cached or not."""
+    fresh, _, minutes, hour, read = tokens
+    return fresh + minutes + hour + read
+
+
+def parts_of(message: Message, boundaries: Sequence[int]) -> dict[Part, Figures]:
+    """The tokens of all parts of a request whose passes are listed; the message's own come first.
+
+    Those named "message" sum up to the message's own figures.
+    """
+    total, listed = tokens_of(message.usage), message.usage.iterations or ()
+    if not boundaries or prompt_tokens(total) <= boundaries[0]:
+        # No prompt of it can be so long that a price changes.
+        parts = {(MESSAGE, message.model, 0, 0): total}
+    else:
+        parts = _message_parts(message, total, boundaries)
+    for each in listed:
+        if name := EXTRA.get(each.type):
+            tokens = tokens_of(each)
+            model = each.model or (message.model if name == "compaction" else "")
+            at = bisect_left(boundaries, prompt_tokens(tokens))
+            _add(parts, (name, model, at, at), tokens)
+    return parts
+
+
+def _message_parts(
+    message: Message, total: Figures, boundaries: Sequence[int]
+) -> dict[Part, Figures]:
+    """The message's own tokens by the bracket of each pass.
+
+    Its figures are what is billed. Where the passes don't add up to them, the prompts behind the
+    difference are not known, so that the tokens may belong to several brackets.
+    """
+    whole = prompt_tokens(total)
+    own = [each for each in message.usage.iterations or () if each.type not in EXTRA]
+    if not own:
+        at = bisect_left(boundaries, whole)
+        return {(MESSAGE, message.model, at, at): total}
+    # Those of a model that declined are not billed.
+    passes = [tokens_of(each) for each in own if each.model in {None, message.model}]
+    passes = passes or [tokens_of(each) for each in own]
+    places = [bisect_left(boundaries, prompt_tokens(each)) for each in passes]
+    low, high = min(places), max(places)
+    unlisted = whole - sum(map(prompt_tokens, passes))
+    if unlisted > 0:
+        low, high = 0, max(high, bisect_left(boundaries, unlisted))
+    if low == high or _summed(passes) != total:
+        return {(MESSAGE, message.model, low, high): total}
+    parts: dict[Part, Figures] = {}
+    for at, tokens in zip(places, passes, strict=True):
+        _add(parts, (MESSAGE, message.model, at, at), tokens)
+    return parts
+
+
+def _add(parts: dict[Part, Figures], part: Part, tokens: Figures) -> None:
+    before = parts.get(part)
+    parts[part] = _summed([before, tokens]) if before else tokens
+
+
+def _summed(many: Sequence[Figures]) -> Figures:
+    fresh, output, minutes, hour, read = map(sum, zip(*many, strict=True))
+    return fresh, output, minutes, hour, read
