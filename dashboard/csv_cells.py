@@ -1,0 +1,111 @@
+"""CSV as spreadsheets and scripts read it: no cell becomes a formula, and nothing else changes.
+
+A spreadsheet runs text that begins with a formula sign, so such text gets an apostrophe before
+it, as OWASP advises. Quotes alone don't help: a spreadsheet whose separator is a semicolon, as in
+most of Europe, or that is set to tabs or bars, parts `"a","x;=1+1"` inside the quotes. So the
+apostrophe also stands where a part of a text would become a cell of its own.
+
+Plain text keeps every byte: letters, digits, `_`, `-` and `.`, which is all that a `custom_id`
+may be made of, and numbers. Excel shows `-abc` as `#NAME?` and `-7.50` as -7.5, but plain text
+can call no function and start no program; `bom=0` and a script read it as it is.
+
+Pure: no database, no request.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from itertools import batched
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+LINE_END = "\r\n"
+GUARD = "'"
+LINES_AT_ONCE = 200
+
+PLAIN = re.compile(r"[A-Za-z0-9_.-]*|[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# With the full-width and small forms, which Excel reads as the signs themselves.
+SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫"
+# What may stand before a sign without a reader seeing it: blanks, control and format characters
+# (byte order mark, zero-width and direction marks, fillers), and quotes, which readers take off.
+UNSEEN = (
+    "\\s\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202f\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\"'"
+)
+# Where some reader begins a cell or a line.
+BREAKS = ",;|\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029"
+DANGEROUS = re.compile(f"(?:^|(?<=[{BREAKS}]))(?=(?:(?![{BREAKS}])[{UNSEEN}])*[{SIGNS}])")
+# OWASP counts these among the signs, as some programs drop them and look at what follows.
+DANGEROUS_FIRST = ("\t", "\r", "\n")
+
+
+def cell(value: Any) -> str:
+    """The text of a cell that no spreadsheet runs; empty for None, which is unknown.
+
+    Numbers are exact and never in scientific notation; moments are in ISO 8601.
+    """
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.isoformat()
+    text = str(value)
+    if PLAIN.fullmatch(text):
+        return text
+    guarded = DANGEROUS.sub(GUARD, text)
+    return GUARD + guarded if guarded.startswith(DANGEROUS_FIRST) else guarded
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """One line of RFC 4180. Whatever is not plain is in quotes, whether or not it needs them.
+
+    Where a spreadsheet takes a whole line for one cell, as with another separator than the comma,
+    and the line begins with "-1", the rest of it is then text in quotes and no part of a formula.
+    """
+    return ",".join(_quoted(cell(value)) for value in values) + LINE_END
+
+
+def _quoted(text: str) -> str:
+    if PLAIN.fullmatch(text):
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def csv_blocks(
+    header: Iterable[str], rows: Iterable[Iterable[Any]], *, with_bom: bool
+) -> Iterator[bytes]:
+    """A CSV in UTF-8, some lines at a time.
+
+    Excel knows UTF-8 by the byte order mark alone. Some scripts take it for a part of the first
+    column's name.
+    """
+    yield (BOM if with_bom else b"") + _encoded(csv_line(header))
+    for lines in batched(map(csv_line, rows), LINES_AT_ONCE):
+        yield _encoded("".join(lines))
+
+
+def _encoded(text: str) -> bytes:
+    """In UTF-8; half of a character (a lone surrogate, which JSON allows) becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.encode()
+
+
+def wants_bom(given: str | None) -> bool:
+    """What the `bom` of an address asks for; yes without one.
+
+    Raises ValueError, with a sentence for a person, for anything but 0 and 1.
+    """
+    match given:
+        case None | "1":
+            return True
+        case "0":
+            return False
+    raise ValueError(f"BOM: “{given[:40]}” is neither 0 nor 1.")
