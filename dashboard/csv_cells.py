@@ -44,13 +44,14 @@ DANGEROUS_FIRST = ("\t", "\r", "\n")
 def cell(value: Any) -> str:
     """The text of a cell that no spreadsheet runs; empty for None, which is unknown.
 
-    Numbers are exact and never in scientific notation; moments are in ISO 8601.
+    Numbers are exact, with neither exponents nor trailing zeros; moments are in ISO 8601.
     """
     match value:
         case None:
             return ""
         case Decimal():
-            return f"{value:f}"
+            whole, _, rest = f"{value:f}".partition(".")
+            return f"{whole}.{rest}".rstrip("0").rstrip(".")
         case datetime():
             return value.isoformat()
     text = str(value)

@@ -15,6 +15,7 @@ from dashboard.access import allow, visible_workspaces
 from dashboard.exports import csv_answer
 from dashboard.health import health_of, notices
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
+from dashboard.spend.focus import focus_context
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
 from dashboard.spend.tables import Tables, folded
@@ -47,6 +48,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "days_csv": asked.address("spend-csv", table="days"),
         "batches_csv": asked.address("spend-csv", table="batches"),
         "batch_factor": BATCH_FACTOR,
+        "focus": focus_context(asked, tables),
         "notices": notices([health_of(workspace, now) for workspace in asked.workspaces]),
         "report": report_context(
             asked.asked_for, asked.period.since, asked.period.until, request.user

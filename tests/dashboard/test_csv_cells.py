@@ -25,7 +25,7 @@ ATTACKS = [
     f"\N{NO-BREAK SPACE}{DDE}",
     f"\N{ZERO WIDTH NO-BREAK SPACE}{DDE}",
     f"\N{ZERO WIDTH SPACE}\N{RIGHT-TO-LEFT MARK}{DDE}",
-    f"\N{IDEOGRAPHIC SPACE}\N{FULLWIDTH EQUALS SIGN}1+1",
+    "\N{IDEOGRAPHIC SPACE}\N{FULLWIDTH EQUALS SIGN}1+1",
     f"\t{DDE}",
     f"\r{DDE}",
     f"\n{DDE}",
@@ -158,7 +158,8 @@ def test_lines_end_as_rfc_4180_has_it_and_quotes_are_doubled():
         (7, "7"),
         (Decimal("1E-9"), "0.000000001"),
         (Decimal("1E+3"), "1000"),
-        (Decimal("-0.10"), "-0.10"),
+        (Decimal("-0.10"), "-0.1"),
+        (Decimal("20.000"), "20"),
         (datetime(2026, 11, 2, 12, tzinfo=UTC), "2026-11-02T12:00:00+00:00"),
     ],
 )
@@ -198,7 +199,7 @@ def test_any_other_choice_is_refused_with_a_sentence(given):
 
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice (soffice) is not installed")
 @pytest.mark.parametrize("separator", SEPARATORS)
-def test_libreoffice_finds_no_formula_and_every_text(separator, tmp_path):
+def test_libreoffice_finds_no_formula(separator, tmp_path):
     rows = [["-42", text] for text in ATTACKS if "\0" not in text]
     given = tmp_path / "cells.csv"
     given.write_bytes(b"".join(csv_blocks(["id", "label"], rows, with_bom=True)))
@@ -215,7 +216,7 @@ def test_libreoffice_finds_no_formula_and_every_text(separator, tmp_path):
     )
 
     table = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-    cells = list(ElementTree.parse(tmp_path / "cells.fods").iter(f"{table}table-cell"))  # noqa: S314
+    cells = list(ElementTree.parse(tmp_path / "cells.fods").iter(f"{table}table-cell"))
     formulas = [each.get(f"{table}formula") for each in cells]
     assert len(cells) > len(rows)
     assert not [formula for formula in formulas if formula]
