@@ -36,7 +36,9 @@ UNSEEN = (
 )
 # Where some reader begins a cell or a line.
 BREAKS = ",;|\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029"
-DANGEROUS = re.compile(f"(?:^|(?<=[{BREAKS}]))(?=(?:(?![{BREAKS}])[{UNSEEN}])*[{SIGNS}])")
+LEAD = f"(?:(?![{BREAKS}])[{UNSEEN}])*"
+# After a break a sign; or nothing, so that the quote which ends the text would begin a cell.
+DANGEROUS = re.compile(f"^(?={LEAD}[{SIGNS}])|(?<=[{BREAKS}])(?={LEAD}(?:[{SIGNS}]|\\Z))")
 # OWASP counts these among the signs, as some programs drop them and look at what follows.
 DANGEROUS_FIRST = ("\t", "\r", "\n")
 
