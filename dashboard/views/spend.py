@@ -29,7 +29,7 @@ MOST_LOST = 20
 def spend(request: HttpRequest) -> HttpResponse:
     asked = read(request)
     tables = Tables(asked, spend_of(asked.question))
-    groups, rest, folded_groups = folded(tables.groups, MOST_GROUPS)
+    groups, folded_groups = folded(tables.groups, MOST_GROUPS)
     now = clock.now()
     context = {
         "asked": asked,
@@ -37,7 +37,6 @@ def spend(request: HttpRequest) -> HttpResponse:
         "before": asked.period.before,
         "chart": tables.chart(),
         "groups": groups,
-        "rest": rest,
         "folded_groups": folded_groups,
         "group_title": GROUPS[asked.group],
         "group_links": links(asked, "group", GROUPS),
