@@ -13,9 +13,10 @@ from typing import Any
 from batches.models import Workspace
 from batches.spend.figures import ClassFigure, Figure
 from batches.spend.totals import Spend
+from dashboard.amount import Amount, shares
 from dashboard.query_form import NO_VALUE
 from dashboard.spend.address import Spending
-from dashboard.spend.amounts import Amount, amounts, shares
+from dashboard.spend.amounts import amounts
 from dashboard.spend.chart import Chart, Column, Part, draw
 from dashboard.templatetags.money import percent_change
 

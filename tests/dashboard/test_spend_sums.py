@@ -101,13 +101,14 @@ def test_groups_that_share_a_color_add_up_to_what_it_shows(lead, workspace):
     assert sum(others) == dollars(total[-2])
 
 
-@pytest.mark.parametrize("world", ["thirds", "crumbs"])
-def test_token_classes_add_up(request, lead, world):
-    request.getfixturevalue(world)
+def test_token_classes_add_up(lead, workspace):
+    # $0.3333, $0.3334 and $0.3333.
+    spent(workspace, date(2026, 10, 1), used(input=0.3333, output=0.06668, cache_read=3.333))
 
     _, *classes, total = table(lead.get(URL, OCTOBER).text, "Tokens and web searches")
 
-    assert sum(column(classes, 2)) == dollars(total[2])
+    assert total[2] == "$1.00"
+    assert sorted(row[2] for row in classes if row[2] != "$0.00") == ["$0.33", "$0.33", "$0.34"]
 
 
 def test_folded_groups_add_up(lead, thirds, monkeypatch):
@@ -130,6 +131,15 @@ def test_cost_and_saving_come_to_the_standard_cost(request, lead, world):
     cost = next(word for word in words_of(page, "total").split() if word.startswith("$"))
     saved = words_of(page, "saved").split()
     assert dollars(cost) + dollars(saved[1]) == dollars(saved[saved.index("against") + 1])
+
+
+def test_a_saving_that_rounding_alone_would_show_a_cent_short(lead, workspace):
+    spent(workspace, date(2026, 10, 1), used(input=2.4949))
+
+    page = lead.get(URL, OCTOBER).text
+
+    assert "$2.49 computed" in words_of(page, "total")
+    assert "Saved $2.50 against $4.99" in words_of(page, "saved")
 
 
 def test_what_is_less_than_shown_is_not_nothing(lead, workspace):
