@@ -16,7 +16,7 @@ from batches.spend.totals import Spend
 from dashboard.amount import Amount, shares
 from dashboard.query_form import NO_VALUE
 from dashboard.spend.address import Spending
-from dashboard.spend.amounts import amounts
+from dashboard.spend.amounts import Grid, Totals, class_amounts, group_amounts
 from dashboard.spend.chart import Chart, Column, Part, draw
 from dashboard.templatetags.money import percent_change
 
@@ -121,9 +121,8 @@ class Tables:
         self.before = answer.before
         self._workspaces = {workspace.pk: workspace for workspace in asked.workspaces}
         series = self._series_keys()
-        self.amounts = amounts(
-            answer, asked.period.days, series, is_grouped_as_stacked=asked.group == asked.stack
-        )
+        self.totals = Totals.of(answer)
+        self._grid = Grid.of(answer, asked.period.days, series, self.totals.unit)
         self.series = self._series(series)
         self.days = [self._day(at, day) for at, day in enumerate(asked.period.days)]
         self.groups = self._groups()
@@ -164,7 +163,7 @@ class Tables:
 
     @property
     def _classes(self) -> list[ClassRow]:
-        pairs = zip(self.answer.classes, self.amounts.classes, strict=True)
+        pairs = zip(self.answer.classes, class_amounts(self.answer, self.totals), strict=True)
         return [ClassRow(CLASS_WORDS[figure.name], figure, amount) for figure, amount in pairs]
 
     @property
@@ -197,8 +196,8 @@ class Tables:
         return [frozenset([key]) for key in single] + ([rest] if rest else [])
 
     def _series(self, series: list[frozenset[Any]]) -> list[Series]:
-        costs = [amount.exact or Decimal(0) for amount in self.amounts.series]
-        words = zip(self.amounts.series, shares(costs, self.total.known), strict=True)
+        costs = [amount.exact or Decimal(0) for amount in self._grid.series]
+        words = zip(self._grid.series, shares(costs, self.total.known), strict=True)
         return [
             self._one_series(number, keys, amount, share)
             for number, (keys, (amount, share)) in enumerate(
@@ -216,13 +215,13 @@ class Tables:
 
     def _day(self, at: int, day: date) -> DayRow:
         figure = self.answer.days[day]
-        cells = zip(self.series, self.amounts.cells[at], strict=True)
+        cells = zip(self.series, self._grid.cells[at], strict=True)
         return DayRow(
             day,
             self.asked.address(since=day, until=day),
             tuple(self._cell(day, series, amount) for series, amount in cells),
             figure,
-            self.amounts.days[at],
+            self._grid.days[at],
             self._left_out(figure, since=day, until=day),
             is_today=day == self.asked.today,
         )
@@ -251,15 +250,17 @@ class Tables:
         figures = self.answer.groups
         costs = [figure.known for figure in figures.values()]
         words = dict(zip(figures, shares(costs, self.total.known), strict=True))
-        rows = [self._group(key, words[key]) for key in figures]
+        is_stacked_alike = self.asked.group == self.asked.stack
+        series = {each.keys: each.amount for each in self.series} if is_stacked_alike else {}
+        amounts = group_amounts(figures, self.totals, series)
+        rows = [self._group(key, *amounts[key], words[key]) for key in figures]
         return sorted(rows, key=lambda row: (-row.figure.known, -row.figure.batches, row.name))
 
-    def _group(self, key: Any, share: str) -> GroupRow:
+    def _group(self, key: Any, cost: Amount, saving: Amount, share: str) -> GroupRow:
         by, figure = self.asked.group, self.answer.groups[key]
         is_known_model = by != "model" or key is not None
         name, value = self._named(by, key) if is_known_model else ("Not known yet", "")
         narrowed = {by: value} if is_known_model else {}
-        cost, saving = self.amounts.groups[key]
         has_share = figure.cost is not None and bool(self.total.known)
         return GroupRow(
             name,
