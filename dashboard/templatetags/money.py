@@ -20,12 +20,13 @@ def usd(amount: Decimal | None) -> str:
     """
     if amount is None:
         return UNKNOWN
-    size = abs(amount)
-    if 0 < size < CENT:
-        rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
-        # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
-        return _signed(amount, f"{min(CENT, rounded):f}")
-    return _signed(amount, f"{_rounded(size, CENT):,f}")
+    return _signed(amount, f"{abs(_to_read(amount)):,f}")
+
+
+@register.filter
+def less(amount: Decimal, other: Decimal) -> str:
+    """The difference of two amounts as `usd` shows them; the exact one where they look alike."""
+    return usd((_to_read(amount) - _to_read(other)) or amount - other)
 
 
 @register.filter
@@ -76,6 +77,15 @@ def shown_percent(shown: Decimal, exact: Decimal) -> str:
 def _smallest(rounded: Decimal) -> Decimal:
     """One in the last of its decimals."""
     return Decimal(1).scaleb(int(rounded.as_tuple().exponent))
+
+
+def _to_read(amount: Decimal) -> Decimal:
+    size = abs(amount)
+    if not 0 < size < CENT:
+        return _rounded(amount, CENT)
+    rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
+    # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
+    return min(CENT, rounded).copy_sign(amount)
 
 
 def _rounded(size: Decimal, unit: Decimal) -> Decimal:

@@ -4,6 +4,7 @@ import pytest
 
 from dashboard.templatetags.money import (
     exact_usd,
+    less,
     percent_change,
     shown_percent,
     shown_usd,
@@ -63,6 +64,23 @@ def test_in_the_arithmetic_nothing_is_rounded(amount, words):
 )
 def test_a_change_says_which_way_it_went(now, before, words):
     assert percent_change(Decimal(now), Decimal(before)) == words
+
+
+@pytest.mark.parametrize(
+    ("amount", "other", "words"),
+    [
+        # $10.02 and $10.00.
+        ("10.016", "10.004", "$0.02"),
+        ("10.004", "10.016", "−$0.02"),
+        # Both $10.01.
+        ("10.0101", "10.005", "$0.0051"),
+        ("5", "5", "$0.00"),
+        ("0.0051", "0", "$0.0051"),
+        ("5", "0", "$5.00"),
+    ],
+)
+def test_a_difference_is_that_of_the_figures_beside_it(amount, other, words):
+    assert less(Decimal(amount), Decimal(other)) == words
 
 
 @pytest.mark.parametrize(
