@@ -43,6 +43,13 @@ def test_the_largest_remainders_go_up(parts, shown):
     assert found == [Decimal(part) for part in shown]
 
 
+@pytest.mark.parametrize("total", ["0.00", "99.00"])
+def test_parts_that_changed_meanwhile_are_rounded_all_the_same(total):
+    shown = apportioned([Decimal("1.003"), Decimal("2.008")], Decimal(total), CENT)
+
+    assert all(map(is_neighbor, shown, [Decimal("1.003"), Decimal("2.008")]))
+
+
 @given(st.lists(DOLLARS | COMMON))
 def test_parts_add_up_and_none_is_off_by_a_cent(parts):
     total = nearest(sum(parts, Decimal(0)), CENT)
