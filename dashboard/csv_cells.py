@@ -5,16 +5,16 @@ it, as OWASP advises. Quotes alone don't help: a spreadsheet whose separator is 
 most of Europe, or that is set to tabs or bars, parts `"a","x;=1+1"` inside the quotes. So the
 apostrophe also stands where a part of a text would become a cell of its own.
 
-Plain text keeps every byte: letters, digits, `_`, `-` and `.`, which is all that a `custom_id`
-may be made of, and numbers. Excel shows `-abc` as `#NAME?` and `-7.50` as -7.5, but plain text
-can call no function and start no program; `bom=0` and a script read it as it is.
+Plain text keeps every byte: letters, digits, `_`, `-` and `.`, of which the API makes every
+`custom_id`, and numbers. It can call no function and start no program. Excel shows `-abc` as
+`#NAME?`, `0012` as 12 and `1e5` as 1.00E+05, though the file has what it should.
 
 Pure: no database, no request.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import batched
 from typing import Any
@@ -99,6 +99,11 @@ def _encoded(text: str) -> bytes:
     except UnicodeEncodeError:
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return whole.encode()
+
+
+def file_name(stem: str, since: date | None, until: date) -> str:
+    """With the days that the file is of, both included; `since` is None for "from the first"."""
+    return f"{stem}-{since}-to-{until}.csv" if since else f"{stem}-to-{until}.csv"
 
 
 def wants_bom(given: str | None) -> bool:

@@ -74,7 +74,7 @@ def _sum(figures: Iterable[Decimal]) -> Decimal:
 
 
 class _Remainders:
-    """Controlled rounding (Bacharach, 1966): which remainders of a table go up to a whole unit.
+    """Controlled rounding (Cox, 1987): which remainders of a table go up to a whole unit.
 
     A row and a column more make every sum whole. Then no row or column holds just one cell that
     is not whole, so that such cells can be walked in a cycle. What every other one of them gains

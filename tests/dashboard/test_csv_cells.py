@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from xml.etree import ElementTree
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.csv_cells import BOM, cell, csv_blocks, csv_line, wants_bom
+from dashboard.csv_cells import BOM, cell, csv_blocks, csv_line, file_name, wants_bom
 
 SEPARATORS = [",", ";", "\t", "|"]
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫"
@@ -189,6 +189,13 @@ def test_half_a_character_does_not_break_the_file():
     [_, block] = csv_blocks(["a"], [["\ud82d x", "\ud83d\ude00"]], with_bom=False)
 
     assert block.decode() == '"\N{REPLACEMENT CHARACTER} x","😀"\r\n'
+
+
+def test_a_file_is_named_for_its_days():
+    assert file_name("audit", date(2026, 11, 1), date(2026, 11, 24)) == (
+        "audit-2026-11-01-to-2026-11-24.csv"
+    )
+    assert file_name("audit", None, date(2026, 11, 24)) == "audit-to-2026-11-24.csv"
 
 
 def test_an_address_chooses_the_byte_order_mark():

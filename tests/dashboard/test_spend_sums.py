@@ -168,8 +168,8 @@ def test_the_csv_is_exact_where_the_page_is_rounded(lead, workspace):
         (1, 3, "$1.00 +200% since then"),
         (10, 9.5, "$10.00 −5.0% since then"),
         (10, 10, "$10.00 unchanged since then"),
-        (0.99, 5, "$0.99 No comparison: less than $1.00 is too little"),
-        (0, 5, "$0.00 No comparison: less than $1.00 is too little"),
+        (0.99, 5, "$0.99 No comparison: 1–7 Nov 2026 cost less than $1.00"),
+        (0, 5, "$0.00 No comparison: 1–7 Nov 2026 cost less than $1.00"),
     ],
 )
 def test_whole_periods_are_compared_from_a_dollar_on(lead, workspace, before, after, words):
