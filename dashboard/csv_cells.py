@@ -48,19 +48,8 @@ def cell(value: Any) -> str:
 
     Numbers are exact, with neither exponents nor trailing zeros; moments are in ISO 8601.
     """
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            whole, _, rest = f"{value:f}".partition(".")
-            return f"{whole}.{rest}".rstrip("0").rstrip(".")
-        case datetime():
-            return value.isoformat()
-    text = str(value)
-    if PLAIN.fullmatch(text):
-        return text
-    guarded = DANGEROUS.sub(GUARD, text)
-    return GUARD + guarded if guarded.startswith(DANGEROUS_FIRST) else guarded
+    text = _written(value)
+    return text if PLAIN.fullmatch(text) else _guarded(text)
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -69,14 +58,34 @@ def csv_line(values: Iterable[Any]) -> str:
     Where a spreadsheet takes a whole line for one cell, as with another separator than the comma,
     and the line begins with "-1", the rest of it is then text in quotes and no part of a formula.
     """
-    return ",".join(_quoted(cell(value)) for value in values) + LINE_END
+    return ",".join(map(_field, values)) + LINE_END
 
 
-def _quoted(text: str) -> str:
+def _field(value: Any) -> str:
+    text = _written(value)
     if PLAIN.fullmatch(text):
         return text
-    doubled = text.replace('"', '""')
+    doubled = _guarded(text).replace('"', '""')
     return f'"{doubled}"'
+
+
+def _written(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case Decimal():
+            whole, _, rest = f"{value:f}".partition(".")
+            return f"{whole}.{rest}".rstrip("0").rstrip(".")
+        case datetime():
+            return value.isoformat()
+    return str(value)
+
+
+def _guarded(text: str) -> str:
+    guarded = DANGEROUS.sub(GUARD, text)
+    return GUARD + guarded if guarded.startswith(DANGEROUS_FIRST) else guarded
 
 
 def csv_blocks(
