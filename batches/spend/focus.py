@@ -20,7 +20,7 @@ from batches.spend.figures import DIGITS
 from batches.spend.question import Question
 from batches.spend.summing import CLASSES, PRICED_BY, Sums, sums
 
-COLUMNS = ("workspace_id", "day", *PRICED_BY, "label", "owner")
+CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
 # How many of each class the published price is for.
 PER = {name: per for name, _, per in LINES}
 
@@ -78,7 +78,7 @@ def charges(question: Question) -> Iterator[Charge]:
 def _charges_of(question: Question, day: date) -> list[Charge]:
     found: Counter[tuple[Kind, Price]] = Counter()
     with localcontext(prec=DIGITS):
-        for row in sums(question.usage(Period(day, day)), COLUMNS):
+        for row in sums(question.usage(Period(day, day)), CHARGED_BY):
             found.update(_kinds(row, day))
         ordered = sorted(found.items(), key=lambda item: item[0][0])
         return [_charge(day, kind, price, quantity) for (kind, price), quantity in ordered]

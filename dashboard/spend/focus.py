@@ -59,7 +59,7 @@ class Export:
         return f"focus-{self.period.since:%Y-%m}.csv"
 
     def rows(self) -> Iterator[list[Any]]:
-        """A row for each charge, in the order of COLUMNS, read while they are taken."""
+        """A row for each charge, in the order of FOCUS_COLUMNS, read while they are taken."""
         by_key = {workspace.pk: workspace for workspace in self.workspaces}
         question = Question(
             workspaces=list(by_key),
@@ -68,13 +68,13 @@ class Export:
         )
         for charge in charges(question):
             workspace = by_key[charge.workspace_id]
-            yield [column(charge, workspace) for column in COLUMNS.values()]
+            yield [column(charge, workspace) for column in FOCUS_COLUMNS.values()]
 
 
 def read_export(query: QueryDict, workspaces: Iterable[Workspace], today: date) -> Export:
     """One UTC month, the present one unless `month` names another, of one workspace or all.
 
-    Raises BadExport: a file of something else than what was asked for would be taken for it.
+    Raises BadExport for anything else: nobody is to take a file for what it isn't.
     """
     unknown = set(query) - {"month", "workspace", "bom"}
     if unknown:
@@ -198,7 +198,7 @@ def discount(charge: Charge) -> str | None:
 
 
 # In alphabetical order, FOCUS's own columns first. A null is an empty cell.
-COLUMNS: dict[str, Callable[[Charge, Workspace], Any]] = {
+FOCUS_COLUMNS: dict[str, Callable[[Charge, Workspace], Any]] = {
     "BilledCost": lambda charge, _: charge.billed_cost,
     # Anthropic's API names the workspace of a key, but not the organization that pays.
     "BillingAccountId": lambda _, workspace: account(workspace),

@@ -146,7 +146,24 @@ def test_columns_of_our_own_come_last_and_are_marked(rows):
     assert columns == sorted(columns)
 
 
-def test_costs_are_quantity_times_price_without_any_rounding(rows):
+@pytest.fixture
+def at_built_in_prices(export, workspace, settings) -> list[dict[str, str]]:
+    """Five to nine tokens of each class, of every model in the built-in table."""
+    settings.BATCHBOARD_PRICE_TABLE = load_prices()
+    models = {price.model for price in settings.BATCHBOARD_PRICE_TABLE.prices}
+    names = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
+    tokens = {name: f"0.00000{count}" for count, name in enumerate(names, start=5)}
+    # All prompts are short, so that each model has one price.
+    usage = {"prompt_up_to": 100_000, "inference_geo": "us"}
+    spent(workspace, FIRST, *(used(model=model, **tokens, **usage) for model in sorted(models)))
+    return export()
+
+
+@pytest.mark.parametrize("world", ["rows", "at_built_in_prices"])
+def test_costs_are_quantity_times_price_without_any_rounding(request, world):
+    rows = request.getfixturevalue(world)
+
+    assert len(rows) >= 8
     for row in rows:
         figures = {name: Decimal(row[name]) for name in row if name.endswith(("Cost", "Price"))}
         quantity = Decimal(row["PricingQuantity"])
@@ -154,6 +171,19 @@ def test_costs_are_quantity_times_price_without_any_rounding(rows):
         assert quantity * figures["ContractedUnitPrice"] == figures["ContractedCost"]
         assert quantity * figures["x_BilledUnitPrice"] == figures["BilledCost"]
         assert figures["EffectiveCost"] == figures["BilledCost"]
+
+
+def test_prices_in_the_us_are_a_tenth_higher_to_the_last_decimal(at_built_in_prices):
+    [row] = [
+        row
+        for row in at_built_in_prices
+        if row["SkuId"] == "claude-haiku-5-5/cache_write_5m_tokens"
+    ]
+
+    # $0.125 a million, for 7 tokens; half of it as a batch.
+    assert row["ListUnitPrice"] == "0.1375"
+    assert row["ListCost"] == "0.0000009625"
+    assert row["BilledCost"] == "0.00000048125"
 
 
 def test_the_pricing_quantity_is_the_consumed_one_in_the_pricing_unit(rows):
