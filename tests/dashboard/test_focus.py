@@ -160,7 +160,7 @@ def at_built_in_prices(export, workspace, settings) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("world", ["rows", "at_built_in_prices"])
-def test_costs_are_quantity_times_price_without_any_rounding(request, world):
+def test_costs_are_quantity_times_price_without_any_rounding(request, db, world):
     rows = request.getfixturevalue(world)
 
     assert len(rows) >= 8
