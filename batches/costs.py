@@ -87,6 +87,11 @@ class BatchCost:
         return sum((row.cost.total for row in self.rows if row.cost), ZERO)
 
     @property
+    def is_known_in_part(self) -> bool:
+        """`known` says something: it is the whole cost, or the cost of some requests."""
+        return self.state == "computed" or any(row.cost for row in self.rows)
+
+    @property
     def total(self) -> Decimal | None:
         """The whole cost; None unless every part of it is known."""
         return self.known if self.state == "computed" else None

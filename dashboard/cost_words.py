@@ -1,8 +1,10 @@
 """How pages say what a batch cost, or why that is not known."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from batches.costs import BatchCost, Reason
+from batches.models import Batch
 from dashboard.templatetags.money import usd
 
 LACKS = {
@@ -12,6 +14,33 @@ LACKS = {
     "geo": "no price for inference in {}",
     "field": "{} is unknown and may change the price",
 }
+
+
+# The columns of `cost_cells`.
+COST_COLUMNS = (
+    "cost state", "cost (USD)", "cost known for (requests)", "billed (requests)", "cost not known",
+)  # fmt: skip
+
+
+def cost_cells(batch: Batch, cost: BatchCost) -> list[Any]:
+    """A batch's cost for a CSV, by COST_COLUMNS: how much of it is known, and why not all."""
+    is_read = batch.has_figures
+    return [
+        cost.state,
+        cost.known if cost.is_known_in_part else None,
+        cost.known_requests if is_read else None,
+        cost.requests if is_read else None,
+        _why_not_known(batch, cost),
+    ]
+
+
+def _why_not_known(batch: Batch, cost: BatchCost) -> str:
+    if not batch.has_figures:
+        return "the batch is running" if batch.is_active else batch.get_results_state_display()
+    reasons = [reason_words(reason) for reason in cost.unpriced]
+    if cost.unknown_lines:
+        reasons.insert(0, f"{cost.unknown_lines:,} of {cost.requests:,} results not known")
+    return "; ".join(reasons)
 
 
 def cost_words(cost: BatchCost) -> str:

@@ -15,6 +15,7 @@ from dashboard.cards import Card
 from dashboard.cost_words import off_tier_words, reason_words, unpriced_words
 from dashboard.receipts import receipts
 from dashboard.templatetags.money import usd
+from dashboard.usage_amounts import BatchAmounts
 from dashboard.usage_tables import percent_saved, usage_table
 
 # For so long after the end somebody may wait for the cost to appear.
@@ -64,13 +65,17 @@ def results_context(card: Card) -> dict[str, Any]:
     kinds, more_kinds = failure_kinds(batch) if is_read else ([], 0)
     cancellations = receipts(batch, card.cost)
     unpriced = card.cost.unpriced
+    usage = usage_table(card.cost)
+    amounts = BatchAmounts.of(card.cost, usage)
     return {
         "cancellations": [
             receipt.cancellation for receipt in cancellations if receipt.cancellation
         ],
         "receipts": cancellations,
         "cost": card.cost,
-        "usage": usage_table(card.cost),
+        "usage": usage,
+        "amounts": amounts,
+        "usage_lines": list(zip(usage.lines, amounts.lines, strict=True)),
         "percent_saved": percent_saved(card.cost),
         "ingestion": ingestion,
         "is_being_read": is_being_read(ingestion, card.now),

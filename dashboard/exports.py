@@ -1,11 +1,9 @@
-"""CSV answers: streamed, and harmless to a spreadsheet."""
+"""CSV answers: streamed, recorded in the audit, and with nothing open at the database."""
 
-import csv
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime
-from decimal import Decimal
+from datetime import UTC
 from itertools import batched
 from typing import Any
 
@@ -13,19 +11,13 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from batches import clock
+from dashboard.csv_cells import csv_blocks, wants_bom
 from dashboard.streams import streamed
+from dashboard.views.errors import invalid_filters
 
-UNKNOWN = "unknown"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+CONTENT_TYPE = "text/csv; charset=utf-8"
 ROWS_AT_ONCE = 500
-LINES_AT_ONCE = 200
-
-
-class Echo:
-    """A file that hands back what is written to it, so that csv can stream."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 def csv_answer(
@@ -36,24 +28,29 @@ def csv_answer(
     *,
     record: Callable[[], object],
 ) -> HttpResponseBase:
-    """A CSV, streamed; no cell of it is a formula to a spreadsheet.
+    """A CSV, streamed: as `dashboard.csv_cells` writes it, with a BOM unless `bom=0` is asked for.
 
     `record` writes the export into the audit. It is called when the file is really sent.
     """
+    try:
+        with_bom = wants_bom(request.GET.get("bom"))
+    except ValueError as error:
+        return invalid_filters([str(error)])
 
     def begin(_: ExitStack) -> Iterator[bytes]:
         record()
-        return csv_blocks(header, rows)
+        return csv_blocks(header, rows, with_bom=with_bom)
 
-    return streamed(request, begin, name=name, content_type="text/csv; charset=utf-8")
+    return streamed(request, begin, name=name, content_type=CONTENT_TYPE)
 
 
-def csv_blocks(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
-    writer: Any = csv.writer(Echo())
-    yield writer.writerow([cell(name) for name in header]).encode()
-    lines = (writer.writerow([cell(value) for value in row]) for row in rows)
-    for some in batched(lines, LINES_AT_ONCE):
-        yield "".join(some).encode()
+def file_name(stem: str, chosen: Mapping[str, Any]) -> str:
+    """With the days that the file is of, both included: `since` and `until` of the filters.
+
+    Without `since` it is of all days from the first; without `until`, up to today in UTC.
+    """
+    since, until = chosen.get("since"), chosen.get("until") or clock.now().astimezone(UTC).date()
+    return f"{stem}-{since}-to-{until}.csv" if since else f"{stem}-to-{until}.csv"
 
 
 def in_blocks[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:
@@ -66,17 +63,3 @@ def in_blocks[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:
     for block in batched(keys, ROWS_AT_ONCE):
         found = rows.order_by().in_bulk(block)
         yield from (found[key] for key in block if key in found)
-
-
-def cell(value: Any) -> Any:
-    """Text that a spreadsheet would run gets an apostrophe before it, as OWASP advises."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value
-
-
-def usd(amount: Decimal | None) -> str:
-    """An amount in US dollars for a column whose header says so, to a millionth."""
-    return UNKNOWN if amount is None else f"{amount:.6f}"

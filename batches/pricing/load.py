@@ -15,6 +15,8 @@ OUR_FILE = Path(__file__).parent.parent / "prices.toml"
 PRICE_KEYS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 REQUIRED = ("model", "effective_from", *PRICE_KEYS)
 OPTIONAL = ("web_search", "prompt_over")
+# No prompt comes near this, and usage is stored with it in 64 bits.
+LARGEST_PROMPT = 10**9
 # No price has more digits; whoever needs "1e-6" or a sign has made a mistake.
 PLAIN_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
 
@@ -53,7 +55,8 @@ def _entries(path: Path) -> list[Any]:
         raise BadPrices(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise BadPrices(f"{path} cannot be read: it is not UTF-8 text.") from error
-    except tomllib.TOMLDecodeError as error:
+    # A number of thousands of digits raises its parent.
+    except ValueError as error:
         raise BadPrices(f"{path} is not TOML: {error}.") from error
     unknown = [key for key in content if key != "price"]
     if unknown:
@@ -119,6 +122,11 @@ def _prompt_over(place: str, value: Any) -> int:
         raise BadPrices(
             f"{place}: prompt_over is {_shown(value)}: write a number of tokens without quotes, "
             "such as 100000."
+        )
+    if value > LARGEST_PROMPT:
+        raise BadPrices(
+            f"{place}: prompt_over is larger than any prompt: write at most {LARGEST_PROMPT:,} "
+            "tokens."
         )
     return value
 

@@ -61,13 +61,17 @@ def record_export(
     request: HttpRequest,
     name: str,
     *,
-    rows: int,
     filters: Mapping[str, Any],
     workspaces: Sequence[Workspace],
+    rows: int | None = None,
 ) -> None:
-    """Record that a CSV of so many rows is sent, in the audit of each workspace it covers."""
+    """Record that a CSV is sent, in the audit of each workspace it covers.
+
+    `rows` is None where they are counted only as they are sent.
+    """
     given = ", ".join(f"{name}={value}" for name, value in filters.items())
-    what = f"{name}: {rows:,} {plural(rows, 'row')}, {f'filters: {given}' if given else 'all'}"
+    counted = "" if rows is None else f"{rows:,} {plural(rows, 'row')}, "
+    what = f"{name}: {counted}{f'filters: {given}' if given else 'all'}"
     action = AuditEvent.Action.EXPORTED
     covered: Sequence[Workspace | None] = workspaces or [None]
     for workspace in covered:

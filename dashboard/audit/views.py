@@ -13,7 +13,7 @@ from dashboard.audit.filters import PAGE_SIZE, AuditForm, AuditQuery, read_audit
 from dashboard.audit.recording import record_export
 from dashboard.audit.rows import CSV_HEADER, count_of, csv_rows, page_of
 from dashboard.audit.visible import known_people
-from dashboard.exports import csv_answer
+from dashboard.exports import csv_answer, file_name
 from dashboard.views.errors import invalid_filters
 
 
@@ -44,13 +44,14 @@ def audit_csv(request: HttpRequest) -> HttpResponseBase:
     # Without the event of this export itself.
     newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
     asked.after = (newest or 0) + 1
-    record = partial(record_audit_export, request, asked)
-    return csv_answer(request, "audit.csv", CSV_HEADER, csv_rows(asked), record=record)
+    name = file_name("audit", asked.chosen)
+    record = partial(record_audit_export, request, asked, name)
+    return csv_answer(request, name, CSV_HEADER, csv_rows(asked), record=record)
 
 
-def record_audit_export(request: HttpRequest, asked: AuditQuery) -> None:
+def record_audit_export(request: HttpRequest, asked: AuditQuery, name: str) -> None:
     # Whose events they were stays out of the words: others may read these, but not that name.
     shown = {name: "someone" if name == "person" else value for name, value in asked.chosen.items()}
     slug = asked.chosen.get("workspace")
     chosen = [workspace for workspace in asked.workspaces if workspace.slug == slug]
-    record_export(request, "audit.csv", rows=count_of(asked), filters=shown, workspaces=chosen)
+    record_export(request, name, rows=count_of(asked), filters=shown, workspaces=chosen)

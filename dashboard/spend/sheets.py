@@ -1,7 +1,7 @@
 """The spend page's CSVs: its groups, its days, and the batches behind them.
 
-Money is exact to the sixth decimal, where the page rounds to the cent. What is not known is the
-word "unknown": an empty cell would count as nothing.
+Amounts are exact, where the page rounds. What is not known is an empty cell, with its reason in
+another column.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,16 @@ from batches.models import Batch, BatchQuerySet
 from batches.models.batch import COUNTS
 from batches.spend.figures import MISSING, Figure
 from batches.spend.summing import CLASSES
-from dashboard.exports import UNKNOWN, in_blocks, usd
+from dashboard.cost_words import COST_COLUMNS, cost_cells
+from dashboard.exports import in_blocks
 from dashboard.listing import used
 from dashboard.spend.address import Spending
 from dashboard.spend.tables import MISSING_WORDS, Tables
 
 MISSING_HEADERS = [f"{MISSING_WORDS[kind]} (batches)" for kind in MISSING]
+# The first cell of the last row. No page shows it as a name, which would be "without a label".
+TOTAL = "(total)"
+SHARE_DIGITS = 4
 UNITS = {"web_searches": "web searches (count)"} | {
     name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
     for name in CLASSES
@@ -52,14 +56,16 @@ def groups_sheet(tables: Tables) -> Sheet:
             row.name,
             row.figure.batches,
             row.figure.requests,
-            usd(row.figure.cost),
-            UNKNOWN if row.share is None else f"{row.share:.4f}",
-            usd(row.figure.saving),
+            row.figure.cost,
+            None if row.share is None else round(row.share, SHARE_DIGITS),
+            row.figure.saving,
             *missing(row.figure),
         ]
         for row in tables.groups
     ]
-    return Sheet("groups", header, len(rows), rows)
+    figure = tables.total
+    sums = [figure.batches, figure.requests, figure.cost, None, figure.saving, *missing(figure)]
+    return Sheet("groups", header, len(rows), [*rows, [TOTAL, *sums]])
 
 
 def days_sheet(tables: Tables) -> Sheet:
@@ -73,13 +79,15 @@ def days_sheet(tables: Tables) -> Sheet:
     rows = [
         [
             str(row.day),
-            usd(row.figure.cost),
-            *(usd(cell.cost) for cell in row.cells),
+            row.figure.cost,
+            *(cell.cost for cell in row.cells),
             *missing(row.figure),
         ]
         for row in tables.days
     ]
-    return Sheet("days", header, len(rows), rows)
+    series = [each.amount.exact for each in tables.series]
+    total = [TOTAL, tables.total.cost, *series, *missing(tables.total)]
+    return Sheet("days", header, len(rows), [*rows, total])
 
 
 def batches_sheet(asked: Spending) -> Sheet:
@@ -89,7 +97,7 @@ def batches_sheet(asked: Spending) -> Sheet:
         "results",
         *(f"{name} (requests)" for name in COUNTS),
         *(UNITS[name] for name in CLASSES),
-        *("cost state", "cost (USD)", "standard cost (USD)", "saving (USD)", "prices used"),
+        *(*COST_COLUMNS, "standard cost (USD)", "saving (USD)", "prices used"),
     ]
     return Sheet("batches", header, batches_of(asked).count(), batch_rows(asked))
 
@@ -114,17 +122,14 @@ def _batch_row(batch: Batch) -> list[Any]:
     figures = [quantities(row.usage) for row in cost.rows]
     used_up = [sum(of_class) for of_class in zip(*figures, strict=True)]
     names = sorted({row.cost.price.name for row in cost.rows if row.cost})
-    # Read, but without a single price: nothing is known of what it cost.
-    is_known = cost.state == "computed" or names
-    money = (cost.known, cost.standard, cost.saving) if is_known else (None, None, None)
     return [
         *(batch.api_id, batch.workspace.name, batch.label, batch.owner),
         *(batch.created_at, batch.ended_at, batch.outcome),
         "running" if batch.is_active else batch.get_results_state_display(),
         *(getattr(batch, name) for name in COUNTS),
-        *(used_up or [0 if cost.state == "computed" else UNKNOWN] * len(CLASSES)),
-        cost.state,
-        *(usd(amount) for amount in money),
+        *(used_up or [0 if cost.state == "computed" else None] * len(CLASSES)),
+        *cost_cells(batch, cost),
+        *((cost.standard, cost.saving) if cost.is_known_in_part else (None, None)),
         "; ".join(names),
     ]
 

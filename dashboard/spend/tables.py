@@ -6,18 +6,24 @@ The page and the CSVs are made of the same rows, so that they cannot differ.
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import reduce
+from operator import add
 from typing import Any
 
 from batches.models import Workspace
 from batches.spend.figures import ClassFigure, Figure
 from batches.spend.totals import Spend
+from dashboard.amount import Amount, shares
 from dashboard.cost_words import off_tier_words, reason_words
 from dashboard.query_form import NO_VALUE
 from dashboard.spend.address import Spending
+from dashboard.spend.amounts import Grid, Totals, class_amounts, group_amounts
 from dashboard.spend.chart import Chart, Column, Part, draw
-from dashboard.templatetags.money import usd
+from dashboard.templatetags.money import percent_change
 
 MOST_SERIES = 8
+# US dollars. A percentage of less says nothing.
+LEAST_COMPARED = 1
 MISSING_WORDS = {
     "running": "running",
     "unread": "not read yet",
@@ -56,14 +62,16 @@ class Series:
     # What the address calls it; empty for the rest.
     value: str
     href: str
-    cost: Decimal
-    share: Decimal | None
+    amount: Amount
+    share: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     series: Series
+    # Exact, in US dollars; and as it is shown.
     cost: Decimal
+    amount: Amount
     href: str
 
 
@@ -73,6 +81,7 @@ class DayRow:
     href: str
     cells: tuple[Cell, ...]
     figure: Figure
+    amount: Amount
     left_out: tuple[LeftOut, ...]
     is_today: bool
 
@@ -89,7 +98,11 @@ class GroupRow:
     href: str
     batches_href: str
     figure: Figure
+    cost: Amount
+    saving: Amount
+    # In percent of the total, exact and as it is shown; none where the cost is unknown.
     share: Decimal | None
+    share_words: str
     left_out: tuple[LeftOut, ...]
 
 
@@ -97,6 +110,7 @@ class GroupRow:
 class ClassRow:
     words: str
     figure: ClassFigure
+    amount: Amount
 
 
 class Tables:
@@ -108,8 +122,11 @@ class Tables:
         self.total = answer.total
         self.before = answer.before
         self._workspaces = {workspace.pk: workspace for workspace in asked.workspaces}
-        self.series = self._series()
-        self.days = [self._day(day) for day in asked.period.days]
+        series = self._series_keys()
+        self.totals = Totals.of(answer)
+        self._grid = Grid.of(answer, asked.period.days, series, self.totals.unit)
+        self.series = self._series(series)
+        self.days = [self._day(at, day) for at, day in enumerate(asked.period.days)]
         self.groups = self._groups()
 
     @property
@@ -168,48 +185,73 @@ class Tables:
 
     @property
     def _classes(self) -> list[ClassRow]:
-        return [ClassRow(CLASS_WORDS[each.name], each) for each in self.answer.classes]
+        pairs = zip(self.answer.classes, class_amounts(self.answer, self.totals), strict=True)
+        return [ClassRow(CLASS_WORDS[figure.name], figure, amount) for figure, amount in pairs]
+
+    @property
+    def change(self) -> str:
+        """Against the period before, in percent; empty where the two can't be compared."""
+        if self.is_open or not self.before.is_whole or self.before.known < LEAST_COMPARED:
+            return ""
+        return percent_change(self.total.known, self.before.known)
+
+    @property
+    def is_open(self) -> bool:
+        """More may come: the period is not over, or something is missing from its figures."""
+        return not self.is_over or not self.total.is_whole
+
+    @property
+    def is_over(self) -> bool:
+        return self.asked.period.until < self.asked.today
 
     def chart(self) -> Chart | None:
         return draw([self._column(row) for row in self.days])
 
-    def _series(self) -> list[Series]:
+    def _series_keys(self) -> list[frozenset[Any]]:
+        """The keys of each series, those that cost most first, and all that are left together."""
         figures = self.answer.series
         keys = [key for key in figures if figures[key].known]
         keys.sort(key=lambda key: (-figures[key].known, str(self._named(self.asked.stack, key))))
         # Where one more would need a colour of its own, the last colour is the rest's.
         single = keys if len(keys) <= MOST_SERIES else keys[: MOST_SERIES - 1]
-        series = [self._one_series(number, key) for number, key in enumerate(single, start=1)]
         rest = frozenset(keys[len(single) :])
-        if rest:
-            cost = sum((figures[key].known for key in rest), Decimal(0))
-            name = f"{len(rest)} others"
-            series.append(Series(MOST_SERIES, name, rest, "", "", cost, self._share(cost)))
-        return series
+        return [frozenset([key]) for key in single] + ([rest] if rest else [])
 
-    def _one_series(self, number: int, key: Any) -> Series:
-        cost = self.answer.series[key].known
+    def _series(self, series: list[frozenset[Any]]) -> list[Series]:
+        costs = [amount.exact or Decimal(0) for amount in self._grid.series]
+        words = zip(self._grid.series, shares(costs, self.total.known), strict=True)
+        return [
+            self._one_series(number, keys, amount, share)
+            for number, (keys, (amount, share)) in enumerate(
+                zip(series, words, strict=True), start=1
+            )
+        ]
+
+    def _one_series(self, number: int, keys: frozenset[Any], amount: Amount, share: str) -> Series:
+        if len(keys) > 1:
+            return Series(number, f"{len(keys)} others", keys, "", "", amount, share)
+        [key] = keys
         name, value = self._named(self.asked.stack, key)
         href = self.asked.address(**{self.asked.stack: value})
-        return Series(number, name, frozenset([key]), value, href, cost, self._share(cost))
+        return Series(number, name, keys, value, href, amount, share)
 
-    def _day(self, day: date) -> DayRow:
+    def _day(self, at: int, day: date) -> DayRow:
         figure = self.answer.days[day]
+        cells = zip(self.series, self._grid.cells[at], strict=True)
         return DayRow(
             day,
             self.asked.address(since=day, until=day),
-            tuple(self._cell(day, series) for series in self.series),
+            tuple(self._cell(day, series, amount) for series, amount in cells),
             figure,
+            self._grid.days[at],
             self._left_out(figure, since=day, until=day),
             is_today=day == self.asked.today,
         )
 
-    def _cell(self, day: date, series: Series) -> Cell:
-        cells = self.answer.cells
-        found = [cells[day, key].known for key in series.keys if (day, key) in cells]
+    def _cell(self, day: date, series: Series, amount: Amount) -> Cell:
         narrowed = {self.asked.stack: series.value} if series.value else {}
         href = self.asked.address(since=day, until=day, **narrowed)
-        return Cell(series, sum(found, Decimal(0)), href)
+        return Cell(series, amount.exact or Decimal(0), amount, href)
 
     def _column(self, row: DayRow) -> Column:
         name = f"{row.day.day} {row.day:%b}"
@@ -218,34 +260,40 @@ class Tables:
             Part(
                 cell.series.number,
                 cell.cost,
-                f"{name}, {cell.series.name}: {usd(cell.cost)}",
+                f"{name}, {cell.series.name}: {cell.amount}",
                 cell.href,
             )
             for cell in row.cells
             if cell.cost
         ]
-        return Column(
-            row.day, f"{name}: {usd(row.figure.cost)}{so_far}", row.href, row.is_open, parts
-        )
+        return Column(row.day, f"{name}: {row.amount}{so_far}", row.href, row.is_open, parts)
 
     def _groups(self) -> list[GroupRow]:
-        rows = [self._group(key) for key in self.answer.groups]
+        figures = self.answer.groups
+        costs = [figure.known for figure in figures.values()]
+        words = dict(zip(figures, shares(costs, self.total.known), strict=True))
+        is_stacked_alike = self.asked.group == self.asked.stack
+        series = {each.keys: each.amount for each in self.series} if is_stacked_alike else {}
+        amounts = group_amounts(figures, self.totals, series)
+        rows = [self._group(key, *amounts[key], words[key]) for key in figures]
         return sorted(rows, key=lambda row: (-row.figure.known, -row.figure.batches, row.name))
 
-    def _group(self, key: Any) -> GroupRow:
+    def _group(self, key: Any, cost: Amount, saving: Amount, share: str) -> GroupRow:
         by, figure = self.asked.group, self.answer.groups[key]
-        share = self._share(figure.known) if figure.cost is not None else None
-        if by == "model" and key is None:
-            left_out = self._left_out(figure)
-            return GroupRow("Not known yet", "", "", figure, None, left_out)
-        name, value = self._named(by, key)
+        is_known_model = by != "model" or key is not None
+        name, value = self._named(by, key) if is_known_model else ("Not known yet", "")
+        narrowed = {by: value} if is_known_model else {}
+        has_share = figure.cost is not None and bool(self.total.known)
         return GroupRow(
             name,
-            self.asked.address(**{by: value, "group": self.asked.next_group}),
-            self.asked.batches(**{by: value}),
+            self.asked.address(**narrowed, group=self.asked.next_group) if narrowed else "",
+            self.asked.batches(**narrowed) if narrowed else "",
             figure,
-            share,
-            self._left_out(figure, **{by: value}),
+            cost,
+            saving,
+            100 * figure.known / self.total.known if has_share else None,
+            share if has_share else "",
+            self._left_out(figure, **narrowed),
         )
 
     def _named(self, by: str, key: Any) -> tuple[str, str]:
@@ -257,9 +305,6 @@ class Tables:
             case "canceled":
                 return ("Canceled", "yes") if key else ("Not canceled", "no")
         return (key, key) if key else (f"without {'an' if by == 'owner' else 'a'} {by}", NO_VALUE)
-
-    def _share(self, cost: Decimal) -> Decimal | None:
-        return 100 * cost / self.total.known if self.total.known else None
 
     def _left_out(self, figure: Figure, **narrowed: Any) -> tuple[LeftOut, ...]:
         return tuple(
@@ -284,9 +329,27 @@ class Tables:
         return self.asked.batches(results={"unread": "pending"}.get(kind, kind), **narrowed)
 
 
-def folded(rows: list[GroupRow], most: int) -> tuple[list[GroupRow], Figure, int]:
-    """The first so many, what the rest come to in one figure, and how many they are."""
-    rest = Figure()
-    for row in rows[most:]:
-        rest.include(row.figure)
-    return rows[:most], rest, max(0, len(rows) - most)
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What the rows that are not shown come to."""
+
+    count: int
+    figure: Figure
+    cost: Amount
+    saving: Amount
+
+
+def folded(rows: list[GroupRow], most: int) -> tuple[list[GroupRow], Folded | None]:
+    """The first so many, and the others in one; None where there are no others."""
+    shown, others = rows[:most], rows[most:]
+    if not others:
+        return shown, None
+    figure = Figure()
+    for row in others:
+        figure.include(row.figure)
+    return shown, Folded(
+        len(others),
+        figure,
+        reduce(add, (row.cost for row in others)),
+        reduce(add, (row.saving for row in others)),
+    )

@@ -9,7 +9,6 @@ register = template.Library()
 
 CENT = Decimal("0.01")
 MINUS = "\N{MINUS SIGN}"
-SPACE = "\N{NO-BREAK SPACE}"
 UNKNOWN = "unknown"
 
 
@@ -21,12 +20,13 @@ def usd(amount: Decimal | None) -> str:
     """
     if amount is None:
         return UNKNOWN
-    size = abs(amount)
-    if 0 < size < CENT:
-        rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
-        # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
-        return _signed(amount, f"{min(CENT, rounded):f}")
-    return _signed(amount, f"{_rounded(size, CENT):,f}")
+    return _signed(amount, f"{abs(_to_read(amount)):,f}")
+
+
+@register.filter
+def less(amount: Decimal, other: Decimal) -> str:
+    """The difference of two amounts as `usd` shows them; the exact one where they look alike."""
+    return usd((_to_read(amount) - _to_read(other)) or amount - other)
 
 
 @register.filter
@@ -45,16 +45,47 @@ def tokens(count: int) -> str:
 
 
 @register.filter
-def percent_change(amount: Decimal | None, before: Decimal | None) -> str:
-    """Such as "+12.3 %"; "new" when there was nothing before to compare with."""
-    if amount is None or before is None:
-        return UNKNOWN
+def percent_change(amount: Decimal, before: Decimal) -> str:
+    """Such as "+30.9%" or "+1,098%": with a decimal up to 100 percent. `before` is above zero."""
     if amount == before:
-        return "no change"
-    if not before:
-        return "new"
+        return "unchanged"
     percent = (amount - before) / before * 100
-    return f"{MINUS if percent < 0 else '+'}{_rounded(abs(percent), Decimal('0.1')):,f}{SPACE}%"
+    size = abs(percent)
+    if size < Decimal("0.1"):
+        return "changed by less than 0.1%"
+    figures = f"{_rounded(size, Decimal(1) if size > 100 else Decimal('0.1')):,f}"
+    return f"{MINUS if percent < 0 else '+'}{figures}%"
+
+
+def shown_usd(shown: Decimal, exact: Decimal | None) -> str:
+    """An amount that was rounded already, with its own number of decimals.
+
+    What was rounded to nothing is "<$0.01", as only nothing is "$0.00"; "unknown" for None.
+    """
+    if exact is None:
+        return UNKNOWN
+    if exact and not shown:
+        return f"<${_smallest(shown):f}"
+    return _signed(shown, f"{abs(shown):,f}")
+
+
+def shown_percent(shown: Decimal, exact: Decimal) -> str:
+    """The same in percent, such as "62.3%" and "<0.1%"."""
+    return f"<{_smallest(shown):f}%" if exact and not shown else f"{shown:f}%"
+
+
+def _smallest(rounded: Decimal) -> Decimal:
+    """One in the last of its decimals."""
+    return Decimal(1).scaleb(int(rounded.as_tuple().exponent))
+
+
+def _to_read(amount: Decimal) -> Decimal:
+    size = abs(amount)
+    if not 0 < size < CENT:
+        return _rounded(amount, CENT)
+    rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
+    # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
+    return min(CENT, rounded).copy_sign(amount)
 
 
 def _rounded(size: Decimal, unit: Decimal) -> Decimal:

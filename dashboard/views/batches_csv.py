@@ -12,7 +12,8 @@ from batches.costs import cost_of
 from batches.models import Batch
 from dashboard.access import allow, visible_workspaces
 from dashboard.audit.recording import record_export
-from dashboard.exports import csv_answer, in_blocks, usd
+from dashboard.cost_words import COST_COLUMNS, cost_cells
+from dashboard.exports import csv_answer, file_name, in_blocks
 from dashboard.listing import read_listing
 from dashboard.views.errors import invalid_filters
 
@@ -30,19 +31,20 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
         "label", "owner", "note",
     )  # fmt: skip
     named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
-    header = ("workspace", *named, "cost state", "cost (USD)")
+    header = ("workspace", *named, *COST_COLUMNS)
     batches = listing.matching().with_workspace().order_by("-created_at", "-id")
+    name = file_name("batches", listing.chosen)
 
     def record() -> None:
         record_export(
             request,
-            "batches.csv",
+            name,
             rows=listing.matching().count(),
             filters=listing.chosen,
             workspaces=listing.wanted,
         )
 
-    return csv_answer(request, "batches.csv", header, batch_rows(batches, columns), record=record)
+    return csv_answer(request, name, header, batch_rows(batches, columns), record=record)
 
 
 def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
@@ -50,4 +52,4 @@ def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[t
     for batch in in_blocks(lean):
         cost = cost_of(batch)
         values = (getattr(batch, name) for name in columns)
-        yield (batch.workspace.name, *values, cost.state, usd(cost.total))
+        yield (batch.workspace.name, *values, *cost_cells(batch, cost))

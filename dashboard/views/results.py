@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import batched, chain
+from typing import NamedTuple
 
 import structlog
 from django import forms
@@ -19,7 +20,8 @@ from batches.models import Batch, Ingestion
 from batches.outcome import STOP_REASONS
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.audit.recording import record_download
-from dashboard.exports import LINES_AT_ONCE, csv_blocks
+from dashboard.csv_cells import LINES_AT_ONCE, csv_blocks
+from dashboard.exports import CONTENT_TYPE
 from dashboard.streams import streamed
 from dashboard.views.errors import page
 
@@ -27,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 FORMATS = {
     "jsonl": ("application/x-jsonl", "jsonl"),
-    "csv": ("text/csv; charset=utf-8", "csv"),
+    "csv": (CONTENT_TYPE, "csv"),
     "ids": ("text/plain; charset=utf-8", "txt"),
 }
 HEADER = (
@@ -37,7 +39,7 @@ HEADER = (
 )  # fmt: skip
 # Each may be asked for of any batch, whether or not it has any.
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
-type BeginDownload = Callable[[HttpRequest, Batch, Choice, str, ExitStack], Iterator[bytes]]
+type BeginDownload = Callable[[HttpRequest, Batch, Wanted, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
@@ -47,6 +49,15 @@ class DownloadForm(forms.Form):
         required=False, max_length=60, validators=[RegexValidator(r"\A[a-z_]+\Z")]
     )
     format = forms.ChoiceField(required=False, choices=[(name, name) for name in FORMATS])
+    bom = forms.ChoiceField(required=False, choices=[("0", "0"), ("1", "1")])
+
+
+class Wanted(NamedTuple):
+    """Which requests, in which of the FORMATS, and whether a CSV begins with a byte order mark."""
+
+    choice: Choice
+    format: str
+    with_bom: bool
 
 
 @allow("see")
@@ -57,14 +68,16 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     form = DownloadForm(request.GET)
     if not form.is_valid() or not occurs(batch, form.cleaned_data["outcome"]):
         return no_such_download(batch)
-    outcome, kind = form.cleaned_data["outcome"], form.cleaned_data["format"] or "jsonl"
+    given = form.cleaned_data
+    outcome = given["outcome"]
     choice = Choice(outcome, tuple(request.GET.getlist("stop_reason")))
+    wanted = Wanted(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
     # What was read stays here when the API no longer has it, and is the quicker way.
-    is_kept = batch.has_figures and kind != "jsonl"
+    is_kept = batch.has_figures and wanted.format != "jsonl"
     if is_kept and outcome not in {"", "succeeded"}:
-        return attachment(request, batch, choice, kind, kept_rows)
+        return attachment(request, batch, wanted, kept_rows)
     if batch.deleted_upstream_at:
         return gone(batch)
     if not batch.has_ended:
@@ -74,7 +87,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return too_old_a_way()
     try:
-        return attachment(request, batch, choice, kind, passed_on)
+        return attachment(request, batch, wanted, passed_on)
     except BatchNotFound as error:
         return not_there(batch, error)
     except (ApiError, connect.CannotCall, BrokenOff) as error:
@@ -111,15 +124,14 @@ def stop_reasons(batch: Batch) -> list[str]:
     return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
 
 
-def kept_rows(
-    request: HttpRequest, batch: Batch, choice: Choice, kind: str, _: ExitStack
-) -> Iterator[bytes]:
-    record_download(request, batch, choice, kind)
-    return told_when_broken(batch, encoded(download.failed_rows(batch, choice.outcome), kind))
+def kept_rows(request: HttpRequest, batch: Batch, wanted: Wanted, _: ExitStack) -> Iterator[bytes]:
+    record_download(request, batch, wanted.choice, wanted.format)
+    rows = download.failed_rows(batch, wanted.choice.outcome)
+    return told_when_broken(batch, encoded(rows, wanted))
 
 
 def passed_on(
-    request: HttpRequest, batch: Batch, choice: Choice, kind: str, held: ExitStack
+    request: HttpRequest, batch: Batch, wanted: Wanted, held: ExitStack
 ) -> Iterator[bytes]:
     """The file from the API, of which the first lines are here.
 
@@ -127,17 +139,18 @@ def passed_on(
     """
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
-    record_download(request, batch, choice, kind)
-    return told_when_broken(batch, chosen(batch, chain([first], blocks), choice, kind))
+    record_download(request, batch, wanted.choice, wanted.format)
+    return told_when_broken(batch, chosen(batch, chain([first], blocks), wanted))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], choice: Choice, kind: str) -> Iterator[bytes]:
+def chosen(batch: Batch, blocks: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
     """What was asked for, out of the file's blocks; all of it as JSONL is what came, untouched."""
-    if kind == "jsonl":
+    choice = wanted.choice
+    if wanted.format == "jsonl":
         return blocks if choice.is_all else download.chosen_lines(blocks, choice)
-    if kind == "ids" or not choice.is_all:
-        return encoded(download.chosen_rows(batch, blocks, choice), kind)
-    return encoded(download.file_rows(blocks), kind)
+    if wanted.format == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), wanted)
+    return encoded(download.file_rows(blocks), wanted)
 
 
 def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -150,21 +163,22 @@ def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, choice: Choice, kind: str, begin: BeginDownload
+    request: HttpRequest, batch: Batch, wanted: Wanted, begin: BeginDownload
 ) -> HttpResponseBase:
-    content_type, ending = FORMATS[kind]
+    content_type, ending = FORMATS[wanted.format]
+    choice = wanted.choice
     named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
-    parts = (named.strip("-")[:100] or "results", "ids" if kind == "ids" else "")
+    parts = (named.strip("-")[:100] or "results", "ids" if wanted.format == "ids" else "")
     name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
     return streamed(
-        request, partial(begin, request, batch, choice, kind), name=name, content_type=content_type
+        request, partial(begin, request, batch, wanted), name=name, content_type=content_type
     )
 
 
-def encoded(rows: Iterable[Row], kind: str) -> Iterator[bytes]:
+def encoded(rows: Iterable[Row], wanted: Wanted) -> Iterator[bytes]:
     """Rows as CSV with a header, or their ids one a line; many lines in a block."""
-    if kind == "csv":
-        yield from csv_blocks(HEADER, rows)
+    if wanted.format == "csv":
+        yield from csv_blocks(HEADER, rows, with_bom=wanted.with_bom)
         return
     for some in batched(rows, LINES_AT_ONCE):
         yield "".join(f"{download.plain_id(row.custom_id)}\n" for row in some).encode()
@@ -178,6 +192,8 @@ def no_such_download(batch: Batch) -> HttpResponse:
         f"“outcome” is the type of the results wanted: {', '.join(words)}; without it all come.",
         "“format” is jsonl (the results as the API has them), csv (one row a request) or ids (one "
         "custom_id a line); without it, jsonl.",
+        "“bom” is 1 or 0: whether a CSV begins with a byte order mark, which Excel needs; without "
+        "it, 1.",
         "Nothing is wrong with the batch: the links on its page work.",
     )
 

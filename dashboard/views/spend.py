@@ -14,9 +14,10 @@ from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
 from dashboard.access import allow, visible_workspaces
 from dashboard.audit.recording import record_export
-from dashboard.exports import csv_answer
+from dashboard.exports import csv_answer, file_name
 from dashboard.health import health_of, notices
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
+from dashboard.spend.focus import focus_context
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
 from dashboard.spend.tables import Tables, folded
@@ -30,7 +31,7 @@ MOST_LOST = 20
 def spend(request: HttpRequest) -> HttpResponse:
     asked = read(request)
     tables = Tables(asked, spend_of(asked.question))
-    groups, rest, folded_groups = folded(tables.groups, MOST_GROUPS)
+    groups, folded_groups = folded(tables.groups, MOST_GROUPS)
     now = clock.now()
     context = {
         "asked": asked,
@@ -38,7 +39,6 @@ def spend(request: HttpRequest) -> HttpResponse:
         "before": asked.period.before,
         "chart": tables.chart(),
         "groups": groups,
-        "rest": rest,
         "folded_groups": folded_groups,
         "group_title": GROUPS[asked.group],
         "group_links": links(asked, "group", GROUPS),
@@ -49,6 +49,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "days_csv": asked.address("spend-csv", table="days"),
         "batches_csv": asked.address("spend-csv", table="batches"),
         "batch_factor": BATCH_FACTOR,
+        "focus": focus_context(asked, tables),
         "notices": notices([health_of(workspace, now) for workspace in asked.workspaces]),
         "report": report_context(
             asked.asked_for, asked.period.since, asked.period.until, request.user
@@ -72,8 +73,8 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
             sheet = batches_sheet(asked)
         case _:
             raise Http404("There is no such table.")
-    name = f"spend-{sheet.name}-{asked.period.since}-to-{asked.period.until}.csv"
     days = {"since": asked.period.since, "until": asked.period.until}
+    name = file_name(f"spend-{sheet.name}", days)
     filters = {**asked.chosen, **days}
 
     def record() -> None:

@@ -195,6 +195,20 @@ def test_a_threshold_that_is_no_number_of_tokens_is_refused(own_file, value, sho
     )
 
 
+@pytest.mark.parametrize("value", ["1_000_000_001", str(2**63), str(10**40)])
+def test_a_threshold_that_no_prompt_reaches_is_refused(own_file, value):
+    assert refusal(own_file(ENTRY + TIER.replace("50_000", value))) == (
+        "entry 2 (claude-opus-5): prompt_over is larger than any prompt: write at most "
+        "1,000,000,000 tokens."
+    )
+
+
+def test_a_number_of_too_many_digits_to_be_read_is_refused(own_file):
+    file = own_file(ENTRY + TIER.replace("50_000", "9" * 5_000))
+
+    assert refusal(file).startswith("is not TOML: Exceeds the limit")
+
+
 @pytest.mark.parametrize(
     ("value", "place"),
     [("5", "entry 1"), ('""', "entry 1 ()"), ('" x"', "entry 1 ( x)")],

@@ -52,3 +52,8 @@ def links(part: str) -> list[tuple[str, str]]:
 def words_of(page: str, id: str) -> str:
     tile = page.partition(f'<div class="tile" id="{id}">')[2].partition("</div>")[0]
     return " ".join(re.sub("<[^>]+>", " ", html.unescape(tile)).split())
+
+
+def words_of_section(page: str, id: str) -> str:
+    section = re.split(rf'<section [^>]*id="{id}"[^>]*>', page)[1].partition("</section>")[0]
+    return " ".join(re.sub("<[^>]+>", " ", html.unescape(section)).split())

@@ -2,7 +2,15 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.templatetags.money import exact_usd, percent_change, tokens, usd
+from dashboard.templatetags.money import (
+    exact_usd,
+    less,
+    percent_change,
+    shown_percent,
+    shown_usd,
+    tokens,
+    usd,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,21 +51,58 @@ def test_in_the_arithmetic_nothing_is_rounded(amount, words):
 @pytest.mark.parametrize(
     ("now", "before", "words"),
     [
-        ("5", "4", "+25.0 %"),
-        ("3.84", "4", "−4.0 %"),
-        ("4", "4", "no change"),
-        ("0", "4", "−100.0 %"),
-        ("4", "0", "new"),
-        ("0", "0", "no change"),
-        ("50000", "4", "+1,249,900.0 %"),
-        (None, "4", "unknown"),
-        ("4", None, "unknown"),
+        ("5", "4", "+25.0%"),
+        ("3.84", "4", "−4.0%"),
+        ("4", "4", "unchanged"),
+        ("0", "4", "−100.0%"),
+        ("8", "4", "+100.0%"),
+        ("8.1", "4", "+103%"),
+        ("50000", "4", "+1,249,900%"),
+        ("4.003", "4", "changed by less than 0.1%"),
+        ("4.004", "4", "+0.1%"),
     ],
 )
 def test_a_change_says_which_way_it_went(now, before, words):
-    amounts = (None if amount is None else Decimal(amount) for amount in (now, before))
+    assert percent_change(Decimal(now), Decimal(before)) == words
 
-    assert percent_change(*amounts).replace("\xa0", " ") == words
+
+@pytest.mark.parametrize(
+    ("amount", "other", "words"),
+    [
+        # $10.02 and $10.00.
+        ("10.016", "10.004", "$0.02"),
+        ("10.004", "10.016", "−$0.02"),
+        # Both $10.01.
+        ("10.0101", "10.005", "$0.0051"),
+        ("5", "5", "$0.00"),
+        ("0.0051", "0", "$0.0051"),
+        ("5", "0", "$5.00"),
+    ],
+)
+def test_a_difference_is_that_of_the_figures_beside_it(amount, other, words):
+    assert less(Decimal(amount), Decimal(other)) == words
+
+
+@pytest.mark.parametrize(
+    ("shown", "exact", "words"),
+    [
+        ("1234.50", "1234.4999", "$1,234.50"),
+        ("0.3500", "0.35", "$0.3500"),
+        ("0.00", "0", "$0.00"),
+        ("0.00", "0.0012", "<$0.01"),
+        ("0.0000", "0.00001", "<$0.0001"),
+        ("0.00", None, "unknown"),
+        ("-0.01", "-0.012", "−$0.01"),
+    ],
+)
+def test_a_rounded_amount_is_nothing_only_where_the_exact_one_is(shown, exact, words):
+    assert shown_usd(Decimal(shown), None if exact is None else Decimal(exact)) == words
+
+
+def test_a_small_share_is_not_nothing():
+    assert shown_percent(Decimal("0.0"), Decimal("0.04")) == "<0.1%"
+    assert shown_percent(Decimal("0.0"), Decimal(0)) == "0.0%"
+    assert shown_percent(Decimal("62.3"), Decimal("62.264")) == "62.3%"
 
 
 def test_tokens_are_full_figures():

@@ -51,7 +51,7 @@ def test_the_groups_equal_the_screen(lead, spendings, sheet, group):
             row["batches"],
             intcomma(row["billed requests"]),
             as_shown(row["cost (USD)"]),
-            "–" if row["share (%)"] == "unknown" else f"{float(row['share (%)']):.1f} %",
+            "–" if row["share (%)"] == "unknown" else f"{float(row['share (%)']):.1f}%",
             as_shown(row["saving (USD)"]),
             not_in_it(row),
         ]

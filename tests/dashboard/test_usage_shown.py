@@ -40,9 +40,36 @@ def test_usage_is_shown_by_model_with_what_it_cost(sign_in, workspace, november)
     ]
     assert [fact(page, name) for name in ("At standard prices", "Saved as a batch")] == [
         "$126.43",
-        "$63.20 50 %",
+        "$63.20 50%",
     ]
     assert "Computed by Batchboard from the results" in page
+
+
+def test_cost_and_saving_add_up_and_so_do_the_models(sign_in, workspace, november):
+    # Rounded one by one: $2.49 and $2.49 of $4.99, and three models at $0.83.
+    models = ("small", "small-20260101", "small-20260102")
+    usage = [used(model=model, input=0.831) for model in models]
+    read(batch := spent(workspace, NOON, *usage, used(model="new", input=1)))
+
+    page = page_of(sign_in("viewer"), batch)
+
+    assert [fact(page, name) for name in ("At standard prices", "Saved as a batch")] == [
+        "$4.99",
+        "$2.50 50%",
+    ]
+    assert fact(page, "Cost of what has a price").startswith("$2.49")
+    costs = [row[-1] for row in table(page, "Usage and cost by model")[1:]]
+    assert costs == ["no price", "$0.83", "$0.83", "$0.83", "unknown"]
+
+
+def test_less_than_a_dollar_is_shown_in_hundredths_of_a_cent(sign_in, workspace, november):
+    read(batch := spent(workspace, NOON, used(input=0.35115), used(model="large", input=0.0012)))
+
+    page = page_of(sign_in("viewer"), batch)
+
+    # $0.35115 and, since the 10th at $5 a million, $0.006.
+    costs = [row[-1] for row in table(page, "Usage and cost by model")[1:]]
+    assert costs == ["$0.0060", "$0.3512", "$0.3572"]
 
 
 def test_the_arithmetic_can_be_reckoned_again(sign_in, workspace, november):

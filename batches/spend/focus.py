@@ -1,0 +1,142 @@
+"""What was used in a period as charges, the rows of a FOCUS data set (focus.finops.org).
+
+A charge is of one day, workspace, model, price, class of tokens, label and owner. Usage without a
+price is in none.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, localcontext
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from batches.models.usage import PRICED_BY
+from batches.period import Period
+from batches.pricing import Price, PriceTable
+from batches.pricing.table import LINES
+from batches.spend.figures import DIGITS
+from batches.spend.question import Question
+from batches.spend.summing import CLASSES, Sums, sums
+
+CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
+# How many of each class the published price is for.
+PER = {name: per for name, _, per in LINES}
+
+
+class Kind(NamedTuple):
+    """What the usage of one charge has in common, its day apart; sorts as the charges do."""
+
+    workspace_id: int
+    model: str
+    prompt_over: int
+    inference_geo: str
+    tier: str
+    # The place in CLASSES.
+    at: int
+    label: str
+    owner: str
+    # US dollars for one token or search.
+    standard: Decimal
+    batch: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Exact US dollars; `quantity` in tokens or searches, and prices for so many as `per` says.
+
+    Quantity over `per`, multiplied by a price, is the cost without any rounding.
+    """
+
+    day: date
+    workspace_id: int
+    model: str
+    inference_geo: str
+    tier: str
+    label: str
+    owner: str
+    price: Price
+    # One of CLASSES.
+    name: str
+    quantity: int
+    per: int
+    pricing_quantity: Decimal
+    list_price: Decimal
+    billed_price: Decimal
+    list_cost: Decimal
+    billed_cost: Decimal
+
+
+def charges(question: Question) -> Iterator[Charge]:
+    """The period's charges, day by day.
+
+    Each day is one query, read whole: however slowly they are taken, no query stays open.
+    """
+    for day in question.period.days:
+        yield from _charges_of(question, day)
+
+
+def _charges_of(question: Question, day: date) -> list[Charge]:
+    found: Counter[tuple[Kind, Price]] = Counter()
+    with localcontext(prec=DIGITS):
+        for row in sums(question.usage(Period(day, day)), CHARGED_BY):
+            found.update(_kinds(row, day))
+        ordered = sorted(found.items(), key=lambda item: item[0][0])
+        return [_charge(day, kind, price, quantity) for (kind, price), quantity in ordered]
+
+
+def _kinds(row: Sums, day: date) -> dict[tuple[Kind, Price], int]:
+    """How much of each class a row used, under all that its charge depends on."""
+    table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
+    by = row.by
+    bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
+    price = table.price_of(by["model"], day, **bracket)
+    if row.rates is None or price is None:
+        return {}
+    each = enumerate(zip(row.quantities, row.rates.standard, row.rates.batch, strict=True))
+    return {
+        (_kind(by, price.prompt_over, at, standard, batch), price): quantity
+        for at, (quantity, standard, batch) in each
+        if quantity
+    }
+
+
+def _kind(
+    by: Mapping[str, Any], prompt_over: int, at: int, standard: Decimal, batch: Decimal
+) -> Kind:
+    return Kind(
+        workspace_id=by["workspace_id"],
+        model=by["model"],
+        prompt_over=prompt_over,
+        inference_geo=by["inference_geo"],
+        tier=by["tier"],
+        at=at,
+        label=by["label"],
+        owner=by["owner"],
+        standard=standard,
+        batch=batch,
+    )
+
+
+def _charge(day: date, kind: Kind, price: Price, quantity: int) -> Charge:
+    name = CLASSES[kind.at]
+    return Charge(
+        day=day,
+        workspace_id=kind.workspace_id,
+        model=kind.model,
+        inference_geo=kind.inference_geo,
+        tier=kind.tier,
+        label=kind.label,
+        owner=kind.owner,
+        price=price,
+        name=name,
+        quantity=quantity,
+        per=PER[name],
+        pricing_quantity=Decimal(quantity) / PER[name],
+        list_price=kind.standard * PER[name],
+        billed_price=kind.batch * PER[name],
+        list_cost=kind.standard * quantity,
+        billed_cost=kind.batch * quantity,
+    )
