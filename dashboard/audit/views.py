@@ -45,13 +45,13 @@ def audit_csv(request: HttpRequest) -> HttpResponseBase:
     newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
     asked.after = (newest or 0) + 1
     name = file_name("audit", asked.chosen)
-    record = partial(record_audit_export, request, asked, name)
+    record = partial(record_audit_export, request, asked)
     return csv_answer(request, name, CSV_HEADER, csv_rows(asked), record=record)
 
 
-def record_audit_export(request: HttpRequest, asked: AuditQuery, name: str) -> None:
+def record_audit_export(request: HttpRequest, asked: AuditQuery) -> None:
     # Whose events they were stays out of the words: others may read these, but not that name.
     shown = {name: "someone" if name == "person" else value for name, value in asked.chosen.items()}
     slug = asked.chosen.get("workspace")
     chosen = [workspace for workspace in asked.workspaces if workspace.slug == slug]
-    record_export(request, name, rows=count_of(asked), filters=shown, workspaces=chosen)
+    record_export(request, "audit.csv", rows=count_of(asked), filters=shown, workspaces=chosen)

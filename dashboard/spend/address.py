@@ -13,7 +13,14 @@ from django.urls import reverse
 from batches.models import Workspace
 from batches.period import DAY, Period
 from batches.spend.question import Question
-from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
+from dashboard.query_form import (
+    IGNORED,
+    QueryForm,
+    choice_field,
+    day_field,
+    stored_text,
+    text_field,
+)
 
 LONGEST_DAYS = 366
 # The API is younger than this.
@@ -67,7 +74,10 @@ class Spending:
     chosen: Mapping[str, Any]
     period: Period
     today: date
+    # What of the address is not valid, in sentences.
     problems: list[str] = field(default_factory=list)
+    # What else a person should know of the period, in sentences.
+    notes: list[str] = field(default_factory=list)
 
     @property
     def group(self) -> Any:
@@ -175,35 +185,33 @@ def read_spending(query: QueryDict, workspaces: list[Workspace], today: date) ->
     """A value that cannot be right is left out and named in `problems`; the others hold."""
     form = SpendForm(query, workspaces)
     chosen = form.chosen()
-    problems = form.sentences()
-    period = _period(chosen, today, problems)
+    problems, notes = form.sentences(), list[str]()
+    period = _period(chosen, today, problems, notes)
     # In the address stay only the days that the figures are of.
     if "since" in chosen or "until" in chosen:
         chosen |= {"since": period.since, "until": period.until}
-    return Spending(workspaces, chosen, period, today, problems)
+    return Spending(workspaces, chosen, period, today, problems, notes)
 
 
-def _period(chosen: dict[str, Any], today: date, problems: list[str]) -> Period:
+def _period(chosen: dict[str, Any], today: date, problems: list[str], notes: list[str]) -> Period:
     """From the days chosen; without any, this month up to today."""
     until = chosen.get("until")
     if until and until < EARLIEST:
-        problems.append(f"Until: {until} is before there were any batches. It is left out.")
+        problems.append(f"Until: {until} is before there were any batches.{IGNORED}")
         until = None
     if until and until > today:
-        problems.append(f"Until: {until} is yet to come. The figures end today.")
+        notes.append(f"Until: {until} is yet to come. The figures end today.")
         until = today
     since = chosen.get("since")
     if since and since > (until or today):
-        problems.append(f"Since: {since} comes after the end, {until or today}. It is left out.")
+        problems.append(f"Since: {since} comes after the end, {until or today}.{IGNORED}")
         since = None
     until = until or today
     since = since or until.replace(day=1)
     longest = Period.ending(until, days=LONGEST_DAYS)
     if since < longest.since:
-        problems.append(
-            f"Since: {since} is more than {LONGEST_DAYS} days before the end. "
-            f"The figures begin on {longest.since}."
-        )
+        problems.append(f"Since: {since} is more than {LONGEST_DAYS} days before the end.")
+        notes.append(f"The figures begin on {longest.since}.")
         return longest
     return Period(since, until)
 

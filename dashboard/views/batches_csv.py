@@ -38,7 +38,7 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
     def record() -> None:
         record_export(
             request,
-            name,
+            "batches.csv",
             rows=listing.matching().count(),
             filters=listing.chosen,
             workspaces=listing.wanted,

@@ -21,6 +21,7 @@ from dashboard.spend.focus import focus_context
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
 from dashboard.spend.tables import Tables, folded
+from dashboard.views.errors import invalid_filters
 
 MOST_GROUPS = 100
 MOST_LOST = 20
@@ -64,6 +65,8 @@ def spend(request: HttpRequest) -> HttpResponse:
 def spend_csv(request: HttpRequest) -> HttpResponseBase:
     """`table` says which: groups (the default), days or batches."""
     asked = read(request)
+    if asked.problems:
+        return invalid_filters(asked.problems)
     match request.GET.get("table", "groups"):
         case "groups":
             sheet = groups_sheet(Tables(asked, spend_of(asked.question)))

@@ -1,6 +1,8 @@
-"""What a person reads on a page: its tables, links and tiles as words."""
+"""What a person reads on a page or in a file: tables, links and tiles as words."""
 
+import csv
 import html
+import io
 import re
 from html.parser import HTMLParser
 
@@ -47,6 +49,19 @@ def links(part: str) -> list[tuple[str, str]]:
     """Words and address of each link."""
     found = re.findall(r'<a href="([^"]+)"[^>]*>(.*?)</a>', part, re.DOTALL)
     return [(re.sub("<[^>]+>", "", words), html.unescape(href)) for href, words in found]
+
+
+def csv_cells(answer) -> list[list[str]]:
+    """The rows of a CSV answer, its header first, as Python's csv and pandas read them."""
+    text = answer.getvalue().decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def csv_table(answer) -> list[dict[str, str]]:
+    """The rows of a CSV answer by the names of its columns."""
+    header, *rows = csv_cells(answer)
+    assert len(set(header)) == len(header)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def words_of(page: str, id: str) -> str:

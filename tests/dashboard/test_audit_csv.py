@@ -1,7 +1,5 @@
 """The audit's CSV equals its pages."""
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -12,6 +10,7 @@ from batches.models import AuditEvent
 from dashboard.audit import filters
 from dashboard.templatetags.batchboard import EXACT
 from tests.dashboard.audit_page import all_events, event
+from tests.dashboard.reading import csv_cells
 
 Action = AuditEvent.Action
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -66,8 +65,7 @@ def cancel(batch, actor: User, other: User, number: int, at: datetime) -> None:
 
 
 def sheet_of(browser, query) -> list[dict[str, str]]:
-    text = browser.get("/audit.csv", query).getvalue().decode()
-    header, *rows = csv.reader(io.StringIO(text))
+    header, *rows = csv_cells(browser.get("/audit.csv", query))
     assert header == HEADER
     return [dict(zip(header, row, strict=True)) for row in rows]
 

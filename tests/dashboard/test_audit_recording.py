@@ -138,7 +138,8 @@ def test_an_export_of_spend_says_its_period_and_as_many_rows_as_it_has(sign_in, 
 
     answer = sign_in("lead").get("/spend.csv", query)
 
-    rows = answer.getvalue().count(b"\r\n") - 1
+    # The header and the total apart.
+    rows = answer.getvalue().count(b"\r\n") - (1 if table == "batches" else 2)
     [event] = recorded("exported")
     assert rows >= 1
     assert event.outcome.startswith(f"spend-{table}-2026-11-01-to-2026-11-24.csv: {rows} row")
@@ -189,6 +190,11 @@ def test_the_same_export_is_recorded_once_a_minute(sign_in, row, clock):
         ("/audit.csv", {"action": "faild"}),
         ("/audit.csv", {"since": "2026-13-45"}),
         ("/audit.csv", {"workspace": "theirs"}),
+        ("/spend.csv", {"since": "2026-13-45"}),
+        ("/spend.csv", {"model": "small", "group": "colour"}),
+        ("/spend.csv", {"since": "2026-11-23", "until": "2026-11-22"}),
+        ("/spend.csv", {"since": "2020-01-01"}),
+        ("/spend.csv", {"until": "2020-01-01"}),
     ],
 )
 def test_an_export_with_a_filter_that_is_not_valid_is_refused_and_not_recorded(
@@ -197,7 +203,8 @@ def test_an_export_with_a_filter_that_is_not_valid_is_refused_and_not_recorded(
     response = sign_in("lead").get(address, query)
 
     assert response.status_code == 400
-    assert f"“{next(iter(query.values()))}” is not" in response.text
+    assert "These filters are not valid" in response.text
+    assert any(value in response.text for value in query.values())
     assert "ignored" not in response.text
     assert recorded("exported") == []
 

@@ -1,7 +1,5 @@
 """The FOCUS export of a month, held against the published rules of its columns."""
 
-import csv
-import io
 import json
 import re
 from datetime import UTC, date, datetime
@@ -12,7 +10,7 @@ import pytest
 
 from batches.models import Workspace
 from batches.pricing import load_prices
-from tests.dashboard.reading import links, words_of_section
+from tests.dashboard.reading import csv_table, links, words_of_section
 from tests.spend_world import spent, used
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -99,8 +97,7 @@ def export(lead):
     def export(**query) -> list[dict[str, str]]:
         answer = lead.get(URL, query)
         assert answer.status_code == 200
-        content = answer.getvalue().decode("utf-8-sig")
-        return list(csv.DictReader(io.StringIO(content, newline="")))
+        return csv_table(answer)
 
     return export
 
@@ -379,8 +376,9 @@ def test_a_batch_that_two_workspaces_mirror_is_billed_once(export, workspace, ot
 
 
 def test_it_takes_one_query_for_each_day(lead, spendings, django_assert_num_queries):
-    # Session, person, workspaces, and the days of October.
-    with django_assert_num_queries(3 + 31):
+    # Session, person, workspaces; for each of the two a look and an event of the audit; and the
+    # days of October.
+    with django_assert_num_queries(3 + 2 * 2 + 31):
         lead.get(URL, {"month": "2026-10"}).getvalue()
 
 

@@ -1,6 +1,3 @@
-import csv
-import io
-
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -8,17 +5,14 @@ from django.test import Client
 
 from batches.models import BatchUsage, Workspace
 from dashboard.views import errors, health
-
-
-def rows(response) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))
+from tests.dashboard.reading import csv_cells
 
 
 def test_the_csv_holds_what_the_filters_let_through(sign_in, row):
     row("in", label="nightly")
     row("out", label="other")
 
-    table = rows(sign_in("lead").get("/batches.csv", {"label": "nightly"}))
+    table = csv_cells(sign_in("lead").get("/batches.csv", {"label": "nightly"}))
 
     assert [line[table[0].index("api_id")] for line in table[1:]] == ["in"]
 
@@ -36,21 +30,75 @@ def test_the_list_as_csv_says_what_each_batch_cost_and_where_that_is_not_known(s
     )
     row("waiting", processing_status="ended")
 
-    table = rows(sign_in("lead").get("/batches.csv"))
+    table = csv_cells(sign_in("lead").get("/batches.csv"))
 
-    costs = {line[1]: line[-2:] for line in table[1:]}
-    assert table[0][-2:] == ["cost state", "cost (USD)"]
+    costs = {line[1]: line[-5:] for line in table[1:]}
+    assert table[0][-5:] == [
+        "cost state", "cost (USD)", "cost known for (requests)", "billed (requests)",
+        "cost not known",
+    ]  # fmt: skip
     # A million tokens in, at 1.50 in a batch.
-    assert costs == {"read": ["computed", "1.500000"], "waiting": ["pending", "unknown"]}
+    assert costs == {
+        "read": ["computed", "1.5", "10", "10", ""],
+        "waiting": ["pending", "", "", "", "results not read yet"],
+    }
 
 
-@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("label", ["=1+1", "+x", "-1+1", "@SUM(A1)", "\tx", "\rx"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(sign_in, row, label):
     row("one", label=label)
 
-    table = rows(sign_in("lead").get("/batches.csv"))
+    table = csv_cells(sign_in("lead").get("/batches.csv"))
 
     assert table[1][table[0].index("label")] == f"'{label}"
+
+
+@pytest.mark.parametrize("label", ["+1", "-1", "-5.5e3", "nightly-2026_11.a"])
+def test_a_number_and_plain_text_stay_as_they_are(sign_in, row, label):
+    row("one", label=label)
+
+    table = csv_cells(sign_in("lead").get("/batches.csv"))
+
+    assert table[1][table[0].index("label")] == label
+
+
+EXPORTS = ["/batches.csv", "/audit.csv", "/spend.csv", "/spend/focus.csv", "/batches/one/results/"]
+
+
+@pytest.mark.parametrize("address", EXPORTS)
+def test_a_csv_is_marked_as_utf_8_unless_a_script_asks_for_it_bare(sign_in, row, sandbox, address):
+    row("one", processing_status="ended", results_state="read")
+    browser = sign_in("lead")
+    query = {"format": "csv", "outcome": "errored"} if "results" in address else {}
+    if "audit" in address:
+        # The download itself is an event.
+        query = {"action": "batch labeled"}
+
+    marked = browser.get(address, query).getvalue()
+    bare = browser.get(address, query | {"bom": "0"})
+
+    assert marked.startswith(b"\xef\xbb\xbf")
+    assert bare.getvalue() == marked.removeprefix(b"\xef\xbb\xbf")
+    assert browser.get(address, query | {"bom": "maybe"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "query", "name"),
+    [
+        ("/batches.csv", {}, "batches-to-2026-11-24.csv"),
+        (
+            "/batches.csv",
+            {"since": "2026-11-01", "until": "2026-11-07"},
+            "batches-2026-11-01-to-2026-11-07.csv",
+        ),
+        ("/audit.csv", {"since": "2026-11-01"}, "audit-2026-11-01-to-2026-11-24.csv"),
+        ("/spend.csv", {}, "spend-groups-2026-11-01-to-2026-11-24.csv"),
+    ],
+)
+def test_a_file_is_named_for_its_days(sign_in, november, address, query, name):
+    answer = sign_in("lead").get(address, query)
+
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
 
 
 @pytest.mark.parametrize(

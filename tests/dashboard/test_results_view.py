@@ -1,4 +1,3 @@
-import csv
 import io
 import json
 
@@ -7,6 +6,7 @@ import pytest
 
 from batches.download import BrokenOff
 from batches.models import Batch
+from tests.dashboard.reading import csv_table
 from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -23,10 +23,6 @@ def upstream(sandbox, batch_id: str = "one") -> bytes:
 
 def outcome_of(line: bytes) -> str:
     return json.loads(line)["result"]["type"]
-
-
-def table(answer) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(answer.getvalue().decode(), newline="")))
 
 
 def read(batch_id: str = "one") -> Batch:
@@ -124,7 +120,7 @@ def by_hand(answering) -> str:
 
 
 def test_a_csv_has_a_row_for_each_request_and_no_formula(sign_in, by_hand):
-    rows = table(sign_in("viewer").get(by_hand, {"format": "csv"}))
+    rows = csv_table(sign_in("viewer").get(by_hand, {"format": "csv"}))
 
     assert [row["outcome"] for row in rows] == ["succeeded", "errored", "canceled"]
     assert rows[0] == {
@@ -162,7 +158,9 @@ ODD = b'{"custom_id":"a","result":{"type":"canceled"}}\n{"odd":1}\n'
 def test_a_line_that_cannot_be_understood_is_a_row_that_says_so(sign_in, answering):
     batch = answering(ODD, requests=2)
 
-    rows = table(sign_in("viewer").get(f"{batch.get_absolute_url()}results/", {"format": "csv"}))
+    rows = csv_table(
+        sign_in("viewer").get(f"{batch.get_absolute_url()}results/", {"format": "csv"})
+    )
 
     assert rows[1]["outcome"] == "unreadable"
     assert rows[1]["error_message"].startswith("This line cannot be understood: ")
@@ -207,7 +205,7 @@ def test_what_was_read_is_told_in_blocks_that_miss_nothing(sign_in, results_url,
     monkeypatch.setattr("batches.download.ROWS_AT_ONCE", 4)
     read()
 
-    rows = table(sign_in("viewer").get(results_url, {"outcome": "errored", "format": "csv"}))
+    rows = csv_table(sign_in("viewer").get(results_url, {"outcome": "errored", "format": "csv"}))
 
     ids = Batch.objects.get().failed_requests.filter(outcome="errored").order_by("pk")
     assert [row["custom_id"] for row in rows] == list(ids.values_list("custom_id", flat=True))
@@ -280,7 +278,7 @@ def test_lines_with_text_that_strict_readers_refuse_come_byte_for_byte(sign_in, 
     assert browser.get(at, {"outcome": "succeeded"}).getvalue() == odd + b"\r\n"
     assert browser.get(at, {"outcome": "errored"}).getvalue() == error + b"\r\n"
     assert browser.get(at, {"format": "ids"}).getvalue() == b"ko-17\nno\n"
-    rows = table(browser.get(at, {"format": "csv"}))
+    rows = csv_table(browser.get(at, {"format": "csv"}))
     assert [row["error_message"] for row in rows] == ["", "no \ufffd"]
 
 

@@ -47,7 +47,6 @@ def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, ro
         ({"since": "yesterday"}, "Since: “yesterday” is not a day such as 2026-11-24."),
         ({"since": "2026-11-23", "until": "2026-11-22"}, "comes after the end, 2026-11-22."),
         ({"since": "2027-01-01", "until": "2027-02-01"}, "comes after the end, 2026-11-24."),
-        ({"until": "2026-12-31"}, "Until: 2026-12-31 is yet to come. The figures end today."),
         ({"until": "0001-01-05"}, "Until: 0001-01-05 is before there were any batches."),
         ({"since": "9999-12-31"}, "Since: 9999-12-31 comes after the end"),
         ({"group": "colour"}, "Grouping: “colour” is not a valid value."),
@@ -76,7 +75,16 @@ def test_no_period_is_longer_than_366_days(lead, spendings, since, days, is_cut)
     page = lead.get(URL, {"since": since, "until": "2026-11-24"}).text
 
     assert len(table(page, "Spend by UTC day")) == days + 2
-    assert ("more than 366 days before the end. The figures begin on 2025-11-24." in page) == is_cut
+    assert (f"Since: {since} is more than 366 days before the end." in page) == is_cut
+    assert ("The figures begin on 2025-11-24." in page) == is_cut
+
+
+def test_a_period_that_is_not_over_ends_today(lead, spendings):
+    response = lead.get(URL, {"until": "2026-12-31"})
+
+    assert "Until: 2026-12-31 is yet to come. The figures end today." in response.text
+    assert 'id="filter-problems"' not in response.text
+    assert lead.get("/spend.csv", {"until": "2026-12-31"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The CSVs of the spend page equal the page, and are harmless to a spreadsheet."""
 
-import csv
-import io
 from datetime import date
 from decimal import Decimal
 
@@ -13,7 +11,7 @@ from batches.spend.figures import MISSING
 from dashboard.spend.address import GROUPS, STACKS
 from dashboard.spend.tables import MISSING_WORDS
 from dashboard.templatetags.money import usd
-from tests.dashboard.reading import table
+from tests.dashboard.reading import csv_table, table
 from tests.spend_world import spent, used
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -27,13 +25,13 @@ def sheet(lead):
     def sheet(name: str, **query) -> list[dict[str, str]]:
         answer = lead.get("/spend.csv", {"table": name, **query})
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
-        return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+        return csv_table(answer)
 
     return sheet
 
 
 def as_shown(money: str) -> str:
-    return money if money == "unknown" else usd(Decimal(money))
+    return usd(Decimal(money)) if money else "unknown"
 
 
 def not_in_it(row: dict[str, str]) -> str:
@@ -42,26 +40,32 @@ def not_in_it(row: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_groups_equal_the_screen(lead, spendings, sheet, group):
+def test_the_groups_and_their_total_equal_the_screen(lead, spendings, sheet, group):
     shown = table(lead.get("/spend/", {"group": group}).text, f"Spend by {group},")
 
     rows = [
         [
-            row[group],
+            {"(total)": "Total"}.get(row[group], row[group]),
             row["batches"],
             intcomma(row["billed requests"]),
             as_shown(row["cost (USD)"]),
-            "–" if row["share (%)"] == "unknown" else f"{float(row['share (%)']):.1f}%",
+            share_as_shown(row),
             as_shown(row["saving (USD)"]),
             not_in_it(row),
         ]
         for row in sheet("groups", group=group)
     ]
-    assert rows == shown[1:-1]
+    assert rows == shown[1:]
+
+
+def share_as_shown(row: dict[str, str]) -> str:
+    if row["share (%)"]:
+        return f"{float(row['share (%)']):.1f}%"
+    return "–" if next(iter(row.values())) != "(total)" else ""
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_days_equal_the_screen(lead, spendings, sheet, stack):
+def test_the_days_and_their_total_equal_the_screen(lead, spendings, sheet, stack):
     shown = table(lead.get("/spend/", {"stack": stack}).text, "Spend by UTC day")
 
     rows = sheet("days", stack=stack)
@@ -72,9 +76,10 @@ def test_the_days_equal_the_screen(lead, spendings, sheet, stack):
         + [as_shown(row[f"{name} (USD)"]).replace("$0.00", "–") for name in series]
         + [not_in_it(row)]
         for row in rows
-    ] == [cells[1:] for cells in shown[1:-1]]
+    ] == [cells[1:] for cells in shown[1:]]
     assert rows[0]["day (UTC)"] == "2026-11-01"
-    assert len(rows) == 24
+    assert rows[-1]["day (UTC)"] == "(total)"
+    assert len(rows) == 24 + 1
 
 
 @pytest.mark.parametrize(
@@ -91,11 +96,12 @@ def test_the_days_equal_the_screen(lead, spendings, sheet, stack):
 )
 def test_the_batches_sum_to_the_groups_and_to_the_days(spendings, sheet, query):
     batches = [row["cost (USD)"] for row in sheet("batches", **query)]
-    known = sum((Decimal(cost) for cost in batches if cost != "unknown"), Decimal(0))
+    known = sum((Decimal(cost) for cost in batches if cost), Decimal(0))
 
     for name, column in (("groups", "cost (USD)"), ("days", "total (USD)")):
-        costs = [row[column] for row in sheet(name, **query) if row[column] != "unknown"]
-        assert sum(map(Decimal, costs)) == known
+        *costs, total = [row[column] for row in sheet(name, **query)]
+        assert sum(Decimal(cost) for cost in costs if cost) == known
+        assert Decimal(total or 0) == known
 
 
 def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
@@ -134,9 +140,12 @@ def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
         "web searches (count)": "3",
         "cost state": "computed",
         # 1.5 x $1 x 1.1 + 3 x $0.01 + 0.1 x $50
-        "cost (USD)": "6.680000",
-        "standard cost (USD)": "13.330000",
-        "saving (USD)": "6.650000",
+        "cost (USD)": "6.68",
+        "cost known for (requests)": "20",
+        "billed (requests)": "20",
+        "cost not known": "",
+        "standard cost (USD)": "13.33",
+        "saving (USD)": "6.65",
         "prices used": "large, from 2026-01-01; small, from 2026-01-01",
     }
 
@@ -150,13 +159,16 @@ def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
         ({"results_state": "lost"}, "lost", "results lost"),
     ],
 )
-def test_what_is_not_known_is_a_word_and_no_number(sheet, workspace, columns, state, words):
+def test_what_is_not_known_is_an_empty_cell_with_its_reason(
+    sheet, workspace, columns, state, words
+):
     spent(workspace, FIRST, **columns)
 
     [row] = sheet("batches")
 
     assert (row["cost state"], row["results"]) == (state, words)
-    assert row["cost (USD)"] == row["input (tokens)"] == "unknown"
+    assert row["cost (USD)"] == row["billed (requests)"] == row["input (tokens)"] == ""
+    assert row["cost not known"].endswith(words)
 
 
 def test_an_unpriced_batch_is_unknown_and_a_partly_unpriced_one_has_its_known_part(
@@ -165,9 +177,13 @@ def test_an_unpriced_batch_is_unknown_and_a_partly_unpriced_one_has_its_known_pa
     spent(workspace, FIRST, used(model="new", input=1))
     spent(workspace, FIRST, used(model="new", input=1), used(input=1))
 
-    costs = [(row["cost state"], row["cost (USD)"]) for row in sheet("batches")]
+    costs = [
+        (row["cost state"], row["cost (USD)"], row["cost known for (requests)"])
+        for row in sheet("batches")
+    ]
 
-    assert costs == [("unpriced", "unknown"), ("unpriced", "1.000000")]
+    assert costs == [("unpriced", "", "0"), ("unpriced", "1", "10")]
+    assert {row["cost not known"] for row in sheet("batches")} == {"no price for new"}
 
 
 def test_a_batch_of_which_nothing_succeeded_cost_nothing(sheet, workspace):
@@ -177,7 +193,7 @@ def test_a_batch_of_which_nothing_succeeded_cost_nothing(sheet, workspace):
 
     assert (row["cost state"], row["cost (USD)"], row["input (tokens)"]) == (
         "computed",
-        "0.000000",
+        "0",
         "0",
     )
 
@@ -189,7 +205,7 @@ def test_no_cell_is_a_formula(sheet, workspace):
     [row] = sheet("batches")
 
     assert (row["label"], row["owner"]) == (f"'{evil}", "'@SUM(1)")
-    assert [row["label"] for row in sheet("groups", group="label")] == [f"'{evil}"]
+    assert [row["label"] for row in sheet("groups", group="label")] == [f"'{evil}", "(total)"]
     assert f"'{evil}" in [row["model"] for row in sheet("groups", group="model")]
 
 

@@ -1,14 +1,12 @@
 """What the spend page shows adds up as it is shown, and periods are compared where that is fair."""
 
-import csv
-import io
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from dashboard.spend.address import GROUPS, STACKS
-from tests.dashboard.reading import table, words_of
+from tests.dashboard.reading import csv_table, table, words_of
 from tests.spend_world import spent, used
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -155,9 +153,8 @@ def test_what_is_less_than_shown_is_not_nothing(lead, workspace):
 def test_the_csv_is_exact_where_the_page_is_rounded(lead, workspace):
     spent(workspace, date(2026, 10, 1), used(input=0.333333))
 
-    lines = lead.get("/spend.csv", OCTOBER).getvalue().decode("utf-8-sig")
+    row, _ = csv_table(lead.get("/spend.csv", OCTOBER))
 
-    [row] = csv.DictReader(io.StringIO(lines))
     assert Decimal(row["cost (USD)"]) == Decimal("0.333333")
 
 

@@ -1,6 +1,5 @@
 """Streamed answers: how many at a time, for whom, and what is read while they go out."""
 
-import csv
 from contextlib import suppress
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from batches.download import BrokenOff
 from batches.models import Batch
 from dashboard import streams
+from tests.dashboard.reading import csv_table
 from tests.working import ingest
 
 STREAMS = [
@@ -101,8 +101,7 @@ def test_no_proxy_or_browser_keeps_a_download(lead, address):
 
 
 def exported(answer) -> list[str]:
-    rows = csv.DictReader(answer.getvalue().decode().splitlines())
-    return [row.get("api_id") or row["id"] for row in rows]
+    return [row.get("api_id") or row["id"] for row in csv_table(answer)]
 
 
 @pytest.mark.parametrize(
@@ -133,5 +132,5 @@ def test_a_batch_that_goes_while_its_file_is_written_is_skipped(sign_in, row, mo
     Batch.objects.filter(api_id="b").delete()
 
     rest = b"".join(blocks).decode()
-    assert begun.startswith(b"workspace,api_id")
+    assert begun.startswith(b"\xef\xbb\xbfworkspace,api_id")
     assert [line.split(",")[1] for line in rest.splitlines()] == ["c", "a"]

@@ -8,8 +8,8 @@ import pytest
 
 from batches.models import Batch, Workspace
 from tests.dashboard.conftest import HTMX
+from tests.dashboard.reading import csv_table
 from tests.dashboard.test_list import shown
-from tests.dashboard.test_results_view import table
 from tests.spend_world import spent, used
 
 DAY = date(2026, 11, 12)
@@ -55,7 +55,7 @@ def test_who_is_a_member_of_one_workspace_sees_its_own(sign_in, twins, other_wor
 
 
 def test_the_lists_csv_has_a_twin_once(lead, twins):
-    rows = table(lead.get("/batches.csv"))
+    rows = csv_table(lead.get("/batches.csv"))
 
     assert sorted(row["api_id"] for row in rows) == ["msgbatch_a", "msgbatch_b", "msgbatch_twin"]
 
@@ -63,18 +63,19 @@ def test_the_lists_csv_has_a_twin_once(lead, twins):
 @pytest.mark.parametrize("group", ["workspace", "model", "label", "owner", "canceled"])
 def test_spend_has_a_twin_once_however_it_is_grouped(lead, twins, group):
     page = lead.get("/spend/", {"group": group}).text
-    groups = table(lead.get("/spend.csv", {"group": group}))
-    days = table(lead.get("/spend.csv", {"group": group, "table": "days"}))
+    *groups, total = csv_table(lead.get("/spend.csv", {"group": group}))
+    *days, _ = csv_table(lead.get("/spend.csv", {"group": group, "table": "days"}))
 
     assert "$5.00" in page
     assert "$8.00" not in page
     assert sum(float(row["cost (USD)"]) for row in groups) == 5
     assert sum(int(row["batches"]) for row in groups) == 3
+    assert (total["cost (USD)"], total["batches"]) == ("5", "3")
     assert sum(float(row["total (USD)"]) for row in days) == 5
 
 
 def test_the_batches_csv_of_spend_has_a_twin_once(lead, twins):
-    rows = table(lead.get("/spend.csv", {"table": "batches"}))
+    rows = csv_table(lead.get("/spend.csv", {"table": "batches"}))
 
     assert sorted(row["id"] for row in rows) == ["msgbatch_a", "msgbatch_b", "msgbatch_twin"]
 
