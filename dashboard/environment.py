@@ -206,6 +206,10 @@ def is_loopback(host: str) -> bool:
 def database(url: str, *, default_path: Path) -> dict[str, Any]:
     """Django's DATABASES entry for a `postgres://` or `sqlite:///` address.
 
+    The query of a `postgres://` address holds libpq's options, and `pgbouncer=1` for a PgBouncer
+    that pools transactions: it keeps no cursor open between two of them, so Django is not to use
+    any (https://docs.djangoproject.com/en/6.1/ref/databases/#transaction-pooling-server-side-cursors).
+
     Raises ImproperlyConfigured for any other; the message never holds the password.
     """
     if not url:
@@ -221,6 +225,10 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL must be postgres://user:password@host:port/name or sqlite:///path."
         )
+    options = dict(parse_qsl(parts.query))
+    pooled = options.pop("pgbouncer", "0")
+    if pooled not in {"0", "1"}:
+        raise ImproperlyConfigured("DATABASE_URL: pgbouncer is 1 or 0.")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
@@ -230,7 +238,8 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         "PORT": port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": CONNECT_SECONDS} | dict(parse_qsl(parts.query)),
+        "DISABLE_SERVER_SIDE_CURSORS": pooled == "1",
+        "OPTIONS": {"connect_timeout": CONNECT_SECONDS} | options,
     }
 
 

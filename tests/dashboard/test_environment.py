@@ -237,6 +237,21 @@ def test_a_postgres_address_is_taken_apart(tmp_path):
     assert found["OPTIONS"] == {"connect_timeout": 5, "sslmode": "require"}
 
 
+@pytest.mark.parametrize(
+    ("query", "is_disabled"), [("", False), ("?pgbouncer=0", False), ("?pgbouncer=1", True)]
+)
+def test_behind_pgbouncer_django_opens_no_cursor_at_the_server(tmp_path, query, is_disabled):
+    found = database(f"postgres://u:p@h/n{query}", default_path=tmp_path)
+
+    assert found["DISABLE_SERVER_SIDE_CURSORS"] is is_disabled
+    assert "pgbouncer" not in found["OPTIONS"]
+
+
+def test_another_value_for_pgbouncer_is_refused(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="pgbouncer is 1 or 0"):
+        database("postgres://u:geheim@h/n?pgbouncer=yes", default_path=tmp_path)
+
+
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/n", "postgres://u:geheim@h:port/n", "geheim"])
 def test_another_address_is_refused_without_its_password(url, tmp_path):
     with pytest.raises(ImproperlyConfigured) as caught:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from django.db import connection
 
 from batches.download import BrokenOff
 from batches.models import Batch
@@ -98,6 +99,18 @@ def test_no_proxy_or_browser_keeps_a_download(lead, address):
 
     assert answer["X-Accel-Buffering"] == "no"
     assert answer["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("address", [*STREAMS, "/spend/focus.csv"])
+def test_an_export_opens_no_cursor_at_the_server(lead, address, monkeypatch):
+    """A PgBouncer that pools transactions would lose it, and a transaction would stay open."""
+
+    def refuse() -> None:
+        raise AssertionError("a cursor was opened at the server")
+
+    monkeypatch.setattr(connection, "chunked_cursor", refuse)
+
+    assert lead.get(address).getvalue()
 
 
 def exported(answer) -> list[str]:
