@@ -17,10 +17,10 @@ from batches.client import (
     RemoteBatch,
     TryLater,
 )
+from batches.mirror.store import OtherWorkspace, store
 from batches.models import AuditEvent, Batch, Cancellation, ClaimLost, Revision, Workspace
 from batches.models.batch import COUNTS
 from batches.models.claim import CLAIM, new_claim
-from batches.store import OtherWorkspace, store
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from functools import cached_property
 
 from batches.client import ApiRefused, BatchNotFound
-from batches.costs import BatchCost, cost_of, saved_by_cancel
-from batches.history import estimate, usual_canceling
+from batches.mirror.history import estimate, usual_canceling
 from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Share, shares
+from batches.spend.costs import BatchCost, cost_of, saved_by_cancel
 from dashboard.cost_words import cost_words, known_words
 
 # Icon and word for each state: never a color alone (ux.md 22).

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batches.costs import BatchCost, Reason
 from batches.models import Batch
+from batches.spend.costs import BatchCost, Reason
 from dashboard.templatetags.money import usd
 
 LACKS = {

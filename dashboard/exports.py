@@ -13,8 +13,8 @@ from django.http.response import HttpResponseBase
 
 from batches import clock
 from dashboard.csv_cells import csv_blocks, wants_bom
+from dashboard.errors import invalid_filters
 from dashboard.streams import streamed
-from dashboard.views.errors import invalid_filters
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 ROWS_AT_ONCE = 500

@@ -1,6 +1,7 @@
 """What a poll compares: the version of what a page shows."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
+from django.http import HttpResponse
 
 from batches import clock
 from batches.models import WorkerProcess, Workspace
@@ -47,6 +49,13 @@ class Version:
 
 def digest(shown: object) -> str:
     return hashlib.blake2s(repr(shown).encode(), digest_size=6).hexdigest()
+
+
+def unchanged(workspaces: list[Any]) -> HttpResponse:
+    """204, which htmx does not swap; the header lets the page keep its "as of" true."""
+    answer = HttpResponse(status=204)
+    answer["HX-Trigger"] = json.dumps({"heard": as_of(workspaces)})
+    return answer
 
 
 def watched_by(user: Any) -> list[Workspace]:

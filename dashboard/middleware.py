@@ -12,8 +12,8 @@ from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
+from dashboard import errors, probes
 from dashboard.sign_in.hashing import TooManySignIns
-from dashboard.views import errors, health
 
 UNUSED_FEATURES = (
     "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid",
@@ -53,11 +53,11 @@ class ProbeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
         if path == "/healthz":
-            return health.healthz(request)
+            return probes.healthz(request)
         if path == "/readyz":
-            return health.readyz(request)
-        if path == "/metrics" and health.has_token(request):
-            return health.metrics(request)
+            return probes.readyz(request)
+        if path == "/metrics" and probes.has_token(request):
+            return probes.metrics(request)
         return self.get_response(request)
 
 

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from dashboard import errors
 from dashboard.addresses import address_in
 from dashboard.checks import COUNT_IT, UNCOUNTED, is_uncounted
-from dashboard.views import errors
 
 log = structlog.get_logger(__name__)
 

@@ -193,7 +193,7 @@ SESSION_COOKIE_NAME = "__Host-batchboard" if HTTPS else "batchboard"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failed"
+CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failed"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 # An hour by default: browsers remember it, so that a longer time must be somebody's decision.

@@ -9,7 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from dashboard.views.errors import page
+from dashboard.errors import page
 
 # Each keeps one of the process's 8 threads while its reader is slow. The others are for pages.
 MOST_AT_ONCE = 4

@@ -2,20 +2,13 @@
 
 from django.urls import include, path, register_converter
 
+from dashboard import probes
 from dashboard.audit import views as audit
-from dashboard.views import (
-    batches,
-    batches_csv,
-    cancel,
-    focus,
-    health,
-    labels,
-    look_up,
-    requests,
-    reread,
-    results,
-    spend,
-)
+from dashboard.batch import cancel, downloads, labels, requests, reread
+from dashboard.batch import views as batch
+from dashboard.list import export, look_up
+from dashboard.list import views as batches
+from dashboard.spend import views as spend
 
 
 class BatchId:
@@ -39,29 +32,29 @@ urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
     path("look-up/", look_up.batch_look_up, name="batch-look-up"),
-    path("batches.csv", batches_csv.batches_csv, name="batches-csv"),
-    path("batches/<batch:api_id>/", batches.batch_detail, name="batch-detail"),
-    path("batches/<batch:api_id>/live/", batches.batch_detail_live, name="batch-detail-live"),
+    path("batches.csv", export.batches_csv, name="batches-csv"),
+    path("batches/<batch:api_id>/", batch.batch_detail, name="batch-detail"),
+    path("batches/<batch:api_id>/live/", batch.batch_detail_live, name="batch-detail-live"),
     path("batches/<batch:api_id>/cancel/", cancel.batch_cancel, name="batch-cancel"),
     path("batches/<batch:api_id>/reread/", reread.batch_reread, name="batch-reread"),
     path("batches/<batch:api_id>/label/", labels.batch_label, name="batch-label"),
-    path("batches/<batch:api_id>/results/", results.batch_results, name="batch-results"),
+    path("batches/<batch:api_id>/results/", downloads.batch_results, name="batch-results"),
     path("batches/<batch:api_id>/requests/", requests.batch_requests, name="batch-requests"),
     path("spend/", spend.spend, name="spend"),
     path("spend.csv", spend.spend_csv, name="spend-csv"),
-    path("spend/focus.csv", focus.spend_focus, name="spend-focus"),
+    path("spend/focus.csv", spend.spend_focus, name="spend-focus"),
     path("audit/", audit.audit, name="audit"),
     path("audit.csv", audit.audit_csv, name="audit-csv"),
     path("accounts/", include("dashboard.sign_in.urls")),
     path("workspaces/", include("dashboard.workspaces.urls")),
     path("people/", include("dashboard.people.urls")),
     path("account/", include("dashboard.account.urls")),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-    path("metrics", health.metrics, name="metrics"),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
 ]
 
-handler400 = "dashboard.views.errors.bad_request"
-handler403 = "dashboard.views.errors.forbidden"
-handler404 = "dashboard.views.errors.not_found"
-handler500 = "dashboard.views.errors.server_error"
+handler400 = "dashboard.errors.bad_request"
+handler403 = "dashboard.errors.forbidden"
+handler404 = "dashboard.errors.not_found"
+handler500 = "dashboard.errors.server_error"

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group, User
 from hypothesis import settings as hypothesis_settings
 
 from batches import connect
+from batches.mirror.sync import sync_workspace
 from batches.models import Batch, Workspace
 from batches.sandbox import SandboxApi
-from batches.sync import sync_workspace
 from batches.turn import Turn
 from tests.working import claim
 

@@ -2,10 +2,10 @@
 
 from django.utils import timezone
 
-from batches import kinds
 from batches.models import Batch, Claimable, Ingestion, WorkerProcess
-from batches.results import read_results
+from batches.results.reading import read_results
 from batches.turn import Turn
+from batches.worker import kinds
 
 
 def seen_worker() -> WorkerProcess:

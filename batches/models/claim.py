@@ -1,8 +1,8 @@
 """Work that is waiting in rows: which of it is due, and who does it.
 
-Every kind of work is a table of `Claimable` rows (see `batches.worker`). A process claims a row
-with one conditional UPDATE, renews the claim while it works, and gives it back with the time of
-the next attempt. The claim is a fencing token: a process that lost it can't write any more.
+Every kind of work is a table of `Claimable` rows (see `batches.worker.kinds`). A process claims a
+row with one conditional UPDATE, renews the claim while it works, and gives it back with the time
+of the next attempt. The claim is a fencing token: a process that lost it can't write any more.
 """
 
 import random

@@ -89,7 +89,7 @@ class Workspace(Claimable):
     # For a credential that spans workspaces: the wrkspc_… it should act in.
     anthropic_workspace_id = models.CharField(max_length=100, blank=True)
     # The Anthropic workspace that the mirrored batches belong to, as answers have named it. An
-    # answer that names another one is an error (`batches.sync`).
+    # answer that names another one is an error (`batches.mirror.sync`).
     api_workspace_id = models.CharField(max_length=100, blank=True, editable=False)
     # Until then a list that lacks most of our batches, or is of another workspace, is accepted.
     list_accepted_until = models.DateTimeField(null=True, editable=False)
@@ -124,7 +124,7 @@ class Workspace(Claimable):
     # The highest revision among its batches: what an unchanged poll compares, in one query.
     latest_revision = models.BigIntegerField(default=0, editable=False)
 
-    # How long batches took here, by size: see `batches.history`.
+    # How long batches took here, by size: see `batches.mirror.history`.
     usual_durations = models.JSONField(default=dict, editable=False)
 
     notice = models.TextField(blank=True, editable=False)

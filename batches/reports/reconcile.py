@@ -14,10 +14,10 @@ from typing import Literal, NamedTuple
 from django.conf import settings
 from django.db.models import Sum
 
-from batches import costs
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
 from batches.models.usage import PRICED_BY, TOKEN_CLASSES
 from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
+from batches.spend import costs
 
 ZERO = Decimal(0)
 # Less than this is rounding.

@@ -15,13 +15,13 @@ from django.conf import settings
 from django.db.models import Case, IntegerField, Value, When
 
 from batches import clock
-from batches.costs import Reason, why_unpriced
 from batches.models import BatchQuerySet, BatchUsage, Workspace
 from batches.models.batch import RESULTS_KEPT
 from batches.models.usage import PRICED_BY
 from batches.period import Period
 from batches.pricing import PriceTable, model_name
-from batches.results import outdated, unread
+from batches.results.reading import outdated, unread
+from batches.spend.costs import Reason, why_unpriced
 from batches.spend.counting import count_read, count_unpriced, count_unread
 from batches.spend.figures import DIGITS, ClassFigure, Figure, by_class
 from batches.spend.question import COLUMNS, Question

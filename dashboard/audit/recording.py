@@ -7,9 +7,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from batches import clock
-from batches.download import Choice
 from batches.models import AuditEvent, Batch, Workspace
 from batches.models.batch import COUNTS
+from batches.results.download import Choice
 from dashboard.access import client_address
 from dashboard.cards import plural
 

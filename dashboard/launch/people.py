@@ -9,9 +9,9 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 
 from batches import clock
+from batches.mirror.workspaces import adopt_environment
 from batches.models import Workspace
 from batches.sandbox.app import KEYS
-from batches.workspaces import adopt_environment
 from dashboard.roles import ROLES
 
 # Without letters and digits that look alike.

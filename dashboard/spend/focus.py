@@ -20,9 +20,9 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from batches.models import Workspace
-from batches.passes import BATCH_TIER
 from batches.period import Period
 from batches.pricing.table import MILLION
+from batches.results.passes import BATCH_TIER
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
 from dashboard.spend.address import EARLIEST, Spending

@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest
 
 from batches.client import parse_headers
 from batches.fields import is_undecryptable
+from batches.mirror.workspaces import Deletion, accept_list, delete_workspace, free_slug
 from batches.models import AuditEvent, Workspace
 from batches.try_key import Trial
-from batches.workspaces import Deletion, accept_list, delete_workspace, free_slug
 from dashboard.audit.recording import record
 from dashboard.workspaces.form import WorkspaceForm
 from dashboard.workspaces.questions import is_foreign

@@ -12,9 +12,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from batches import clock
+from batches.mirror.workspaces import deletion_of
 from batches.models import Workspace
 from batches.try_key import Outcome, Trial, try_key
-from batches.workspaces import deletion_of
 from dashboard.access import allow, visible_workspaces
 from dashboard.health import health_of
 from dashboard.workspaces import questions, saving

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from batches.kinds import Kind
 from batches.models import Chore
-from batches.worker import Worker
+from batches.worker.kinds import Kind
+from batches.worker.loop import Worker
 
 
 @pytest.fixture

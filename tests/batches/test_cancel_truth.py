@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batches import cancel, connect
+from batches.mirror.store import store
 from batches.models import AuditEvent, Batch, Cancellation
-from batches.store import store
 from tests.working import claim
 
 pytestmark = pytest.mark.usefixtures("no_waits")

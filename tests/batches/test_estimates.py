@@ -3,8 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from batches import estimates
-from batches.estimates import CostEstimate, cost_estimate
+from batches.spend import estimates
+from batches.spend.estimates import CostEstimate, cost_estimate
 from tests.spend_world import PRICES, spent, used
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -1,7 +1,7 @@
 import pytest
 
-from batches.failures import FailureKind, failure_kinds
 from batches.models import FailedRequest
+from batches.results.failures import FailureKind, failure_kinds
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from batches import clock
-from batches.kinds import Kind
 from batches.models import Cancellation, Chore, Workspace
+from batches.worker.kinds import Kind
 from tests.batches.work import BY_NAME, chore_kind, done, is_done, make_workspaces, rounds
 from tests.processes.crew import wait_until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batches.costs import cost_of
 from batches.models import Batch
+from batches.spend.costs import cost_of
 from tests.working import ingest
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from batches.history import Estimate, estimate, percentile, usual_canceling
+from batches.mirror.history import Estimate, estimate, percentile, usual_canceling
 
 
 def test_four_batches_say_nothing_and_five_do(sandbox, workspace, sync):

@@ -6,10 +6,11 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from batches import cancel, connect, results
+from batches import cancel, connect
+from batches.mirror.store import OtherWorkspace
+from batches.mirror.workspaces import accept_list, delete_workspace, deletion_of
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
-from batches.store import OtherWorkspace
-from batches.workspaces import accept_list, delete_workspace, deletion_of
+from batches.results import reading
 from tests.working import claim, ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -67,7 +68,7 @@ def test_another_workspaces_key_stores_deletes_and_loses_nothing_and_says_so(
 
     assert not sync(workspace)
     rounds_later(workspace)
-    results.derive_lost(timezone.now())
+    reading.derive_lost(timezone.now())
 
     assert rows() == before
     assert not Batch.objects.filter(api_id=theirs).exists()
@@ -175,7 +176,7 @@ def test_an_unnamed_newest_page_of_another_key_is_not_stored_and_the_right_key_g
     sandbox, workspace, sync, unnamed, monkeypatch
 ):
     """Ours are old, theirs are newer, so that the newest page alone shows nothing missing."""
-    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
     for hours in range(3):
         sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2, hours=hours))
     sync(workspace)
@@ -197,7 +198,7 @@ def test_a_page_full_of_new_batches_of_our_own_is_stored(
     sandbox, workspace, sync, unnamed, monkeypatch
 ):
     """As after a long pause: the newest page shares none with ours, and yet it is our list."""
-    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
     sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2))
     sync(workspace)
     for _ in range(25):
@@ -211,7 +212,7 @@ def test_a_page_full_of_new_batches_of_our_own_is_stored(
 def test_one_old_batch_deleted_behind_a_full_page_is_no_other_list(
     sandbox, workspace, sync, unnamed, rounds_later, monkeypatch
 ):
-    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
     old = sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(hours=20))
     for _ in range(10):
         sandbox.add_batch()
@@ -297,11 +298,11 @@ def test_a_deleted_batch_that_is_listed_again_is_as_it_was_and_is_read(
 ):
     batch = mirrored(status="ended")
     Batch.objects.update(deleted_upstream_at=timezone.now(), missing_rounds=3, is_active=False)
-    results.derive_lost(timezone.now())
+    reading.derive_lost(timezone.now())
     assert Batch.objects.get().results_state == "lost"
 
     sync(workspace)
-    results.derive_lost(timezone.now())
+    reading.derive_lost(timezone.now())
 
     row = Batch.objects.get()
     assert (row.deleted_upstream_at, row.results_state) == (None, "pending")
@@ -312,7 +313,7 @@ def test_a_batch_that_is_missing_while_it_runs_has_no_lost_results(mirrored):
     mirrored()
     Batch.objects.update(deleted_upstream_at=timezone.now(), is_active=False)
 
-    assert results.derive_lost(timezone.now()) == 0
+    assert reading.derive_lost(timezone.now()) == 0
 
     assert Batch.objects.get().results_state == "pending"
 

@@ -2,9 +2,9 @@ from decimal import Decimal
 
 import pytest
 
-from batches.costs import cost_of
 from batches.labels import Labels, LabelsChanged, in_use, label_batch
 from batches.models import AuditEvent, Batch, BatchUsage, Revision
+from batches.spend.costs import cost_of
 from tests.working import ingest
 
 

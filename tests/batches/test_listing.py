@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("no_waits")
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
-    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_workspace_that_is_disabled_meanwhile_stores_no_more(sandbox, workspac
 
 
 def test_an_endless_list_is_stored_up_to_a_bound(sandbox, workspace, sync, monkeypatch):
-    monkeypatch.setattr("batches.round.MOST_BYTES", 12_000)
+    monkeypatch.setattr("batches.mirror.round.MOST_BYTES", 12_000)
     old_batches(sandbox, 60)
 
     assert sync(workspace)

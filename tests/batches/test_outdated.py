@@ -8,9 +8,9 @@ import time_machine
 from django.apps import apps
 from django.utils import timezone
 
-from batches.costs import cost_of
 from batches.models import Batch, BatchUsage, Ingestion
-from batches.results import derive_lost, due_readings, due_rereadings
+from batches.results.reading import derive_lost, due_readings, due_rereadings
+from batches.spend.costs import cost_of
 from tests.batches.files import fresh
 from tests.working import ingest
 

@@ -4,7 +4,7 @@ import pytest
 
 from batches.client.results import Message
 from batches.client.usage import Pass, Usage
-from batches.passes import parts_of
+from batches.results.passes import parts_of
 
 STEPS = (100, 200)
 

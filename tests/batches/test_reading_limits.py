@@ -5,7 +5,7 @@ import tempfile
 import pytest
 
 from batches.models import Ingestion
-from batches.results import read_results
+from batches.results.reading import read_results
 from batches.turn import Turn
 from tests.batches.files import SUCCEEDED, fresh
 from tests.working import claim, ingest
@@ -27,7 +27,7 @@ class Watch:
 @pytest.fixture
 def watch(monkeypatch):
     def watch(step: float) -> None:
-        monkeypatch.setattr("batches.results.time", Watch(step))
+        monkeypatch.setattr("batches.results.reading.time", Watch(step))
 
     return watch
 
@@ -56,7 +56,7 @@ def test_a_file_that_does_not_end_within_an_hour_is_given_up(answering, watch):
     # Quick enough, and on and on.
     watch(0.05)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batches.results.LONGEST_READING_SECONDS", 30.0)
+        patch.setattr("batches.results.reading.LONGEST_READING_SECONDS", 30.0)
 
         assert not ingest(batch)
 
@@ -98,7 +98,7 @@ def test_a_reader_holds_no_database_connection_while_the_api_may_hang(answering)
 
 def test_without_room_for_temporary_files_the_batch_says_so_and_is_tried_again(ended, monkeypatch):
     batch = ended(requests=60, errored=60)
-    monkeypatch.setattr("batches.tally.SPOOLED_BYTES", 100)
+    monkeypatch.setattr("batches.results.tally.SPOOLED_BYTES", 100)
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
 
     assert not ingest(batch)

@@ -11,7 +11,7 @@ from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspac
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Line, reconcile
-from batches.results import derive_lost
+from batches.results.reading import derive_lost
 from tests.working import claim, ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from batches.costs import cost_of
 from batches.models import Batch, BatchUsage, CostReport, Workspace
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Sums, reconcile
+from batches.spend.costs import cost_of
 from tests.working import claim, ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

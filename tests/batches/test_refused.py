@@ -7,9 +7,10 @@ import time_machine
 from cryptography.fernet import Fernet
 from django.utils import timezone
 
-from batches import cancel, connect, lookup
-from batches.kinds import KINDS
+from batches import cancel, connect
+from batches.mirror import lookup
 from batches.models import Batch, Cancellation, Workspace
+from batches.worker.kinds import KINDS
 from tests.working import ingest
 
 pytestmark = pytest.mark.usefixtures("no_waits")

@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import AuditEvent, Batch, Ingestion, Revision
-from batches.reread import NothingToReread, read_again
-from batches.results import due_readings
+from batches.results.reading import due_readings
+from batches.results.reread import NothingToReread, read_again
 from tests.working import ingest
 
 

@@ -8,9 +8,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from batches.costs import cost_of
 from batches.models import Batch, BatchUsage, FailedRequest, Ingestion, Revision, Workspace
-from batches.results import derive_lost, due_readings
+from batches.results.reading import derive_lost, due_readings
+from batches.spend.costs import cost_of
 from tests.batches.files import SUCCEEDED, fresh
 from tests.working import ingest
 

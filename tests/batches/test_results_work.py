@@ -6,11 +6,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from batches import results
-from batches.costs import cost_of
 from batches.labels import Labels, label_batch
 from batches.models import Batch, BatchUsage, ClaimLost, Ingestion, Revision
-from batches.results import derive_lost, due_readings
+from batches.results import reading
+from batches.results.reading import derive_lost, due_readings
+from batches.spend.costs import cost_of
 from tests.batches.files import fresh
 from tests.working import ingest
 
@@ -95,13 +95,13 @@ def test_a_killed_worker_s_file_is_taken_over_within_a_minute(ended):
 
 def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
     batch = ended(requests=30)
-    check = results._check
+    check = reading._check
 
     def overtaken(batch, tally):
         check(batch, tally)
         Ingestion.objects.update(claim="somebody else's")
 
-    monkeypatch.setattr(results, "_check", overtaken)
+    monkeypatch.setattr(reading, "_check", overtaken)
 
     with pytest.raises(ClaimLost):
         ingest(batch)
@@ -112,13 +112,13 @@ def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
 
 def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
     batch = ended()
-    check = results._check
+    check = reading._check
 
     def labeled_meanwhile(batch, tally):
         check(batch, tally)
         label_batch(batch, Labels("eval", "ada"), actor=person("operator"), address="")
 
-    monkeypatch.setattr(results, "_check", labeled_meanwhile)
+    monkeypatch.setattr(reading, "_check", labeled_meanwhile)
 
     ingest(fresh(batch))
 

@@ -6,11 +6,11 @@ from random import Random
 import pytest
 from django.utils import timezone
 
-from batches.costs import cost_of
 from batches.models import BatchUsage
 from batches.models.usage import TOKEN_CLASSES
 from batches.period import Period
 from batches.pricing import PriceTable
+from batches.spend.costs import cost_of
 from batches.spend.question import COLUMNS, Question
 from batches.spend.totals import lost_next, spend
 from tests.spend_world import PRICES, spent, used

@@ -5,8 +5,8 @@ import pytest
 from django.utils import timezone
 
 from batches import cancel
+from batches.mirror.store import store
 from batches.models import Batch, ClaimLost, Workspace
-from batches.store import store
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def listed(sandbox) -> int:
 
 @pytest.fixture
 def small_pages(monkeypatch):
-    monkeypatch.setattr("batches.round.PAGE_SIZE", 10)
+    monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
 
 
 def test_the_first_round_mirrors_every_batch_of_this_workspace_alone(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches import tally as module
 from batches.client.results import UnreadableResults, read_lines
-from batches.tally import Failed, Sums, Tally
+from batches.results import tally as module
+from batches.results.tally import Failed, Sums, Tally
 
 BOUNDARIES = (100_000, 200_000)
 figures = st.integers(0, 300_000)

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from batches import clock
 from batches.models import Chore, WorkerProcess, Workspace
-from batches.presence import Presence, place, started
-from batches.worker import Worker
+from batches.worker.loop import Worker
+from batches.worker.presence import Presence, place, started
 from tests.batches.work import attempts, chore_kind, done, is_done, make_workspaces, rounds
 from tests.processes.crew import wait_until
 
@@ -118,7 +118,7 @@ def test_a_failure_that_the_database_cannot_take_is_said_later(working, chores, 
 
 
 def test_a_claim_is_renewed_for_as_long_as_the_work_takes(working, chores, monkeypatch):
-    monkeypatch.setattr("batches.worker.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("batches.worker.loop.BEAT_SECONDS", 0.1)
     chores("long")
     over = threading.Event()
     working(chore_kind(lambda row, turn: over.wait(20) and done(row)))
@@ -152,7 +152,7 @@ def test_when_told_to_stop_it_gives_back_what_it_holds(working, chores):
 @contextmanager
 def seconds_of_grace(seconds: float):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batches.worker.GRACE_SECONDS", seconds)
+        patch.setattr("batches.worker.loop.GRACE_SECONDS", seconds)
         yield
 
 

@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from batches import connect
-from batches.chores import delete_old
+from batches.mirror.workspaces import adopt_environment
 from batches.models import Batch, Workspace
-from batches.workspaces import adopt_environment
+from batches.worker.chores import delete_old
 from dashboard.sessions import SessionStore
 
 

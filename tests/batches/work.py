@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from batches.kinds import KINDS, Kind
 from batches.models import Chore, Workspace
 from batches.models.claim import ClaimableQuerySet
+from batches.worker.kinds import KINDS, Kind
 
 BY_NAME = {kind.name: kind for kind in KINDS}
 

@@ -61,7 +61,7 @@ def peak_mb() -> float:
 
 def pages(batches: str) -> dict[str, float]:
     """The list page and the poll over a mirror of that many batches."""
-    from dashboard.tallies import forget
+    from dashboard.list.counts import forget
     from tests.bench.rows import make_mirror, signed_in
 
     client = signed_in(make_mirror(int(batches)))
@@ -112,9 +112,9 @@ def cancels(times: str) -> dict[str, float]:
     import httpx
 
     from batches import connect
+    from batches.mirror.sync import sync_workspace
     from batches.models import Workspace
     from batches.sandbox import SandboxApi
-    from batches.sync import sync_workspace
     from batches.turn import Turn
     from tests.bench.rows import signed_in
     from tests.working import claim
@@ -153,8 +153,8 @@ def cancels(times: str) -> dict[str, float]:
 
 def first_sync(base_url: str, batches: str) -> dict[str, float]:
     """From an empty mirror to every batch of the list, in seconds."""
+    from batches.mirror.sync import sync_workspace
     from batches.models import Batch, Workspace
-    from batches.sync import sync_workspace
     from batches.turn import Turn
     from tests.working import claim
 
@@ -173,8 +173,8 @@ def first_sync(base_url: str, batches: str) -> dict[str, float]:
 
 def steady_round(base_url: str) -> dict[str, float]:
     """A round in which nothing has changed: CPU seconds, and rows of batches written."""
+    from batches.mirror.sync import sync_workspace
     from batches.models import Workspace
-    from batches.sync import sync_workspace
     from batches.turn import Turn
     from tests.working import claim
 

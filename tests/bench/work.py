@@ -77,10 +77,10 @@ def api_served() -> Iterator[str]:
 def cancel_latencies(base_url: str) -> dict[str, list[float]]:
     """Seconds from a cancellation being due to its call, while four readers work."""
     from batches import clock
-    from batches.kinds import KINDS
     from batches.models import Batch, Cancellation, Ingestion
     from batches.models.batch import COUNTS
-    from batches.worker import Worker
+    from batches.worker.kinds import KINDS
+    from batches.worker.loop import Worker
 
     running = make_rows(base_url)
     worker = Worker([kind for kind in KINDS if kind.name in {"cancel", "results"}])
@@ -161,7 +161,7 @@ def claim_until_none() -> dict[str, float]:
     """As a worker's loop does, but for the work itself."""
     from batches import clock
     from batches.models import Chore
-    from batches.worker import some_of
+    from batches.worker.loop import some_of
 
     claimed, began = 0, time.time()
     while True:

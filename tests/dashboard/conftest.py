@@ -9,9 +9,10 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from batches import lookup
+from batches.mirror import lookup
 from batches.models import Batch, Revision, WorkerProcess, Workspace
-from dashboard import streams, tallies
+from dashboard import streams
+from dashboard.list import counts
 from tests.spend_world import PRICES, spent, used
 from tests.working import seen_worker
 
@@ -36,7 +37,7 @@ def _a_worker_runs(request) -> None:
 @pytest.fixture(autouse=True)
 def _no_counts_kept() -> None:
     """Counts are kept by row number and revision, which begin anew with each test's database."""
-    tallies._memo.clear()
+    counts._memo.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from batches.models import Batch, Workspace
 from dashboard.cards import plain_usd
-from dashboard.views import batches as views
+from dashboard.list import views
 from tests.dashboard.batch_page import NOON, wish, words
 from tests.dashboard.conftest import HTMX
 from tests.spend_world import PRICES, spent, used

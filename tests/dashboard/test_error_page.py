@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path, set_script_prefix
 
+from dashboard import errors
 from dashboard.access import allow_anyone
-from dashboard.views import errors
 
 SENTENCE = "Something broke on our side"
 STATIC = Path(__file__).resolve().parents[2] / "static"
@@ -30,7 +30,7 @@ def broken(settings, monkeypatch) -> Client:
         path("breaks/", allow_anyone(breaks)),
         path("", include("dashboard.urls")),
     ]
-    urls.handler500 = "dashboard.views.errors.server_error"
+    urls.handler500 = "dashboard.errors.server_error"
     monkeypatch.setitem(sys.modules, urls.__name__, urls)
     settings.ROOT_URLCONF = urls.__name__
     return Client(raise_request_exception=False)

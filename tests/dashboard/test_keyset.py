@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dashboard.keyset import ORDERS, BadCursor, Position
+from dashboard.list.keyset import ORDERS, BadCursor, Position
 
 positions = st.builds(
     Position,

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Workspace
-from dashboard.views import batches as views
+from dashboard.list import views
 from tests.spend_world import spent, used
 
 URL = "/"
@@ -27,7 +27,7 @@ def test_active_batches_come_first_then_the_newest(sign_in, row):
 
 @pytest.mark.parametrize("sort", ["active", "newest", "oldest"])
 def test_pages_show_every_batch_once_even_those_of_one_moment(sign_in, row, monkeypatch, sort):
-    monkeypatch.setattr("dashboard.listing.PAGE_SIZE", 3)
+    monkeypatch.setattr("dashboard.list.listing.PAGE_SIZE", 3)
     moment = timezone.now() - timedelta(hours=1)
     names = {row(f"b{n}", created_at=moment, processing_status=status).api_id
              for n, status in enumerate(["ended", "in_progress"] * 4)}  # fmt: skip

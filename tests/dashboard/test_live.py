@@ -191,7 +191,7 @@ def test_one_batchs_page_polls_for_itself(sign_in, row, change):
 
 
 def test_more_new_batches_than_fit_are_said_not_stacked(sign_in, row, monkeypatch):
-    monkeypatch.setattr("dashboard.views.batches.MOST_SHOWN", 1)
+    monkeypatch.setattr("dashboard.list.views.MOST_SHOWN", 1)
     shown = row("shown")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)

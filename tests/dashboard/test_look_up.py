@@ -6,8 +6,9 @@ import httpx
 import pytest
 from django.urls import reverse
 
-from batches import connect, lookup
+from batches import connect
 from batches.client import BatchClient, Unreachable
+from batches.mirror import lookup
 from batches.models import Batch, Workspace
 from tests.dashboard.batch_page import words
 from tests.dashboard.test_matrix import address, own_patterns

@@ -7,7 +7,7 @@ import pytest
 from django.db import InternalError, OperationalError, connection
 from django.test import Client
 
-from dashboard.views import errors, health
+from dashboard import errors
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_an_htmx_request_gets_the_same_words_for_the_dialog_to_show(unreachable)
 
 
 def test_a_probe_with_a_session_hears_that_the_database_does_not_answer(unreachable, monkeypatch):
-    monkeypatch.setattr(health, "fitting", set())
+    monkeypatch.setattr(probes, "fitting", set())
 
     ready, alive = unreachable.get("/readyz"), unreachable.get("/healthz")
 
@@ -60,7 +60,7 @@ def test_a_probe_with_a_session_hears_that_the_database_does_not_answer(unreacha
 
 
 def test_a_process_that_was_ready_notices_that_the_database_has_gone(unreachable, monkeypatch):
-    monkeypatch.setattr(health, "fitting", {"default"})
+    monkeypatch.setattr(probes, "fitting", {"default"})
 
     assert unreachable.get("/readyz").status_code == 503
 

@@ -4,7 +4,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from batches.models import BatchUsage, Workspace
-from dashboard.views import errors, health
+from dashboard import errors
 from tests.dashboard.reading import csv_cells
 
 
@@ -200,7 +200,7 @@ def test_liveness_asks_nobody(client):
 @pytest.fixture
 def unchecked(monkeypatch) -> None:
     """This process has not looked at the migrations yet."""
-    monkeypatch.setattr(health, "fitting", set())
+    monkeypatch.setattr(probes, "fitting", set())
 
 
 def test_readiness_does_not_depend_on_the_api_or_the_worker(client, workspace, unchecked):

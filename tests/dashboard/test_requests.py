@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 
 from batches.models import FailedRequest, Ingestion
-from dashboard.views.requests import PAGE_SIZE
+from dashboard.batch.requests import PAGE_SIZE
 from tests.dashboard.reading import Tables
 
 URL = "/batches/one/requests/"

@@ -9,7 +9,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from batches import connect
-from batches.download import BrokenOff
+from batches.results.download import BrokenOff
 from dashboard import streams
 from tests.working import ingest
 

@@ -4,8 +4,8 @@ import json
 import httpx
 import pytest
 
-from batches.download import BrokenOff
 from batches.models import Batch
+from batches.results.download import BrokenOff
 from tests.dashboard.reading import csv_table
 from tests.working import ingest
 
@@ -202,7 +202,7 @@ def test_what_was_read_answers_for_the_api_and_equals_its_file(
 
 
 def test_what_was_read_is_told_in_blocks_that_miss_nothing(sign_in, results_url, monkeypatch):
-    monkeypatch.setattr("batches.download.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("batches.results.download.ROWS_AT_ONCE", 4)
     read()
 
     rows = csv_table(sign_in("viewer").get(results_url, {"outcome": "errored", "format": "csv"}))
@@ -215,8 +215,8 @@ def test_what_was_read_is_told_in_blocks_that_miss_nothing(sign_in, results_url,
 def test_rows_that_are_read_anew_meanwhile_break_the_download_off(
     sign_in, results_url, monkeypatch
 ):
-    monkeypatch.setattr("batches.download.ROWS_AT_ONCE", 4)
-    monkeypatch.setattr("dashboard.views.results.LINES_AT_ONCE", 1)
+    monkeypatch.setattr("batches.results.download.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("dashboard.batch.downloads.LINES_AT_ONCE", 1)
     batch = read()
     blocks = iter(sign_in("viewer").get(results_url, {"outcome": "errored", "format": "ids"}))
     next(filter(None, blocks))

@@ -137,7 +137,7 @@ def test_only_what_is_known_counts_as_something(lead, workspace):
 def test_results_that_will_be_lost_next_are_listed_whatever_the_period(
     lead, workspace, monkeypatch
 ):
-    monkeypatch.setattr("dashboard.views.spend.MOST_LOST", 1)
+    monkeypatch.setattr("dashboard.spend.views.MOST_LOST", 1)
     first = spent(workspace, datetime(2026, 10, 27, 15, tzinfo=UTC), results_state="pending")
     spent(workspace, datetime(2026, 10, 28, 15, tzinfo=UTC), results_state="unreadable")
 
@@ -150,7 +150,7 @@ def test_results_that_will_be_lost_next_are_listed_whatever_the_period(
 
 
 def test_a_long_table_of_groups_folds_its_end(lead, workspace, monkeypatch):
-    monkeypatch.setattr("dashboard.views.spend.MOST_GROUPS", 2)
+    monkeypatch.setattr("dashboard.spend.views.MOST_GROUPS", 2)
     for n in range(4):
         spent(workspace, FIRST, used(input=n + 1), label=f"label {n}")
 

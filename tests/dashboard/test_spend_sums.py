@@ -110,7 +110,7 @@ def test_token_classes_add_up(lead, workspace):
 
 
 def test_folded_groups_add_up(lead, thirds, monkeypatch):
-    monkeypatch.setattr("dashboard.views.spend.MOST_GROUPS", 2)
+    monkeypatch.setattr("dashboard.spend.views.MOST_GROUPS", 2)
 
     page = lead.get(URL, {**OCTOBER, "group": "label"}).text
     _, *rows, total = table(page, "Spend by label,")

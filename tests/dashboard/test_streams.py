@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 from django.db import connection
 
-from batches.download import BrokenOff
 from batches.models import Batch
+from batches.results.download import BrokenOff
 from dashboard import streams
 from tests.dashboard.reading import csv_table
 from tests.working import ingest

@@ -109,7 +109,7 @@ MADE = f"""
 from datetime import timedelta
 from django.utils import timezone
 from batches.models import Batch
-from batches.workspaces import adopt_environment
+from batches.mirror.workspaces import adopt_environment
 now = timezone.now()
 batch = Batch(workspace=adopt_environment(), api_id="{API_ID}", processing_status="ended",
     processing=0, succeeded={SUCCEEDED}, errored={ERRORED}, canceled=0, expired=0, raw={{}},

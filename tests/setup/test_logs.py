@@ -60,7 +60,7 @@ def breaks(request):
 
 
 urlpatterns = [path("breaks/", login_not_required(breaks))]
-handler500 = "dashboard.views.errors.server_error"
+handler500 = "dashboard.errors.server_error"
 
 
 def logged_by_a_view_that_breaks(style: str) -> str:

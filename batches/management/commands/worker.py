@@ -5,10 +5,10 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from batches.kinds import NAMES, chosen
+from batches.mirror.workspaces import adopt_environment
 from batches.models import Workspace
-from batches.worker import Worker
-from batches.workspaces import adopt_environment
+from batches.worker.kinds import NAMES, chosen
+from batches.worker.loop import Worker
 
 log = structlog.get_logger(__name__)
 

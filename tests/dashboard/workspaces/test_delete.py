@@ -3,8 +3,8 @@
 import pytest
 
 from batches import cancel
+from batches.mirror.workspaces import adopt_environment
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
-from batches.workspaces import adopt_environment
 from tests.dashboard.batch_page import words
 from tests.dashboard.workspaces.page import RESEARCH_KEY, edit_url
 

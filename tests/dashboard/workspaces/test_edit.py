@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from batches.mirror.workspaces import adopt_environment
 from batches.models import AuditEvent, Workspace
-from batches.workspaces import adopt_environment
 from tests.dashboard.batch_page import words
 from tests.dashboard.conftest import undecryptable
 from tests.dashboard.workspaces.page import (

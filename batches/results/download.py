@@ -27,7 +27,7 @@ from batches.client.results import (
 )
 from batches.client.skim import Skimmer, skimmed
 from batches.models import Batch, FailedRequest
-from batches.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shown
+from batches.results.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shown
 
 log = structlog.get_logger(__name__)
 

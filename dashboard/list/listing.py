@@ -12,7 +12,7 @@ from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
 from batches.models.batch import READ_STATES
 from batches.period import end_of, start_of
 from batches.spend.question import CANCELED
-from dashboard.keyset import ORDERS, BadCursor, Position
+from dashboard.list.keyset import ORDERS, BadCursor, Position
 from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
 
 PAGE_SIZE = 50

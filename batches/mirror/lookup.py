@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from batches import clock, connect
 from batches.client import ApiError, BatchNotFound
+from batches.mirror.store import OtherWorkspace, store
 from batches.models import Batch, Workspace
-from batches.store import OtherWorkspace, store
 
 # A person waits for the answer, whatever the number of workspaces.
 LOOK_UP_SECONDS = 5.0

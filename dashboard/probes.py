@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from batches import clock, results
+from batches import clock
 from batches.models import Cancellation, WorkerProcess, Workspace
+from batches.results import reading
 from dashboard.access import allow_anyone
+from dashboard.list.counts import summary
 from dashboard.schema import schema_problem
-from dashboard.tallies import summary
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,7 @@ def measured(now: datetime) -> CollectorRegistry:
     open_.set(Cancellation.objects.open().count())
     unread = gauge("results_unread", "Ended batches whose results are not read", "state")
     for state in ("pending", "unreadable"):
-        unread.labels(state).set(results.unread().filter(results_state=state).count())
+        unread.labels(state).set(reading.unread().filter(results_state=state).count())
     seen = gauge("worker_last_seen_seconds", "Since a worker did this kind of work", "kind")
     for kind, at in WorkerProcess.objects.last_seen().items():
         seen.labels(kind).set(age(at, now))

@@ -7,11 +7,11 @@ from django.conf import settings
 
 from batches import clock, connect
 from batches.client import ApiError, KeyRefused, TryLater
-from batches.history import usual_durations
+from batches.mirror.history import usual_durations
+from batches.mirror.round import Round, Stopped
+from batches.mirror.store import OtherWorkspace
 from batches.models import Workspace
 from batches.models.workspace import REFUSED_SECONDS
-from batches.round import Round, Stopped
-from batches.store import OtherWorkspace
 from batches.turn import Turn
 
 log = structlog.get_logger(__name__)

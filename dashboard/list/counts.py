@@ -9,7 +9,7 @@ from threading import Lock
 from django.db.models import Count, Q, Sum
 
 from batches.models import BatchQuerySet, Workspace
-from dashboard.listing import FILTERS, TABS, Listing
+from dashboard.list.listing import FILTERS, TABS, Listing
 
 MEMOS = 256
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from batches.costs import cost_of
-from batches.history import FEWEST, percentile
+from batches.mirror.history import FEWEST, percentile
 from batches.models import Batch, BatchQuerySet
 from batches.models.batch import READ_STATES
+from batches.spend.costs import cost_of
 
 # The most recent ones: what was sent last month says less about tonight.
 MOST = 200

@@ -14,14 +14,14 @@ from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
 from dashboard.access import allow, visible_workspaces
 from dashboard.audit.recording import record_export
+from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
 from dashboard.health import health_of, notices
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
-from dashboard.spend.focus import focus_context
+from dashboard.spend.focus import FOCUS_COLUMNS, BadExport, focus_context, read_export
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
 from dashboard.spend.tables import Tables, folded
-from dashboard.views.errors import invalid_filters
 
 MOST_GROUPS = 100
 MOST_LOST = 20
@@ -84,6 +84,27 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
         record_export(request, name, rows=sheet.count, filters=filters, workspaces=asked.asked_for)
 
     return csv_answer(request, name, sheet.header, sheet.rows, record=record)
+
+
+@allow("spend")
+@require_safe
+def spend_focus(request: HttpRequest) -> HttpResponseBase:
+    today = clock.now().astimezone(UTC).date()
+    try:
+        export = read_export(request.GET, visible_workspaces(request.user), today)
+    except BadExport as error:
+        return page(
+            400,
+            "There is no such export",
+            str(error),
+            "Correct the address, or use the link on the spend page.",
+        )
+    name = export.file_name
+
+    def record() -> None:
+        record_export(request, name, filters=export.chosen, workspaces=export.asked_for)
+
+    return csv_answer(request, name, FOCUS_COLUMNS, export.rows(), record=record)
 
 
 def read(request: HttpRequest) -> Spending:

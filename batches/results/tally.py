@@ -21,7 +21,7 @@ from batches.client.results import (
     ResultLine,
     UnreadableResults,
 )
-from batches.passes import MESSAGE, Part, parts_of, tier_of, tier_word
+from batches.results.passes import MESSAGE, Part, parts_of, tier_of, tier_word
 
 # More kinds of usage or outcome than any true file has; past it somebody fills our memory.
 MOST_KINDS = 1_000

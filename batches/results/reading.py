@@ -25,7 +25,7 @@ from batches.models import (
 from batches.models.batch import RESULTS_KEPT
 from batches.models.claim import due
 from batches.outcome import REFUSED, UNFINISHED
-from batches.tally import NoRoom, Tally
+from batches.results.tally import NoRoom, Tally
 from batches.turn import Turn
 
 log = structlog.get_logger(__name__)

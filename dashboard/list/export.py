@@ -8,14 +8,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from batches.costs import cost_of
 from batches.models import Batch
+from batches.spend.costs import cost_of
 from dashboard.access import allow, visible_workspaces
 from dashboard.audit.recording import record_export
 from dashboard.cost_words import COST_COLUMNS, cost_cells
+from dashboard.errors import invalid_filters
 from dashboard.exports import csv_answer, file_name, in_blocks
-from dashboard.listing import read_listing
-from dashboard.views.errors import invalid_filters
+from dashboard.list.listing import read_listing
 
 
 @allow("export")

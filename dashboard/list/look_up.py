@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
-from batches import lookup
+from batches.mirror import lookup
 from dashboard.access import allow, visible_batches, visible_workspaces
-from dashboard.listing import LONGEST_ID, is_whole_id
+from dashboard.list.listing import LONGEST_ID, is_whole_id
 
 # More reasons than this say nothing new.
 MOST_PROBLEMS = 3

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
-from batches.costs import BatchCost
+from batches.spend.costs import BatchCost
 from dashboard.amount import Amount
+from dashboard.batch.usage_tables import UsageTable
 from dashboard.rounding import apportioned, nearest, unit_for
-from dashboard.usage_tables import UsageTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,18 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from batches import clock, connect, download
+from batches import clock, connect
 from batches.client import ApiError, BatchNotFound, TryLater
-from batches.download import BrokenOff, Choice, Row
 from batches.models import Batch, Ingestion
 from batches.outcome import STOP_REASONS
+from batches.results import download
+from batches.results.download import BrokenOff, Choice, Row
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.audit.recording import record_download
 from dashboard.csv_cells import LINES_AT_ONCE, csv_blocks
+from dashboard.errors import page
 from dashboard.exports import CONTENT_TYPE
 from dashboard.streams import streamed
-from dashboard.views.errors import page
 
 log = structlog.get_logger(__name__)
 

@@ -20,9 +20,9 @@ from batches.client import (
     KeyRefused,
     NotTheApi,
 )
+from batches.mirror.store import OtherWorkspace, Stored, note_missing, refuse_other_workspace, store
 from batches.models import Cancellation, Ingestion, Revision, Workspace
 from batches.models.claim import back_off
-from batches.store import OtherWorkspace, Stored, note_missing, refuse_other_workspace, store
 from batches.turn import Turn
 
 log = structlog.get_logger(__name__)

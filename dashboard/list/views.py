@@ -1,6 +1,5 @@
-"""The list, its poll, and one batch."""
+"""The list and its poll."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +9,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.models import Batch, Ingestion
+from batches.models import Batch
 from dashboard import live
-from dashboard.access import allow, may, visible_batch_or_404, visible_batches, visible_workspaces
+from dashboard.access import allow, may, visible_batches, visible_workspaces
 from dashboard.cards import Card
-from dashboard.detail import (
-    is_awaited,
-    is_being_read,
-    is_gone,
-    is_moving,
-    results_context,
-)
 from dashboard.health import health_of, notices
-from dashboard.listing import PAGE_SIZE, Listing, read_listing
-from dashboard.tallies import summary, tabs
+from dashboard.list.counts import summary, tabs
+from dashboard.list.listing import PAGE_SIZE, Listing, read_listing
 
 # A page that has grown to this many cards by polling says so instead of growing on.
 MOST_SHOWN = 2 * PAGE_SIZE
@@ -57,7 +49,7 @@ def batch_live(request: HttpRequest) -> HttpResponse:
     watched = live.watched_by(request.user)
     seen = live.Version.parse(request.GET.get("v", ""))
     if seen == live.Version.of(watched, now):
-        return unchanged(watched)
+        return live.unchanged(watched)
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     shown = shown_keys(request)
     changed = changed_batches(listing, seen.revision, shown)
@@ -70,26 +62,6 @@ def batch_live(request: HttpRequest) -> HttpResponse:
         "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
     return render(request, "batches/batch_list.html#live-answer", context)
-
-
-@allow("see")
-@require_safe
-def batch_detail(request: HttpRequest, api_id: str) -> HttpResponse:
-    batch = visible_batch_or_404(request.user, api_id)
-    return render(request, "batches/batch_detail.html", detail_context(request, batch))
-
-
-@allow("see")
-@require_safe
-def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
-    """What one batch's page polls."""
-    batch = visible_batch_or_404(request.user, api_id)
-    seen = live.Version.parse(request.GET.get("v", ""))
-    current = detail_version(batch, clock.now())
-    if seen == current:
-        return unchanged([batch.workspace])
-    context = detail_context(request, batch) | {"has_health_news": seen.health != current.health}
-    return render(request, "batches/batch_detail.html#live-answer", context)
 
 
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
@@ -108,44 +80,6 @@ def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
         "version": str(live.Version.of(listing.workspaces, now)),
         "poll_seconds": live.ACTIVE_SECONDS if strip.active or is_filling else live.IDLE_SECONDS,
     }
-
-
-def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
-    now = clock.now()
-    card = Card(batch, now, may(request.user, "cancel"))
-    health = health_of(batch.workspace, now)
-    return {
-        "batch": batch,
-        "now": now,
-        "card": card,
-        "health": health,
-        "notices": notices([health]),
-        **results_context(card),
-        "observations": batch.observations.all()[:500],
-        "results_expire_at": batch.results_expire_at,
-        "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
-        "version": str(detail_version(batch, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if is_moving(batch, now) else live.IDLE_SECONDS,
-    }
-
-
-def detail_version(batch: Batch, now: datetime) -> live.Version:
-    """With what changes with the clock, and with the attempts to read the results."""
-    card = Card(batch, now, may_cancel=False)
-    rest: tuple[object, ...] = (card.is_late_canceling, card.expires_soon, is_gone(batch, now))
-    if is_awaited(batch):
-        reading = Ingestion.objects.filter(pk=batch.pk).first()
-        attempt = (reading.attempts, reading.next_attempt_at) if reading else ()
-        rest += (attempt, is_being_read(reading, now))
-    health = live.Version.of([batch.workspace], now).health
-    return live.Version(batch.revision, health, live.digest(rest))
-
-
-def unchanged(workspaces: list[Any]) -> HttpResponse:
-    """204, which htmx does not swap; the header lets the page keep its "as of" true."""
-    answer = HttpResponse(status=204)
-    answer["HX-Trigger"] = json.dumps({"heard": live.as_of(workspaces)})
-    return answer
 
 
 def cards_of(batches: list[Batch], request: HttpRequest, now: datetime) -> list[Card]:

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from batches.reread import NothingToReread, read_again
+from batches.results.reread import NothingToReread, read_again
 from dashboard.access import allow, client_address, visible_batch_or_404
 
 

@@ -6,9 +6,10 @@ from importlib import import_module
 
 from django.conf import settings
 
-from batches import clock, results
+from batches import clock
 from batches.models import Chore, WorkerProcess
 from batches.models.claim import ClaimableQuerySet
+from batches.results import reading
 
 # A worker that has not been seen for this long is forgotten.
 KEPT = timedelta(days=7)
@@ -21,7 +22,7 @@ def delete_old() -> None:
 
 
 def derive_lost() -> None:
-    results.derive_lost(clock.now())
+    reading.derive_lost(clock.now())
 
 
 # Seconds between two runs.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.costs import BatchCost, saved_by_cancel
 from batches.models import Batch, Cancellation
+from batches.spend.costs import BatchCost, saved_by_cancel
 from dashboard.cards import duration, plural
 from dashboard.cost_words import cost_words
 from dashboard.templatetags.money import usd

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from batches import chores, results, sync
 from batches.cancel import attempt
+from batches.mirror import sync
 from batches.models import (
     Cancellation,
     Chore,
@@ -22,7 +22,9 @@ from batches.models import (
 )
 from batches.models.claim import ClaimableQuerySet
 from batches.reports import fetch
+from batches.results import reading
 from batches.turn import Turn
+from batches.worker import chores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def run_attempt(cancellation: Cancellation, turn: Turn) -> None:
 
 
 def run_reading(ingestion: Ingestion, turn: Turn) -> None:
-    results.read_results(ingestion, turn)
+    reading.read_results(ingestion, turn)
 
 
 def run_report(report: CostReport, turn: Turn) -> None:
@@ -97,13 +99,13 @@ KINDS = (
     Kind(
         "results",
         Ingestion,
-        results.due_readings,
+        reading.due_readings,
         run_reading,
         owner="workspace",
         related=("batch__workspace",),
         slots=4,
         most=32,
-        longest=2 * results.LONGEST_READING_SECONDS,
+        longest=2 * reading.LONGEST_READING_SECONDS,
     ),
     Kind("report", CostReport, fetch.due_reports, run_report, longest=600.0),
     Kind("tidy", Chore, chores.due_chores, run_chore),
@@ -111,12 +113,12 @@ KINDS = (
     Kind(
         "reread",
         Ingestion,
-        results.due_rereadings,
+        reading.due_rereadings,
         run_reading,
         owner="workspace",
         related=("batch__workspace",),
         most=4,
-        longest=2 * results.LONGEST_READING_SECONDS,
+        longest=2 * reading.LONGEST_READING_SECONDS,
     ),
 )
 NAMES = tuple(kind.name for kind in KINDS)

@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from batches.estimates import CostEstimate, cost_estimate
-from batches.failures import failure_kinds
 from batches.models import Batch, Ingestion
 from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, shares
-from batches.results import UNREAD
-from batches.tally import NOT_STATED
+from batches.results.failures import failure_kinds
+from batches.results.reading import UNREAD
+from batches.results.tally import NOT_STATED
+from batches.spend.estimates import CostEstimate, cost_estimate
+from dashboard.batch.receipts import receipts
+from dashboard.batch.usage_amounts import BatchAmounts
+from dashboard.batch.usage_tables import percent_saved, usage_table
 from dashboard.cards import Card
 from dashboard.cost_words import off_tier_words, reason_words, unpriced_words
-from dashboard.receipts import receipts
 from dashboard.templatetags.money import usd
-from dashboard.usage_amounts import BatchAmounts
-from dashboard.usage_tables import percent_saved, usage_table
 
 # For so long after the end somebody may wait for the cost to appear.
 AWAITED = timedelta(minutes=10)

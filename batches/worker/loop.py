@@ -1,7 +1,8 @@
 """The worker: runs all work that rows say is due (see `batches.models.claim`).
 
-Each kind (see `batches.kinds`) has threads of its own, so that none waits for another. It takes
-its rows from the workspaces in turn, so that one that hangs or fails costs the others nothing.
+Each kind (see `batches.worker.kinds`) has threads of its own, so that none waits for another. It
+takes its rows from the workspaces in turn, so that one that hangs or fails costs the others
+nothing.
 """
 
 import random
@@ -27,11 +28,11 @@ from django.db import (
 from django.db.models import Exists, OuterRef, QuerySet
 
 from batches import clock
-from batches.kinds import Kind
+from batches.mirror.workspaces import adopt_environment
 from batches.models import ClaimLost, Workspace
-from batches.presence import Presence
 from batches.turn import Turn
-from batches.workspaces import adopt_environment
+from batches.worker.kinds import Kind
+from batches.worker.presence import Presence
 
 log = structlog.get_logger(__name__)
 

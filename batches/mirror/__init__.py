@@ -1,0 +1,1 @@
+"""Copies batches from Anthropic into the database: rounds over a workspace, and single batches."""

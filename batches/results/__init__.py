@@ -1,0 +1,1 @@
+"""Reads results files: usage and failed requests into rows, and downloads for people."""

@@ -1,0 +1,1 @@
+"""One batch: its page, cancel, labels, failed requests and downloads."""
