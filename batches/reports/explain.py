@@ -1,4 +1,4 @@
-"""What the mirror knows of the batches behind a gap between the vendor's report and ours."""
+"""What may explain a gap between Anthropic's cost report and our figures: batches and usage."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from batches.period import DAY, end_of, start_of
 
 TOTAL = sum((F(name) for name in COUNTS[1:]), F(COUNTS[0]))
 STATES = Batch.ResultsState
-# Of the batches created on a day. What they may be billed for: of one that runs, any request.
+# Batches created on a day, and the requests that they may be billed for: any of a running batch.
 KINDS: dict[str, tuple[Q, Any]] = {
     "running": (Q(is_active=True), TOTAL),
     "unread": (Q(is_active=False, results_state=STATES.PENDING), F("succeeded")),
@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[Q, Any]] = {
 
 
 class Seen(NamedTuple):
-    """How many batches, and how many requests of theirs."""
+    """How many batches, and how many of their requests."""
 
     batches: int
     requests: int
@@ -35,10 +35,10 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class Counted:
-    """One day's batches of one workspace: all of them, and by what may explain a gap."""
+    """One day's batches of one workspace: all of them, and those that may explain a gap."""
 
     batches: int = 0
-    # The most that the report could count of them.
+    # The most requests that Anthropic's cost report can count for them.
     requests: int = 0
     kinds: dict[str, Seen] = field(default_factory=dict)
 
@@ -47,17 +47,18 @@ class Counted:
         self.kinds[kind] = Seen(before.batches + batches, before.requests + requests)
 
 
-# A UTC day, and what the caller calls the workspace.
+# A UTC day, and the caller's ID for the workspace.
 type At = tuple[date, str]
 
 
 def count_batches(
     named: Mapping[int, str], days: Sequence[date], refreshed_at: datetime | None
 ) -> dict[At, Counted]:
-    """Batches by day and by what `named` calls the workspace of each primary key.
+    """Batches by UTC day and workspace; `named` maps primary keys to the IDs in the answer.
 
-    Beside KINDS there are `past_midnight`, batches that began or ended on the day and did the
-    other on another one, and `later`: read ones that ended after the report was refreshed.
+    Beside KINDS there are `past_midnight`, batches that ended on another day than they were
+    created on, counted on both, and `later`, batches that were read and ended after Anthropic's
+    cost report was refreshed.
     """
     kinds = dict(KINDS)
     if refreshed_at:
@@ -100,7 +101,7 @@ def _rows(
 def count_unpriced(
     named: Mapping[int, str], days: Sequence[date], models: Collection[str]
 ) -> dict[At, Seen]:
-    """Batches that used any of the models, by day of creation and what `named` calls theirs."""
+    """Batches that used any of the models, by day of creation and the ID from `named`."""
     rows = (
         BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
         .filter(day__range=(min(days), max(days)))

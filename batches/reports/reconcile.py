@@ -1,7 +1,7 @@
-"""The vendor's report beside our own figures: ours, theirs, the gap, and what may explain it.
+"""Compares our figures with Anthropic's cost report: the gap, and what may explain it.
 
-Ours fall on the UTC day on which a batch was created. Which moment the report goes by is not
-documented: it may count a batch that ran past midnight on the neighbouring day.
+Our figures count a batch on the UTC day on which it was created. Which day Anthropic's cost report
+counts it on is not documented; it may be the next one for a batch that ran past midnight.
 """
 
 from collections import defaultdict
@@ -23,24 +23,24 @@ ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
 BILLED = (*TOKEN_CLASSES, "web_searches")
-# What can't make the report's figure the smaller one explains no such gap.
+# These may also make Anthropic's figure the smaller one.
 EITHER_WAY = ("past_midnight", "later")
 
 type Why = Literal["elsewhere", "unknown", "shared"]
 
 
-# A UTC day, and the id of a workspace of theirs.
+# A UTC day, and Anthropic's ID for a workspace.
 type At = tuple[date, str]
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """What the report has of one day and workspace: USD, and requests where it says."""
 
     amount: Decimal
     requests: int | None
 
 
-NOTHING = Told(ZERO, 0)
+NOTHING = Reported(ZERO, 0)
 
 
 class Reason(NamedTuple):
@@ -57,7 +57,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One workspace of theirs, and ours that are the same: none, one, or a key each."""
+    """One workspace at Anthropic, and ours for it: none, one, or several with a key each."""
 
     api_workspace_id: str
     workspaces: tuple[Workspace, ...]
@@ -66,18 +66,21 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One workspace of theirs on one UTC day, in USD. `theirs` is None where it is not told yet."""
+    """One of Anthropic's workspaces on one UTC day: what we computed and what it reported, in USD.
+
+    `reported` is None where Anthropic's cost report doesn't have the day yet.
+    """
 
     day: date
     pair: Pair
-    ours: Decimal
-    theirs: Decimal | None
+    computed: Decimal
+    reported: Decimal | None
     reasons: tuple[Reason, ...] = ()
 
     @property
     def gap(self) -> Decimal | None:
-        """What the report has and we have not; negative the other way round."""
-        return None if self.theirs is None else self.theirs - self.ours
+        """Reported minus computed: negative where our figure is the larger one."""
+        return None if self.reported is None else self.reported - self.computed
 
     @property
     def has_gap(self) -> bool:
@@ -86,26 +89,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Lines added up: of one day, or of all days that the report tells of."""
+    """Lines added up: of one day, or of all days that Anthropic's cost report has."""
 
     lines: tuple[Line, ...]
 
     @property
-    def ours(self) -> Decimal:
-        return sum((line.ours for line in self.lines), ZERO)
+    def computed(self) -> Decimal:
+        return sum((line.computed for line in self.lines), ZERO)
 
     @property
-    def theirs(self) -> Decimal | None:
-        told = [line.theirs for line in self.lines if line.theirs is not None]
-        return sum(told, ZERO) if len(told) == len(self.lines) else None
+    def reported(self) -> Decimal | None:
+        known = [line.reported for line in self.lines if line.reported is not None]
+        return sum(known, ZERO) if len(known) == len(self.lines) else None
 
     @property
     def gap(self) -> Decimal | None:
-        return None if self.theirs is None else self.theirs - self.ours
+        return None if self.reported is None else self.reported - self.computed
 
     @property
     def has_gap(self) -> bool:
-        """Whether any of the lines has one: two that cancel out are two all the same."""
+        """Whether any line has a gap, even if the gaps cancel out."""
         return any(line.has_gap for line in self.lines)
 
     @property
@@ -125,10 +128,12 @@ class Day(Sums):
     day: date
 
 
-class LeftOut(NamedTuple):
-    """A workspace of ours that cannot be compared: `elsewhere` is another address than the
-    report's, `unknown` one that has not been heard from, and `shared` one that the report counts
-    together with another that the viewer may not see.
+class Skipped(NamedTuple):
+    """A workspace of ours that cannot be compared.
+
+    `elsewhere`: its address is not the one that Anthropic's cost report comes from. `unknown`: it
+    has not synced yet. `shared`: Anthropic's cost report counts it together with another that the
+    viewer may not see.
     """
 
     workspace: Workspace
@@ -142,13 +147,13 @@ class Comparison:
     since: date
     until: date
     days: tuple[Day, ...]
-    left_out: tuple[LeftOut, ...]
+    skipped: tuple[Skipped, ...]
 
     @property
     def total(self) -> Sums:
-        """Of the days that the report tells of already."""
+        """Of the days that Anthropic's cost report has already."""
         return Sums(
-            tuple(line for day in self.days if day.theirs is not None for line in day.lines)
+            tuple(line for day in self.days if day.reported is not None for line in day.lines)
         )
 
 
@@ -163,9 +168,9 @@ def reconcile(
 ) -> Comparison | None:
     """Compare a period, both days included, for the workspaces with these primary keys.
 
-    `visible` are all that the viewer may see: no figure tells anything of others, unless
-    `with_unmirrored` adds what the report has of workspaces that are not ours. None where the
-    report covers no day of the period.
+    `visible` are all that the viewer may see: no figure includes others, unless
+    `with_unmirrored` adds what Anthropic's cost report has for workspaces that are not ours. None
+    where the report covers no day of the period.
     """
     if report.fetched_at is None or report.covers_since is None:
         return None
@@ -173,61 +178,62 @@ def reconcile(
     as_of = _day(min(report.refreshed_at or report.fetched_at, report.fetched_at))
     if since > until or since > as_of:
         return None
-    theirs = _theirs(since, min(until, as_of))
-    pairs, left_out = _pair(report, wanted, visible, {each for _, each in theirs})
+    reported = _reported(since, min(until, as_of))
+    pairs, skipped = _pair(report, wanted, visible, {each for _, each in reported})
     if with_unmirrored:
-        pairs += _unmirrored(report, pairs, theirs)
-    ours, unpriced = _ours(pairs, since, until)
+        pairs += _unmirrored(report, pairs, reported)
+    ours, unpriced = _computed(pairs, since, until)
     paired = {pair.api_workspace_id: pair for pair in pairs}
     lines = [
         Line(
             day,
             paired[named],
             ours.get((day, named), ZERO),
-            theirs.get((day, named), NOTHING).amount if day <= as_of else None,
+            reported.get((day, named), NOTHING).amount if day <= as_of else None,
         )
-        for day, named in dict.fromkeys([*ours, *theirs])
+        for day, named in dict.fromkeys([*ours, *reported])
         if named in paired
     ]
-    lines = _explained(lines, theirs, unpriced, report.refreshed_at)
-    return Comparison(since, until, _by_day(lines), tuple(left_out))
+    lines = _explained(lines, reported, unpriced, report.refreshed_at)
+    return Comparison(since, until, _by_day(lines), tuple(skipped))
 
 
-def _theirs(since: date, until: date) -> dict[At, Told]:
+def _reported(since: date, until: date) -> dict[At, Reported]:
     rows = ReportedCost.objects.filter(day__range=(since, until)).values_list(
         "day", "api_workspace_id", "amount", "requests"
     )
-    return {(day, named): Told(amount, requests) for day, named, amount, requests in rows}
+    return {(day, named): Reported(amount, requests) for day, named, amount, requests in rows}
 
 
 def _pair(
     report: CostReport, wanted: Collection[int], visible: Collection[int], reported: set[str]
-) -> tuple[list[Pair], list[LeftOut]]:
-    """Two of ours with one id are one pair, as the report can't tell their keys apart."""
+) -> tuple[list[Pair], list[Skipped]]:
+    """Two of ours with one ID are one pair: Anthropic's cost report doesn't separate their keys."""
     same: dict[str, list[Workspace]] = defaultdict(list)
-    left_out: list[LeftOut] = []
+    skipped: list[Skipped] = []
     for workspace in Workspace.objects.for_pages():
         named = _reported_as(workspace, report, reported)
         if named is not None:
             same[named].append(workspace)
         elif workspace.pk in wanted:
             why: Why = "elsewhere" if _is_elsewhere(workspace) else "unknown"
-            left_out.append(LeftOut(workspace, why))
+            skipped.append(Skipped(workspace, why))
     pairs = []
     for named, ours in same.items():
         asked_for = [each for each in ours if each.pk in wanted]
         if asked_for and all(each.pk in visible for each in ours):
             pairs.append(Pair(named, tuple(ours), ", ".join(each.name for each in ours)))
         else:
-            left_out += [LeftOut(each, "shared") for each in asked_for]
-    return pairs, left_out
+            skipped += [Skipped(each, "shared") for each in asked_for]
+    return pairs, skipped
 
 
 def _reported_as(workspace: Workspace, report: CostReport, reported: set[str]) -> str | None:
-    """What the report calls the workspace, None where that is not known.
+    """The workspace's ID in Anthropic's cost report, None where that is not known.
 
-    The default workspace is neither listed nor named by the report. One that has been heard from
-    without a name, or whose name the organisation does not list, is taken for it.
+    The report gives the default workspace no ID, and the organization doesn't list it. So a
+    synced workspace without an ID, or with one that the organization doesn't list, is taken for
+    the default one.
     """
     if _is_elsewhere(workspace) or workspace.last_synced_at is None:
         return None
@@ -240,14 +246,14 @@ def _is_elsewhere(workspace: Workspace) -> bool:
     return workspace.base_url.rstrip("/") != settings.ANTHROPIC_BASE_URL.rstrip("/")
 
 
-def _unmirrored(report: CostReport, pairs: Sequence[Pair], theirs: Iterable[At]) -> list[Pair]:
+def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At]) -> list[Pair]:
     known = {pair.api_workspace_id for pair in pairs}
     names = report.workspace_names | {"": "Default workspace"}
-    others = sorted({named for _, named in theirs} - known)
+    others = sorted({named for _, named in reported} - known)
     return [Pair(named, (), names.get(named) or named) for named in others]
 
 
-def _ours(
+def _computed(
     pairs: Sequence[Pair], since: date, until: date
 ) -> tuple[dict[At, Decimal], dict[At, set[str]]]:
     """What read batches cost, and the models among them that have no price."""
@@ -281,7 +287,7 @@ def _named(pairs: Iterable[Pair]) -> dict[int, str]:
 
 def _explained(
     lines: Sequence[Line],
-    theirs: Mapping[At, Told],
+    reported: Mapping[At, Reported],
     unpriced: Mapping[At, set[str]],
     refreshed_at: datetime | None,
 ) -> list[Line]:
@@ -298,20 +304,20 @@ def _explained(
         seen = counted.get(at, Counted())
         if unpriced.get(at):
             seen.kinds["unpriced"] = without_price.get(at, Seen(0, 0))
-        reasons = _reasons(line, seen, theirs.get(at, NOTHING).requests)
-        gaps[at] = Line(line.day, line.pair, line.ours, line.theirs, reasons)
+        reasons = _reasons(line, seen, reported.get(at, NOTHING).requests)
+        gaps[at] = Line(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
 
 def _reasons(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
-    is_ours_larger = line.gap is not None and line.gap < 0
+    is_computed_larger = line.gap is not None and line.gap < 0
     reasons = [
         Reason(kind, *counts)
         for kind, counts in seen.kinds.items()
-        if counts.batches and (kind in EITHER_WAY or not is_ours_larger)
+        if counts.batches and (kind in EITHER_WAY or not is_computed_larger)
     ]
     beyond = (requests or 0) - seen.requests
-    if not is_ours_larger and (beyond > 0 or not seen.batches):
+    if not is_computed_larger and (beyond > 0 or not seen.batches):
         reasons.append(Reason("not_mirrored", 0, max(beyond, 0)))
     return tuple(reasons)
 
@@ -319,7 +325,7 @@ def _reasons(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, .
 def _by_day(lines: Iterable[Line]) -> tuple[Day, ...]:
     days: dict[date, list[Line]] = defaultdict(list)
     for line in lines:
-        if line.ours or line.theirs:
+        if line.computed or line.reported:
             days[line.day].append(line)
     return tuple(
         Day(tuple(sorted(days[day], key=lambda line: line.pair.name)), day)

@@ -10,7 +10,7 @@ from django.conf import settings
 from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
-from batches.reports.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
+from batches.reports.reconcile import Comparison, Day, Line, Reason, Skipped, reconcile
 from dashboard.access import visible_workspaces
 
 # By then two fetches have not happened.
@@ -25,8 +25,8 @@ SO_MANY = {
     "past_midnight": "ran past midnight UTC; Anthropic may count {it} a day later",
     "later": "ended after the time of Anthropic’s data",
 }
-LEFT_OUT = {
-    "elsewhere": "uses another address than the report’s",
+SKIPPED = {
+    "elsewhere": "uses another address than Anthropic’s cost report",
     "unknown": "has not synced yet",
     "shared": "is only one of several that are one workspace to the API, "
     "and you do not see all of them",
@@ -46,9 +46,10 @@ class Row:
 def report_context(
     workspaces: Iterable[Workspace], since: date, until: date, user: Any
 ) -> dict[str, Any] | None:
-    """What `spend/_report.html` shows of a period, both days included; None without an Admin key.
+    """What `spend/_report.html` shows for a period, both days included; None without an Admin key.
 
-    `workspaces` are the page's choice among those that the person may see.
+    `workspaces` are those that the page's filter selects; others than the person may see are
+    ignored.
     """
     if not settings.ANTHROPIC_ADMIN_KEY:
         return None
@@ -61,7 +62,7 @@ def report_context(
         since,
         until,
         visible=visible,
-        # Other teams' workspaces are for those who see everything, and who have not chosen.
+        # Only superusers see other teams' workspaces, and only without a filter.
         with_unmirrored=user.is_superuser and wanted == visible,
     )
     return {"state": state, "is_stale": _is_stale(state)} | _shown(comparison, since)
@@ -74,18 +75,18 @@ def _is_stale(state: CostReport) -> bool:
 def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
     if comparison is None:
         return {"comparison": None}
-    told = [day for day in comparison.days if day.theirs is not None]
-    differing = [day for day in comparison.days if day.theirs is None or day.has_gap]
+    reported = [day for day in comparison.days if day.reported is not None]
+    differing = [day for day in comparison.days if day.reported is None or day.has_gap]
     is_split = len({line.pair for day in comparison.days for line in day.lines}) > 1
     return {
         "comparison": comparison,
         "total": comparison.total,
         "explanation": _explanation(comparison.total.reasons),
         "days": [_rows(day, is_split=is_split) for day in differing],
-        "even_days": [day for day in told if not day.has_gap],
-        "told_days": told,
+        "even_days": [day for day in reported if not day.has_gap],
+        "reported_days": reported,
         "starts_later": comparison.since if comparison.since > since else None,
-        "left_out": [_left_out(each) for each in comparison.left_out],
+        "skipped": [_skipped(each) for each in comparison.skipped],
     }
 
 
@@ -114,5 +115,5 @@ def _words(reason: Reason) -> str:
     return "not mirrored: Batchboard knows no batch of that day"
 
 
-def _left_out(each: LeftOut) -> str:
-    return f"{each.workspace.name} {LEFT_OUT[each.why]}."
+def _skipped(each: Skipped) -> str:
+    return f"{each.workspace.name} {SKIPPED[each.why]}."

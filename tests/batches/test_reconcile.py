@@ -1,4 +1,4 @@
-"""Ours against theirs: no gap when all is read, and a gap that is exactly what is missing."""
+"""Our figures against Anthropic's cost report: no gap when all is read, or what is missing."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -43,7 +43,7 @@ def ended(sandbox):
 
 @pytest.fixture
 def compare(sync):
-    """A function: sync, read and fetch all there is but what is named, then compare it."""
+    """A function: sync and read all batches but `unread`, fetch the cost report, then compare."""
 
     def compare(*workspaces, unread=(), visible=None, since=TODAY - timedelta(days=9), **options):
         for workspace in Workspace.objects.all():
@@ -79,7 +79,7 @@ def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_work
     assert len(comparison.days) == 5
     assert [line.gap for day in comparison.days for line in day.lines] == [0] * 10
     assert comparison.total.gap == 0
-    assert comparison.total.ours == sum(sandbox.billed(name) for name in sandbox.batches)
+    assert comparison.total.computed == sum(sandbox.billed(name) for name in sandbox.batches)
     assert comparison.total.reasons == ()
 
 
@@ -96,7 +96,7 @@ def test_the_gap_is_exactly_the_batch_that_is_not_read(sandbox, ended, workspace
     assert reasons(line) == [("unread", 1, 7)]
 
 
-def test_a_batch_that_went_before_it_was_mirrored_is_told_as_requests_nobody_knows(
+def test_a_batch_that_went_before_it_was_mirrored_is_counted_as_not_mirrored(
     sandbox, ended, workspace, compare
 ):
     ended()
@@ -110,14 +110,14 @@ def test_a_batch_that_went_before_it_was_mirrored_is_told_as_requests_nobody_kno
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
-def test_so_is_a_day_of_which_nothing_is_mirrored(sandbox, ended, workspace, compare):
+def test_a_day_without_any_mirrored_batch_is_explained(sandbox, ended, workspace, compare):
     gone = ended(requests=7)
     sandbox.billed(gone)
     sandbox.remove(gone)
 
     line = only_line(compare(workspace))
 
-    assert (line.day, line.ours, line.gap) == (YESTERDAY, 0, sandbox.billed(gone))
+    assert (line.day, line.computed, line.gap) == (YESTERDAY, 0, sandbox.billed(gone))
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
@@ -150,7 +150,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     assert reasons(line) == [("lost", 1, 6)]
 
 
-def test_unreadable_and_partly_understood_results_are_told(ended, workspace, compare, sync):
+def test_unreadable_and_partly_understood_results_are_counted(ended, workspace, compare, sync):
     unreadable, odd = ended(requests=6), ended(requests=8)
     sync(workspace)
     Batch.objects.filter(api_id=unreadable).update(results_state="unreadable")
@@ -162,7 +162,7 @@ def test_unreadable_and_partly_understood_results_are_told(ended, workspace, com
 
 
 def reported(workspace: Workspace, day: date, dollars: str, requests: int | None = None) -> None:
-    """What the sandbox never tells."""
+    """A row of Anthropic's cost report that the sandbox would not give."""
     CostReport.objects.update_or_create(
         pk=1,
         defaults={
@@ -206,7 +206,7 @@ def test_a_running_batch_may_be_billed_already(mirrored, workspace):
     assert reasons(only_line(compared(workspace))) == [("running", 1, 9)]
 
 
-def test_a_batch_that_ran_past_midnight_is_told_on_both_days(mirrored, workspace):
+def test_a_batch_that_ran_past_midnight_is_counted_on_both_days(mirrored, workspace):
     batch = mirrored(
         status="ended", created_at=at(YESTERDAY, 23), duration=timedelta(hours=2), requests=5
     )
@@ -234,7 +234,7 @@ def test_what_ended_after_the_refresh_may_be_missing_there(mirrored, workspace):
     assert reasons(line) == [("later", 1, 5)]
 
 
-def test_ours_being_larger_is_not_explained_by_what_we_lack(mirrored, workspace):
+def test_a_larger_figure_of_ours_is_not_explained_by_what_it_lacks(mirrored, workspace):
     read(mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5), 3)
     mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5)
     reported(workspace, YESTERDAY, "1", requests=10)
@@ -260,14 +260,14 @@ def test_days_after_the_refresh_have_no_gap_and_are_not_in_the_total(mirrored, w
 
     comparison = compared(workspace)
 
-    assert [(day.ours, day.theirs, day.gap) for day in comparison.days] == [
+    assert [(day.computed, day.reported, day.gap) for day in comparison.days] == [
         (5, None, None),
         (3, 3, 0),
     ]
-    assert (comparison.total.ours, comparison.total.theirs) == (3, 3)
+    assert (comparison.total.computed, comparison.total.reported) == (3, 3)
 
 
-def test_days_that_were_never_fetched_are_left_out(mirrored, workspace):
+def test_days_that_were_never_fetched_are_not_compared(mirrored, workspace):
     reported(workspace, YESTERDAY, "3")
     CostReport.objects.update(covers_since=YESTERDAY)
 
@@ -283,7 +283,7 @@ def test_a_day_without_a_row_in_the_report_cost_nothing_there(mirrored, workspac
 
     line = only_line(compared(workspace))
 
-    assert (line.theirs, line.gap) == (0, -3)
+    assert (line.reported, line.gap) == (0, -3)
 
 
 def test_two_keys_of_one_workspace_are_compared_together(sandbox, ended, workspace, compare):
@@ -299,9 +299,7 @@ def test_two_keys_of_one_workspace_are_compared_together(sandbox, ended, workspa
     assert {line.pair.name for day in comparison.days for line in day.lines} == {"Again, Research"}
 
 
-def test_who_sees_only_one_of_two_keys_is_not_told_what_both_cost(
-    sandbox, ended, workspace, compare
-):
+def test_seeing_only_one_of_two_keys_hides_what_both_cost(sandbox, ended, workspace, compare):
     Workspace.objects.create(
         name="Again", slug="again", base_url="http://sandbox", api_key=sandbox.key
     )
@@ -310,7 +308,7 @@ def test_who_sees_only_one_of_two_keys_is_not_told_what_both_cost(
     comparison = compare(workspace)
 
     assert comparison.days == ()
-    assert [(each.workspace, each.why) for each in comparison.left_out] == [(workspace, "shared")]
+    assert [(each.workspace, each.why) for each in comparison.skipped] == [(workspace, "shared")]
 
 
 def test_another_teams_workspace_is_not_compared(
@@ -322,10 +320,10 @@ def test_another_teams_workspace_is_not_compared(
     comparison = compare(workspace)
 
     assert {line.pair.name for day in comparison.days for line in day.lines} == {"Research"}
-    assert comparison.left_out == ()
+    assert comparison.skipped == ()
 
 
-def test_what_is_not_mirrored_at_all_is_told_only_to_who_sees_everything(
+def test_workspaces_that_are_not_mirrored_are_compared_only_on_request(
     sandbox, ended, workspace, compare
 ):
     foreign = ended(key=sandbox.other_key, requests=7)
@@ -347,21 +345,21 @@ def test_a_workspace_without_a_name_is_the_default_one(mirrored, workspace):
 
     for named in ("", "wrkspc_that_is_not_listed"):
         Workspace.objects.update(api_workspace_id=named)
-        assert compared(workspace).total.theirs == 3
+        assert compared(workspace).total.reported == 3
 
 
 @pytest.mark.parametrize(
     ("columns", "why"),
     [({"base_url": "https://elsewhere.test"}, "elsewhere"), ({"last_synced_at": None}, "unknown")],
 )
-def test_a_workspace_that_the_report_cannot_know_is_left_out(workspace, columns, why):
+def test_a_workspace_that_the_report_cannot_know_is_skipped(workspace, columns, why):
     reported(workspace, YESTERDAY, "3")
     Workspace.objects.update(**columns)
 
     comparison = compared(workspace)
 
     assert comparison.days == ()
-    assert [each.why for each in comparison.left_out] == [why]
+    assert [each.why for each in comparison.skipped] == [why]
 
 
 def test_before_the_first_report_there_is_nothing_to_compare(workspace):

@@ -1,4 +1,4 @@
-"""Ours against Anthropic's for passes, tiers and fields that are new.
+"""Our figures against Anthropic's cost report for passes, tiers and unknown usage fields.
 
 The sandbox bills them by prices and arithmetic of its own.
 """
@@ -75,7 +75,7 @@ def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
     assert {row.prompt_over > 0 for row in usage.filter(model="claude-haiku-5-5")} == {True, False}
     assert len({line.day for line in total.lines}) == DAYS
     assert (total.gap, total.has_gap) == (0, False)
-    assert total.ours == sum(sandbox.billed(name) for name in sandbox.batches)
+    assert total.computed == sum(sandbox.billed(name) for name in sandbox.batches)
 
 
 @pytest.mark.parametrize("quirk", ["priority", "fast", "future-step", "future-tokens"])

@@ -47,7 +47,7 @@ def ended(sandbox):
 
 @pytest.fixture
 def fetched(sync):
-    """A function: sync, read all there is but what is named, and fetch the report."""
+    """A function: sync and read all batches but `unread`, and fetch Anthropic's cost report."""
 
     def fetched(*, unread=()) -> None:
         for workspace in Workspace.objects.all():
@@ -146,7 +146,7 @@ def test_another_teams_workspace_never_shows(
         assert "There are no figures for this period yet" in html
 
 
-def test_what_nobody_mirrors_is_told_to_a_superuser_alone(
+def test_only_a_superuser_sees_what_is_not_mirrored(
     sandbox, ended, fetched, lead, workspace, admin_user
 ):
     ended(key=sandbox.other_key, models=["claude-opus-5-5"], requests=300)
