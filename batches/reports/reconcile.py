@@ -6,7 +6,7 @@ counts it on is not documented; it may be the next one for a batch that ran past
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -17,11 +17,20 @@ from django.db.models import Sum
 from batches import costs
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
 from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
+from batches.pricing import Cost
+from batches.reports.explain import (
+    USAGE_KINDS,
+    At,
+    Counted,
+    Seen,
+    count_batches,
+    count_usage,
+)
 
 ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
+GROUPED_BY = (*PRICED_BY, "part")
 BILLED = (*TOKEN_CLASSES, "web_searches")
 # These may also make Anthropic's figure the smaller one.
 EITHER_WAY = ("past_midnight", "later")
@@ -29,12 +38,8 @@ EITHER_WAY = ("past_midnight", "later")
 type Why = Literal["elsewhere", "unknown", "shared"]
 
 
-# A UTC day, and Anthropic's ID for a workspace.
-type At = tuple[date, str]
-
-
 class Reported(NamedTuple):
-    """What the report has of one day and workspace: USD, and requests where it says."""
+    """One day and workspace in Anthropic's cost report: USD, and requests where it has them."""
 
     amount: Decimal
     requests: int | None
@@ -43,16 +48,50 @@ class Reported(NamedTuple):
 NOTHING = Reported(ZERO, 0)
 
 
+class Share(NamedTuple):
+    """USD that our figure has for one kind of usage, and whether some of it has no price."""
+
+    amount: Decimal
+    has_unpriced: bool = False
+
+    def plus(self, other: "Share") -> "Share":
+        return Share(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
+
+
+NO_SHARE = Share(ZERO)
+
+
 class Reason(NamedTuple):
     """So many batches, with so many requests, may account for a part of a gap.
 
-    `kind` is `not_mirrored`, where batches are 0 as nobody knows how many, or one of
-    `explain.KINDS`.
+    `kind` is one of those that `explain.count_usage` and `explain.count_batches` count, or
+    `not_mirrored`, where batches are 0 because their number isn't known. `share` is None unless
+    the kind is one of `explain.USAGE_KINDS`.
     """
 
     kind: str
     batches: int
     requests: int
+    share: Share | None = None
+
+
+@dataclass(slots=True)
+class Computed:
+    """What we compute for one day and workspace in USD, and which usage may explain a gap."""
+
+    amount: Decimal = ZERO
+    shares: dict[str, Share] = field(default_factory=dict)
+    # Models without a price, of usage that is of no kind in USAGE_KINDS.
+    unpriced: set[str] = field(default_factory=set)
+
+    def add(self, usage: BatchUsage, cost: Cost | None) -> None:
+        share = Share(cost.total) if cost else Share(ZERO, has_unpriced=True)
+        self.amount += share.amount
+        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage)]
+        for kind in kinds:
+            self.shares[kind] = self.shares.get(kind, NO_SHARE).plus(share)
+        if not cost and not kinds:
+            self.unpriced.add(usage.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +125,10 @@ class Line:
     def has_gap(self) -> bool:
         return self.gap is not None and abs(self.gap) >= HALF_CENT
 
+    @property
+    def is_computed_larger(self) -> bool:
+        return self.gap is not None and self.gap < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -113,12 +156,15 @@ class Sums:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Each kind once, over all lines that have a gap."""
-        sums: dict[str, tuple[int, int]] = {}
-        for kind, batches, requests in (each for line in self.lines for each in line.reasons):
-            before = sums.get(kind, (0, 0))
-            sums[kind] = (before[0] + batches, before[1] + requests)
-        return tuple(Reason(kind, *counts) for kind, counts in sums.items())
+        """Each kind once, over all lines that have a gap, with the kinds of usage first."""
+        sums: dict[str, Reason] = {}
+        for kind, batches, requests, share in (
+            each for line in self.lines for each in line.reasons
+        ):
+            _, batches_before, requests_before, before = sums.get(kind, Reason(kind, 0, 0))
+            total = share and share.plus(before or NO_SHARE)
+            sums[kind] = Reason(kind, batches_before + batches, requests_before + requests, total)
+        return tuple(sorted(sums.values(), key=lambda reason: reason.kind not in USAGE_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +228,19 @@ def reconcile(
     pairs, skipped = _pair(report, wanted, visible, {each for _, each in reported})
     if with_unmirrored:
         pairs += _unmirrored(report, pairs, reported)
-    ours, unpriced = _computed(pairs, since, until)
+    computed = _computed(pairs, since, until)
     paired = {pair.api_workspace_id: pair for pair in pairs}
     lines = [
         Line(
             day,
             paired[named],
-            ours.get((day, named), ZERO),
+            computed.get((day, named), Computed()).amount,
             reported.get((day, named), NOTHING).amount if day <= as_of else None,
         )
-        for day, named in dict.fromkeys([*ours, *reported])
+        for day, named in dict.fromkeys([*computed, *reported])
         if named in paired
     ]
-    lines = _explained(lines, reported, unpriced, report.refreshed_at)
+    lines = _explained(lines, computed, reported, report.refreshed_at)
     return Comparison(since, until, _by_day(lines), tuple(skipped))
 
 
@@ -253,32 +299,25 @@ def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At
     return [Pair(named, (), names.get(named) or named) for named in others]
 
 
-def _computed(
-    pairs: Sequence[Pair], since: date, until: date
-) -> tuple[dict[At, Decimal], dict[At, set[str]]]:
-    """What read batches cost, and the models among them that have no price."""
+def _computed(pairs: Sequence[Pair], since: date, until: date) -> dict[At, Computed]:
+    """What the batches that were read cost."""
     named = _named(pairs)
     usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
     if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
         # Two keys of one Anthropic workspace list the same batches.
         usage = usage.exclude(batch__twin_of__in=list(named))
-    amounts: dict[At, Decimal] = defaultdict(Decimal)
-    unpriced: dict[At, set[str]] = defaultdict(set)
-    groups = usage.values_list("workspace_id", "day", *PRICED_BY)
+    computed: dict[At, Computed] = defaultdict(Computed)
+    groups = usage.values_list("workspace_id", "day", *GROUPED_BY)
     for pk, day, *rest in groups.annotate(**{f"sum_of_{name}": Sum(name) for name in BILLED}):
-        by, sums = rest[: len(PRICED_BY)], rest[len(PRICED_BY) :]
+        by, sums = rest[: len(GROUPED_BY)], rest[len(GROUPED_BY) :]
         row = BatchUsage(
             day=day,
-            **dict(zip(PRICED_BY, by, strict=True)),
+            **dict(zip(GROUPED_BY, by, strict=True)),
             # PostgreSQL sums big integers to decimals.
             **dict(zip(BILLED, map(int, sums), strict=True)),
         )
-        cost = costs.price(row)
-        if cost is None:
-            unpriced[day, named[pk]].add(row.model)
-        else:
-            amounts[day, named[pk]] += cost.total
-    return amounts, unpriced
+        computed[day, named[pk]].add(row, costs.price(row))
+    return computed
 
 
 def _named(pairs: Iterable[Pair]) -> dict[int, str]:
@@ -287,39 +326,50 @@ def _named(pairs: Iterable[Pair]) -> dict[int, str]:
 
 def _explained(
     lines: Sequence[Line],
+    computed: Mapping[At, Computed],
     reported: Mapping[At, Reported],
-    unpriced: Mapping[At, set[str]],
     refreshed_at: datetime | None,
 ) -> list[Line]:
-    """The lines, those with a gap with what is known of their batches."""
+    """The lines; those with a gap have what may explain it."""
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
         return list(lines)
     named = _named(line.pair for line in gaps.values())
     days = sorted({day for day, _ in gaps})
     counted = count_batches(named, days, refreshed_at)
-    models = set[str]().union(*(unpriced.get(at, ()) for at in gaps))
-    without_price = count_unpriced(named, days, models) if models else {}
+    behind = {at: computed.get(at, Computed()) for at in gaps}
+    models = set[str]().union(*(each.unpriced for each in behind.values()))
+    is_odd = models or any(each.shares for each in behind.values())
+    usage = count_usage(named, days, models) if is_odd else {}
     for at, line in gaps.items():
         seen = counted.get(at, Counted())
-        if unpriced.get(at):
-            seen.kinds["unpriced"] = without_price.get(at, Seen(0, 0))
-        reasons = _reasons(line, seen, reported.get(at, NOTHING).requests)
+        kinds = usage.get(at, {}) | seen.kinds
+        if not behind[at].unpriced:
+            # The models may have a price on this day.
+            kinds.pop("unpriced", None)
+        reasons = _reasons(line, kinds, behind[at].shares)
+        reasons += _not_mirrored(line, seen, reported.get(at, NOTHING).requests)
         gaps[at] = Line(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
 
-def _reasons(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
-    is_computed_larger = line.gap is not None and line.gap < 0
-    reasons = [
-        Reason(kind, *counts)
-        for kind, counts in seen.kinds.items()
-        if counts.batches and (kind in EITHER_WAY or not is_computed_larger)
-    ]
+def _reasons(
+    line: Line, kinds: Mapping[str, Seen], shares: Mapping[str, Share]
+) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(kind, *counts, shares.get(kind))
+        for kind, counts in kinds.items()
+        if counts.batches
+        # What our figure doesn't include can't make it the larger one.
+        and (not line.is_computed_larger or kind in EITHER_WAY or shares.get(kind, NO_SHARE).amount)
+    )
+
+
+def _not_mirrored(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
     beyond = (requests or 0) - seen.requests
-    if not is_computed_larger and (beyond > 0 or not seen.batches):
-        reasons.append(Reason("not_mirrored", 0, max(beyond, 0)))
-    return tuple(reasons)
+    if line.is_computed_larger or (beyond <= 0 and seen.batches):
+        return ()
+    return (Reason("not_mirrored", 0, max(beyond, 0)),)
 
 
 def _by_day(lines: Iterable[Line]) -> tuple[Day, ...]:

@@ -10,12 +10,19 @@ from django.conf import settings
 from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
-from batches.reports.reconcile import Comparison, Day, Line, Reason, Skipped, reconcile
+from batches.reports.reconcile import Comparison, Day, Line, Reason, Share, Skipped, reconcile
 from dashboard.access import visible_workspaces
+from dashboard.templatetags.money import usd
 
-# By then two fetches have not happened.
+# By then two fetches have been missed.
 STALE_AFTER = 3 * EVERY
-SO_MANY = {
+# What follows the number of batches.
+KIND_WORDS = {
+    "off_tier": "with requests that did not run at the batch tier, "
+    "which Anthropic may price or list differently",
+    "advisor": "with advisors’ tokens, which Anthropic may price or list differently",
+    "compaction": "with compactions’ tokens, which Anthropic may price or list differently",
+    "unknown_fields": "with usage fields that Batchboard does not know; they may change the price",
     "running": "still running",
     "unread": "not read yet",
     "unreadable": "unreadable",
@@ -25,6 +32,8 @@ SO_MANY = {
     "past_midnight": "ran past midnight UTC; Anthropic may count {it} a day later",
     "later": "ended after the time of Anthropic’s data",
 }
+# A request may count more than once here (`explain.count_usage`).
+AT_MOST = {"advisor", "compaction"}
 SKIPPED = {
     "elsewhere": "uses another address than Anthropic’s cost report",
     "unknown": "has not synced yet",
@@ -108,11 +117,21 @@ def _words(reason: Reason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
         count, it = reason.batches, "it" if reason.batches == 1 else "them"
-        words = SO_MANY[reason.kind].format(it=it)
-        return f"{count:,} batch{'' if count == 1 else 'es'} {words} ({requests})"
+        words = KIND_WORDS[reason.kind].format(it=it)
+        at_most = "up to " if reason.kind in AT_MOST else ""
+        share = f"; {_share(reason.share)}" if reason.share else ""
+        return f"{count:,} batch{'' if count == 1 else 'es'} {words} ({at_most}{requests}{share})"
     if reason.requests:
         return f"not mirrored: {requests} more than Batchboard knows"
     return "not mirrored: Batchboard knows no batch of that day"
+
+
+def _share(share: Share) -> str:
+    if not share.has_unpriced:
+        return f"{usd(share.amount)} in Batchboard’s figure"
+    if not share.amount:
+        return "not in Batchboard’s figure"
+    return f"{usd(share.amount)} in Batchboard’s figure, the rest has no price"
 
 
 def _skipped(each: Skipped) -> str:

@@ -1,21 +1,28 @@
 """Our figures against Anthropic's cost report: no gap when all is read, or what is missing."""
 
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 
 import pytest
 import time_machine
 
 from batches import clock
-from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspace
+from batches.models import Batch, CostReport, ReportedCost, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
-from batches.reports.reconcile import Line, reconcile
+from batches.reports.reconcile import reconcile
 from batches.results import derive_lost
+from tests.batches.reconciling import (
+    NOON,
+    TODAY,
+    YESTERDAY,
+    at,
+    compared,
+    only_line,
+    read,
+    reasons,
+    reported,
+)
 from tests.working import claim, ingest
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +31,6 @@ def _at_noon(settings, db):
     settings.ANTHROPIC_BASE_URL = "http://sandbox"
     with time_machine.travel(NOON, tick=False):
         yield
-
-
-def at(day: date, hour: int) -> datetime:
-    return datetime.combine(day, time(hour), UTC)
 
 
 @pytest.fixture
@@ -57,16 +60,6 @@ def compare(sync):
         return reconcile(report, mine, since, TODAY, visible=visible, **options)
 
     return compare
-
-
-def only_line(comparison) -> Line:
-    (day,) = [day for day in comparison.days if day.has_gap]
-    (line,) = [line for line in day.lines if line.has_gap]
-    return line
-
-
-def reasons(line) -> list[tuple]:
-    return [tuple(reason) for reason in line.reasons]
 
 
 def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_workspace, compare):
@@ -159,44 +152,6 @@ def test_unreadable_and_partly_understood_results_are_counted(ended, workspace, 
     line = only_line(compare(workspace, unread=[unreadable, odd]))
 
     assert reasons(line) == [("unreadable", 1, 6), ("odd", 1, 3)]
-
-
-def reported(workspace: Workspace, day: date, dollars: str, requests: int | None = None) -> None:
-    """A row of Anthropic's cost report that the sandbox would not give."""
-    CostReport.objects.update_or_create(
-        pk=1,
-        defaults={
-            "fetched_at": NOON,
-            "refreshed_at": NOON,
-            "covers_since": date(2026, 9, 24),
-            "workspace_names": {"wrkspc_1": "One", "wrkspc_2": "Two"},
-        },
-    )
-    Workspace.objects.filter(pk=workspace.pk).update(
-        api_workspace_id="wrkspc_1", last_synced_at=NOON
-    )
-    ReportedCost.objects.create(
-        day=day, api_workspace_id="wrkspc_1", amount=Decimal(dollars), requests=requests
-    )
-
-
-def compared(*workspaces, since=TODAY - timedelta(days=9), until=TODAY, **options):
-    mine = {workspace.pk for workspace in workspaces}
-    return reconcile(CostReport.objects.get(), mine, since, until, visible=mine, **options)
-
-
-def read(batch: Batch, dollars: int) -> None:
-    """Usage that costs so many dollars."""
-    BatchUsage.objects.create(
-        batch=batch,
-        workspace=batch.workspace,
-        day=batch.created_at.date(),
-        is_canceled=False,
-        model="claude-sonnet-5-5",
-        requests=batch.succeeded,
-        input_tokens=dollars * 1_000_000,
-    )
-    Batch.objects.filter(pk=batch.pk).update(results_state="read")
 
 
 def test_a_running_batch_may_be_billed_already(mirrored, workspace):
