@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dashboard.rounding import apportioned, nearest
-from dashboard.templatetags.money import shown_percent, shown_usd
+from dashboard.words import shown_percent, shown_usd
 
 TENTH = Decimal("0.1")
 

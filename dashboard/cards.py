@@ -11,6 +11,7 @@ from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Share, shares
 from batches.spend.costs import BatchCost, cost_of, saved_by_cancel
 from dashboard.cost_words import cost_words, known_words
+from dashboard.words import duration, plain_usd, plural
 
 # Icon and word for each state: never a color alone (ux.md 22).
 ICONS = {
@@ -33,8 +34,6 @@ COST_ICONS = {
     "lost": "archive-x",
 }
 NOT_TALLIED = "counts arrive when the batch ends"
-# Of anything smaller, six decimals would say too little or nothing.
-SIX_DECIMALS = Decimal("0.000001")
 
 
 @dataclass(frozen=True)
@@ -191,28 +190,3 @@ def refusal_words(refused: Cancellation) -> str:
     else:
         error = f": {error}" if error else "."
     return f"{error} (request ID {named})" if named and named not in error else error
-
-
-def plain_usd(amount: Decimal) -> str:
-    """Such as "12.34" or "0.001234": two to six decimals, and more where all would be zero."""
-    size = abs(amount)
-    places = 6 if not size or size >= SIX_DECIMALS else 1 - size.adjusted()
-    whole, _, rest = f"{amount:.{places}f}".partition(".")
-    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
-
-
-def plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
-
-
-def duration(seconds: float) -> str:
-    """Two units at most, such as "41 s", "12 min", "3 h 05 min", "2 d 4 h"; never negative."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if whole < 3600:
-        return f"{minutes} min"
-    if whole < 86400:
-        return f"{hours} h {minutes % 60:02d} min"
-    return f"{days} d {hours % 24} h"

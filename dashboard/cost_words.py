@@ -5,7 +5,7 @@ from typing import Any
 
 from batches.models import Batch
 from batches.spend.costs import BatchCost, Reason
-from dashboard.templatetags.money import usd
+from dashboard.words import usd
 
 LACKS = {
     "model": "no price for {}",

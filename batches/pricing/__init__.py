@@ -3,6 +3,7 @@
 from batches.pricing.load import BadPrices, load_prices
 from batches.pricing.table import (
     BATCH_FACTOR,
+    BATCH_TIER,
     US_FACTOR,
     Cost,
     Part,
@@ -14,6 +15,7 @@ from batches.pricing.table import (
 
 __all__ = [
     "BATCH_FACTOR",
+    "BATCH_TIER",
     "US_FACTOR",
     "BadPrices",
     "Cost",

@@ -17,8 +17,10 @@ US_FACTOR = Decimal("1.1")
 BATCH = ("batch", BATCH_FACTOR)
 IN_US = ("inference in the US", US_FACTOR)
 
+# The API's `service_tier` of requests that got the price of a batch.
+BATCH_TIER = "batch"
 # The tiers whose price is known, with their factors; Anthropic gives prices of others on request.
-TIERS = {"batch": (BATCH,), "standard": ()}
+TIERS = {BATCH_TIER: (BATCH,), "standard": ()}
 # The API's words for where a request ran; older models give none or "not_available".
 GEOS = {"": (), "global": (), "not_available": (), "us": (IN_US,)}
 type Factors = tuple[tuple[str, Decimal], ...]
@@ -153,7 +155,7 @@ class PriceTable:
         day: date,
         *,
         inference_geo: str = "",
-        tier: str = "batch",
+        tier: str = BATCH_TIER,
         prompt_over: int = 0,
         prompt_up_to: int | None = None,
     ) -> Cost | None:
@@ -208,7 +210,7 @@ class PriceTable:
 
 
 def cost_at(
-    price: Price, quantities: Quantities, *, inference_geo: str = "", tier: str = "batch"
+    price: Price, quantities: Quantities, *, inference_geo: str = "", tier: str = BATCH_TIER
 ) -> Cost:
     """What the quantities cost at this price, in US dollars, for a tier and a geo with a price."""
     factors = TIERS[tier] + GEOS[inference_geo]

@@ -1,1 +1,1 @@
-"""The vendor's own cost report: fetching it, and comparing it with our figures."""
+"""Anthropic's cost report: fetching it, and comparing it with our own figures."""

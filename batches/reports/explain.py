@@ -1,9 +1,11 @@
-"""What the mirror knows of the batches behind a gap between the vendor's report and ours."""
+"""What may explain a gap between Anthropic's cost report and our figures: batches and usage."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple, cast
 
 from django.db.models import Count, F, Q, Sum
@@ -12,10 +14,11 @@ from django.db.models.functions import Coalesce, TruncDate
 from batches.models import Batch, BatchUsage
 from batches.models.batch import COUNTS, READ_STATES
 from batches.period import DAY, end_of, start_of
+from batches.pricing import BATCH_TIER
 
 TOTAL = sum((F(name) for name in COUNTS[1:]), F(COUNTS[0]))
 STATES = Batch.ResultsState
-# Of the batches created on a day. What they may be billed for: of one that runs, any request.
+# Batches created on a day, and the requests that they may be billed for: any of a running batch.
 KINDS: dict[str, tuple[Q, Any]] = {
     "running": (Q(is_active=True), TOTAL),
     "unread": (Q(is_active=False, results_state=STATES.PENDING), F("succeeded")),
@@ -26,38 +29,68 @@ KINDS: dict[str, tuple[Q, Any]] = {
 }
 
 
+class UsageKind(NamedTuple):
+    """Usage that Anthropic may price or list differently: as SQL, and for one row.
+
+    `requests` is the column that counts its requests.
+    """
+
+    which: Q
+    holds: Callable[[BatchUsage], bool]
+    requests: str
+
+
+def _part(part: BatchUsage.Part) -> UsageKind:
+    # `requests` counts a request with its message, not with its other parts.
+    return UsageKind(Q(part=part), lambda usage: usage.part == part, "uses")
+
+
+# One usage row may be of several kinds.
+USAGE_KINDS = {
+    "off_tier": UsageKind(~Q(tier=BATCH_TIER), lambda usage: usage.tier != BATCH_TIER, "requests"),
+    "advisor": _part(BatchUsage.Part.ADVISOR),
+    "compaction": _part(BatchUsage.Part.COMPACTION),
+    "unknown_fields": UsageKind(
+        ~Q(unpriced_by=""), lambda usage: bool(usage.unpriced_by), "requests"
+    ),
+}
+
+
 class Seen(NamedTuple):
-    """How many batches, and how many requests of theirs."""
+    """How many batches, and how many of their requests."""
 
     batches: int
     requests: int
 
+    def plus(self, batches: int, requests: int) -> "Seen":
+        return Seen(self.batches + batches, self.requests + requests)
+
 
 @dataclass(slots=True)
 class Counted:
-    """One day's batches of one workspace: all of them, and by what may explain a gap."""
+    """One day's batches of one workspace: all of them, and those that may explain a gap."""
 
     batches: int = 0
-    # The most that the report could count of them.
+    # The most requests that Anthropic's cost report can count for them.
     requests: int = 0
     kinds: dict[str, Seen] = field(default_factory=dict)
 
     def add(self, kind: str, batches: int, requests: int) -> None:
-        before = self.kinds.get(kind, Seen(0, 0))
-        self.kinds[kind] = Seen(before.batches + batches, before.requests + requests)
+        self.kinds[kind] = self.kinds.get(kind, Seen(0, 0)).plus(batches, requests)
 
 
-# A UTC day, and what the caller calls the workspace.
+# A UTC day, and the caller's ID for the workspace.
 type At = tuple[date, str]
 
 
 def count_batches(
     named: Mapping[int, str], days: Sequence[date], refreshed_at: datetime | None
 ) -> dict[At, Counted]:
-    """Batches by day and by what `named` calls the workspace of each primary key.
+    """Batches by UTC day and workspace; `named` maps primary keys to the IDs in the answer.
 
-    Beside KINDS there are `past_midnight`, batches that began or ended on the day and did the
-    other on another one, and `later`: read ones that ended after the report was refreshed.
+    Beside KINDS there are `past_midnight`, batches that ended on another day than they were
+    created on, counted on both, and `later`, batches that were read and ended after Anthropic's
+    cost report was refreshed.
     """
     kinds = dict(KINDS)
     if refreshed_at:
@@ -97,19 +130,30 @@ def _rows(
     return cast("Iterable[dict[str, Any]]", days_lived.annotate(**figures))
 
 
-def count_unpriced(
+def count_usage(
     named: Mapping[int, str], days: Sequence[date], models: Collection[str]
-) -> dict[At, Seen]:
-    """Batches that used any of the models, by day of creation and what `named` calls theirs."""
+) -> dict[At, dict[str, Seen]]:
+    """Batches with usage of each kind in USAGE_KINDS, by day of creation and ID from `named`.
+
+    `unpriced` are those that used any of `models`. Of advisors and compactions, a request whose
+    passes are of several models or prompt brackets counts once for each.
+    """
+    kinds = {kind: (each.which, each.requests) for kind, each in USAGE_KINDS.items()}
+    kinds["unpriced"] = (Q(model__in=models), "requests")
+    figures: dict[str, Any] = {}
+    for kind, (which, requests) in kinds.items():
+        figures[f"{kind}_batches"] = Count("batch", distinct=True, filter=which)
+        figures[f"{kind}_requests"] = Coalesce(Sum(requests, filter=which), 0)
     rows = (
-        BatchUsage.objects.filter(workspace__in=list(named), model__in=models)
-        .filter(day__range=(min(days), max(days)))
+        BatchUsage.objects.filter(workspace__in=list(named), day__range=(min(days), max(days)))
+        .filter(reduce(or_, (which for which, _ in kinds.values())))
         .exclude(batch__twin_of__in=list(named))
-        .values_list("workspace_id", "day")
-        .annotate(batches=Count("batch", distinct=True), sent=Sum("requests"))
+        .values("workspace_id", "day")
+        .annotate(**figures)
     )
-    counted: dict[At, Seen] = {}
-    for pk, day, batches, requests in rows:
-        before = counted.get((day, named[pk]), Seen(0, 0))
-        counted[day, named[pk]] = Seen(before.batches + batches, before.requests + requests)
+    counted: dict[At, dict[str, Seen]] = defaultdict(lambda: dict.fromkeys(kinds, Seen(0, 0)))
+    for row in cast("Iterable[dict[str, Any]]", rows):
+        here = counted[row["day"], named[row["workspace_id"]]]
+        for kind in kinds:
+            here[kind] = here[kind].plus(row[f"{kind}_batches"], row[f"{kind}_requests"])
     return counted

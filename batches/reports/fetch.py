@@ -1,4 +1,4 @@
-"""Anthropic's cost report → rows, once an hour, where there is an ANTHROPIC_ADMIN_KEY."""
+"""Stores Anthropic's cost report once an hour, where there is an ANTHROPIC_ADMIN_KEY."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ from batches.models.workspace import REFUSED_SECONDS
 
 log = structlog.get_logger(__name__)
 
-# This month and the one before, whichever they are.
+# Enough for this month and the one before.
 FETCHED_DAYS = 62
 EVERY = timedelta(hours=1)
 FETCH_SECONDS, NAMES_SECONDS = 150.0, 30.0
@@ -35,7 +35,7 @@ LARGEST_SUM = Decimal(10) ** 14
 
 
 class Fetched(NamedTuple):
-    """A whole report: each day's and workspace's cost once, and what came with it."""
+    """Anthropic's cost report: one row for each day and workspace, and the workspaces' names."""
 
     rows: list[ReportedCost]
     refreshed_at: datetime | None
@@ -43,10 +43,10 @@ class Fetched(NamedTuple):
 
 
 def fetch_report(report: CostReport) -> bool:
-    """Fetch the report of a claimed row, in place of what was there for the same days.
+    """Fetch Anthropic's cost report for a claimed row and replace the stored rows of its days.
 
-    True when rows were written: all of them, or none. Never raises what the API or the network
-    did: the row tells. Raises ClaimLost.
+    Returns whether rows were written: either all are, or none. Errors of the API and the network
+    are stored in `report`, not raised. Raises ClaimLost.
     """
     now = clock.now()
     until = now.astimezone(UTC).date()
@@ -65,14 +65,14 @@ def _fetch(client: ReportClient, since: date, until: date) -> Fetched:
     moments = [page.refreshed_at for page in pages if page.refreshed_at]
     return Fetched(
         rows=list(_summed(day for page in pages for day in page.days)),
-        # What holds for all of them.
+        # All pages are at least this recent.
         refreshed_at=min(moments, default=None),
         names=_names(client),
     )
 
 
 def _names(client: ReportClient) -> dict[str, str]:
-    """The organization's workspaces; none where the key may read the report alone."""
+    """The organization's workspaces; none where the key may not list them."""
     try:
         return dict(client.workspaces(within=NAMES_SECONDS))
     except ApiRefused as error:
@@ -81,7 +81,7 @@ def _names(client: ReportClient) -> dict[str, str]:
 
 
 def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
-    """One row for each day and workspace, however many the report has. Raises NotTheApi."""
+    """One row for each day and workspace; the report may have several. Raises NotTheApi."""
     sums: dict[tuple[date, str], ReportedCost] = {}
     for each in days:
         row = sums.setdefault(
@@ -91,7 +91,7 @@ def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
             ),
         )
         row.amount += each.amount
-        # A part that is not known leaves the sum unknown.
+        # With one unknown part, the sum is unknown.
         if row.requests is not None:
             row.requests = None if each.requests is None else row.requests + each.requests
     for row in sums.values():
@@ -103,7 +103,7 @@ def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
 def _write(report: CostReport, now: datetime, since: date, fetched: Fetched) -> None:
     """Raises ClaimLost."""
     with transaction.atomic():
-        # Between an older report and this one there may be days that neither has.
+        # There may be days between the previous report and this one that neither covers.
         is_gapless = report.fetched_at and report.fetched_at.astimezone(UTC).date() >= since
         covered = report.covers_since if is_gapless else None
         report.done(
@@ -116,11 +116,11 @@ def _write(report: CostReport, now: datetime, since: date, fetched: Fetched) -> 
         )
         ReportedCost.objects.filter(day__gte=since).delete()
         ReportedCost.objects.bulk_create(fetched.rows, batch_size=1000)
-    log.info("report fetched", rows=len(fetched.rows))
+    log.info("cost report fetched", rows=len(fetched.rows))
 
 
 def _put_off(report: CostReport, error: Exception) -> None:
-    """Keep the error and say when to try again; what was fetched before stands."""
+    """Store the error and when to try again; rows that were fetched before are kept."""
     at_least = 0.0
     if isinstance(error, KeyRefused):
         at_least = REFUSED_SECONDS
@@ -128,11 +128,11 @@ def _put_off(report: CostReport, error: Exception) -> None:
         at_least = error.retry_after or 0.0
     named = error.request_id if isinstance(error, ApiError) else ""
     wait = report.put_off(clock.now(), str(error), request_id=named, at_least=at_least)
-    log.warning("report not fetched", error=str(error), wait=wait)
+    log.warning("cost report not fetched", error=str(error), wait=wait)
 
 
 def due_reports(now: datetime) -> CostReportQuerySet:
-    """The one row, when it is time to fetch and this process has the key for it."""
+    """The row of Anthropic's cost report, if it is due and this process has an Admin key."""
     if not settings.ANTHROPIC_ADMIN_KEY:
         return CostReport.objects.none()
     CostReport.objects.the_one()

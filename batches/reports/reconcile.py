@@ -1,12 +1,12 @@
-"""The vendor's report beside our own figures: ours, theirs, the gap, and what may explain it.
+"""Compares our figures with Anthropic's cost report: the gap, and what may explain it.
 
-Ours fall on the UTC day on which a batch was created. Which moment the report goes by is not
-documented: it may count a batch that ran past midnight on the neighbouring day.
+Our figures count a batch on the UTC day on which it was created. Which day Anthropic's cost report
+counts it on is not documented; it may be the next one for a batch that ran past midnight.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -16,48 +16,87 @@ from django.db.models import Sum
 
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
 from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.reports.explain import Counted, Seen, count_batches, count_unpriced
+from batches.pricing import Cost
+from batches.reports.explain import (
+    USAGE_KINDS,
+    At,
+    Counted,
+    Seen,
+    count_batches,
+    count_usage,
+)
 from batches.spend import costs
 
 ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
+GROUPED_BY = (*PRICED_BY, "part")
 BILLED = (*TOKEN_CLASSES, "web_searches")
-# What can't make the report's figure the smaller one explains no such gap.
+# These may also make Anthropic's figure the smaller one.
 EITHER_WAY = ("past_midnight", "later")
 
 type Why = Literal["elsewhere", "unknown", "shared"]
 
 
-# A UTC day, and the id of a workspace of theirs.
-type At = tuple[date, str]
-
-
-class Told(NamedTuple):
-    """What the report has of one day and workspace: USD, and requests where it says."""
+class Reported(NamedTuple):
+    """One day and workspace in Anthropic's cost report: USD, and requests where it has them."""
 
     amount: Decimal
     requests: int | None
 
 
-NOTHING = Told(ZERO, 0)
+NOTHING = Reported(ZERO, 0)
+
+
+class Share(NamedTuple):
+    """USD that our figure has for one kind of usage, and whether some of it has no price."""
+
+    amount: Decimal
+    has_unpriced: bool = False
+
+    def plus(self, other: "Share") -> "Share":
+        return Share(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
+
+
+NO_SHARE = Share(ZERO)
 
 
 class Reason(NamedTuple):
     """So many batches, with so many requests, may account for a part of a gap.
 
-    `kind` is `not_mirrored`, where batches are 0 as nobody knows how many, or one of
-    `explain.KINDS`.
+    `kind` is one of those that `explain.count_usage` and `explain.count_batches` count, or
+    `not_mirrored`, where batches are 0 because their number isn't known. `share` is None unless
+    the kind is one of `explain.USAGE_KINDS`.
     """
 
     kind: str
     batches: int
     requests: int
+    share: Share | None = None
+
+
+@dataclass(slots=True)
+class Computed:
+    """What we compute for one day and workspace in USD, and which usage may explain a gap."""
+
+    amount: Decimal = ZERO
+    shares: dict[str, Share] = field(default_factory=dict)
+    # Models without a price, of usage that is of no kind in USAGE_KINDS.
+    unpriced: set[str] = field(default_factory=set)
+
+    def add(self, usage: BatchUsage, cost: Cost | None) -> None:
+        share = Share(cost.total) if cost else Share(ZERO, has_unpriced=True)
+        self.amount += share.amount
+        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage)]
+        for kind in kinds:
+            self.shares[kind] = self.shares.get(kind, NO_SHARE).plus(share)
+        if not cost and not kinds:
+            self.unpriced.add(usage.model)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One workspace of theirs, and ours that are the same: none, one, or a key each."""
+    """One workspace at Anthropic, and ours for it: none, one, or several with a key each."""
 
     api_workspace_id: str
     workspaces: tuple[Workspace, ...]
@@ -66,56 +105,66 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One workspace of theirs on one UTC day, in USD. `theirs` is None where it is not told yet."""
+    """One of Anthropic's workspaces on one UTC day: what we computed and what it reported, in USD.
+
+    `reported` is None where Anthropic's cost report doesn't have the day yet.
+    """
 
     day: date
     pair: Pair
-    ours: Decimal
-    theirs: Decimal | None
+    computed: Decimal
+    reported: Decimal | None
     reasons: tuple[Reason, ...] = ()
 
     @property
     def gap(self) -> Decimal | None:
-        """What the report has and we have not; negative the other way round."""
-        return None if self.theirs is None else self.theirs - self.ours
+        """Reported minus computed: negative where our figure is the larger one."""
+        return None if self.reported is None else self.reported - self.computed
 
     @property
     def has_gap(self) -> bool:
         return self.gap is not None and abs(self.gap) >= HALF_CENT
 
+    @property
+    def is_computed_larger(self) -> bool:
+        return self.gap is not None and self.gap < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Lines added up: of one day, or of all days that the report tells of."""
+    """Lines added up: of one day, or of all days that Anthropic's cost report has."""
 
     lines: tuple[Line, ...]
 
     @property
-    def ours(self) -> Decimal:
-        return sum((line.ours for line in self.lines), ZERO)
+    def computed(self) -> Decimal:
+        return sum((line.computed for line in self.lines), ZERO)
 
     @property
-    def theirs(self) -> Decimal | None:
-        told = [line.theirs for line in self.lines if line.theirs is not None]
-        return sum(told, ZERO) if len(told) == len(self.lines) else None
+    def reported(self) -> Decimal | None:
+        known = [line.reported for line in self.lines if line.reported is not None]
+        return sum(known, ZERO) if len(known) == len(self.lines) else None
 
     @property
     def gap(self) -> Decimal | None:
-        return None if self.theirs is None else self.theirs - self.ours
+        return None if self.reported is None else self.reported - self.computed
 
     @property
     def has_gap(self) -> bool:
-        """Whether any of the lines has one: two that cancel out are two all the same."""
+        """Whether any line has a gap, even if the gaps cancel out."""
         return any(line.has_gap for line in self.lines)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Each kind once, over all lines that have a gap."""
-        sums: dict[str, tuple[int, int]] = {}
-        for kind, batches, requests in (each for line in self.lines for each in line.reasons):
-            before = sums.get(kind, (0, 0))
-            sums[kind] = (before[0] + batches, before[1] + requests)
-        return tuple(Reason(kind, *counts) for kind, counts in sums.items())
+        """Each kind once, over all lines that have a gap, with the kinds of usage first."""
+        sums: dict[str, Reason] = {}
+        for kind, batches, requests, share in (
+            each for line in self.lines for each in line.reasons
+        ):
+            _, batches_before, requests_before, before = sums.get(kind, Reason(kind, 0, 0))
+            total = share and share.plus(before or NO_SHARE)
+            sums[kind] = Reason(kind, batches_before + batches, requests_before + requests, total)
+        return tuple(sorted(sums.values(), key=lambda reason: reason.kind not in USAGE_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +174,12 @@ class Day(Sums):
     day: date
 
 
-class LeftOut(NamedTuple):
-    """A workspace of ours that cannot be compared: `elsewhere` is another address than the
-    report's, `unknown` one that has not been heard from, and `shared` one that the report counts
-    together with another that the viewer may not see.
+class Skipped(NamedTuple):
+    """A workspace of ours that cannot be compared.
+
+    `elsewhere`: its address is not the one that Anthropic's cost report comes from. `unknown`: it
+    has not synced yet. `shared`: Anthropic's cost report counts it together with another that the
+    viewer may not see.
     """
 
     workspace: Workspace
@@ -142,13 +193,13 @@ class Comparison:
     since: date
     until: date
     days: tuple[Day, ...]
-    left_out: tuple[LeftOut, ...]
+    skipped: tuple[Skipped, ...]
 
     @property
     def total(self) -> Sums:
-        """Of the days that the report tells of already."""
+        """Of the days that Anthropic's cost report has already."""
         return Sums(
-            tuple(line for day in self.days if day.theirs is not None for line in day.lines)
+            tuple(line for day in self.days if day.reported is not None for line in day.lines)
         )
 
 
@@ -163,9 +214,9 @@ def reconcile(
 ) -> Comparison | None:
     """Compare a period, both days included, for the workspaces with these primary keys.
 
-    `visible` are all that the viewer may see: no figure tells anything of others, unless
-    `with_unmirrored` adds what the report has of workspaces that are not ours. None where the
-    report covers no day of the period.
+    `visible` are all that the viewer may see: no figure includes others, unless
+    `with_unmirrored` adds what Anthropic's cost report has for workspaces that are not ours. None
+    where the report covers no day of the period.
     """
     if report.fetched_at is None or report.covers_since is None:
         return None
@@ -173,61 +224,62 @@ def reconcile(
     as_of = _day(min(report.refreshed_at or report.fetched_at, report.fetched_at))
     if since > until or since > as_of:
         return None
-    theirs = _theirs(since, min(until, as_of))
-    pairs, left_out = _pair(report, wanted, visible, {each for _, each in theirs})
+    reported = _reported(since, min(until, as_of))
+    pairs, skipped = _pair(report, wanted, visible, {each for _, each in reported})
     if with_unmirrored:
-        pairs += _unmirrored(report, pairs, theirs)
-    ours, unpriced = _ours(pairs, since, until)
+        pairs += _unmirrored(report, pairs, reported)
+    computed = _computed(pairs, since, until)
     paired = {pair.api_workspace_id: pair for pair in pairs}
     lines = [
         Line(
             day,
             paired[named],
-            ours.get((day, named), ZERO),
-            theirs.get((day, named), NOTHING).amount if day <= as_of else None,
+            computed.get((day, named), Computed()).amount,
+            reported.get((day, named), NOTHING).amount if day <= as_of else None,
         )
-        for day, named in dict.fromkeys([*ours, *theirs])
+        for day, named in dict.fromkeys([*computed, *reported])
         if named in paired
     ]
-    lines = _explained(lines, theirs, unpriced, report.refreshed_at)
-    return Comparison(since, until, _by_day(lines), tuple(left_out))
+    lines = _explained(lines, computed, reported, report.refreshed_at)
+    return Comparison(since, until, _by_day(lines), tuple(skipped))
 
 
-def _theirs(since: date, until: date) -> dict[At, Told]:
+def _reported(since: date, until: date) -> dict[At, Reported]:
     rows = ReportedCost.objects.filter(day__range=(since, until)).values_list(
         "day", "api_workspace_id", "amount", "requests"
     )
-    return {(day, named): Told(amount, requests) for day, named, amount, requests in rows}
+    return {(day, named): Reported(amount, requests) for day, named, amount, requests in rows}
 
 
 def _pair(
     report: CostReport, wanted: Collection[int], visible: Collection[int], reported: set[str]
-) -> tuple[list[Pair], list[LeftOut]]:
-    """Two of ours with one id are one pair, as the report can't tell their keys apart."""
+) -> tuple[list[Pair], list[Skipped]]:
+    """Two of ours with one ID are one pair: Anthropic's cost report doesn't separate their keys."""
     same: dict[str, list[Workspace]] = defaultdict(list)
-    left_out: list[LeftOut] = []
+    skipped: list[Skipped] = []
     for workspace in Workspace.objects.for_pages():
         named = _reported_as(workspace, report, reported)
         if named is not None:
             same[named].append(workspace)
         elif workspace.pk in wanted:
             why: Why = "elsewhere" if _is_elsewhere(workspace) else "unknown"
-            left_out.append(LeftOut(workspace, why))
+            skipped.append(Skipped(workspace, why))
     pairs = []
     for named, ours in same.items():
         asked_for = [each for each in ours if each.pk in wanted]
         if asked_for and all(each.pk in visible for each in ours):
             pairs.append(Pair(named, tuple(ours), ", ".join(each.name for each in ours)))
         else:
-            left_out += [LeftOut(each, "shared") for each in asked_for]
-    return pairs, left_out
+            skipped += [Skipped(each, "shared") for each in asked_for]
+    return pairs, skipped
 
 
 def _reported_as(workspace: Workspace, report: CostReport, reported: set[str]) -> str | None:
-    """What the report calls the workspace, None where that is not known.
+    """The workspace's ID in Anthropic's cost report, None where that is not known.
 
-    The default workspace is neither listed nor named by the report. One that has been heard from
-    without a name, or whose name the organisation does not list, is taken for it.
+    The report gives the default workspace no ID, and the organization doesn't list it. So a
+    synced workspace without an ID, or with one that the organization doesn't list, is taken for
+    the default one.
     """
     if _is_elsewhere(workspace) or workspace.last_synced_at is None:
         return None
@@ -240,39 +292,32 @@ def _is_elsewhere(workspace: Workspace) -> bool:
     return workspace.base_url.rstrip("/") != settings.ANTHROPIC_BASE_URL.rstrip("/")
 
 
-def _unmirrored(report: CostReport, pairs: Sequence[Pair], theirs: Iterable[At]) -> list[Pair]:
+def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At]) -> list[Pair]:
     known = {pair.api_workspace_id for pair in pairs}
     names = report.workspace_names | {"": "Default workspace"}
-    others = sorted({named for _, named in theirs} - known)
+    others = sorted({named for _, named in reported} - known)
     return [Pair(named, (), names.get(named) or named) for named in others]
 
 
-def _ours(
-    pairs: Sequence[Pair], since: date, until: date
-) -> tuple[dict[At, Decimal], dict[At, set[str]]]:
-    """What read batches cost, and the models among them that have no price."""
+def _computed(pairs: Sequence[Pair], since: date, until: date) -> dict[At, Computed]:
+    """What the batches that were read cost."""
     named = _named(pairs)
     usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
     if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
         # Two keys of one Anthropic workspace list the same batches.
         usage = usage.exclude(batch__twin_of__in=list(named))
-    amounts: dict[At, Decimal] = defaultdict(Decimal)
-    unpriced: dict[At, set[str]] = defaultdict(set)
-    groups = usage.values_list("workspace_id", "day", *PRICED_BY)
+    computed: dict[At, Computed] = defaultdict(Computed)
+    groups = usage.values_list("workspace_id", "day", *GROUPED_BY)
     for pk, day, *rest in groups.annotate(**{f"sum_of_{name}": Sum(name) for name in BILLED}):
-        by, sums = rest[: len(PRICED_BY)], rest[len(PRICED_BY) :]
+        by, sums = rest[: len(GROUPED_BY)], rest[len(GROUPED_BY) :]
         row = BatchUsage(
             day=day,
-            **dict(zip(PRICED_BY, by, strict=True)),
+            **dict(zip(GROUPED_BY, by, strict=True)),
             # PostgreSQL sums big integers to decimals.
             **dict(zip(BILLED, map(int, sums), strict=True)),
         )
-        cost = costs.price(row)
-        if cost is None:
-            unpriced[day, named[pk]].add(row.model)
-        else:
-            amounts[day, named[pk]] += cost.total
-    return amounts, unpriced
+        computed[day, named[pk]].add(row, costs.price(row))
+    return computed
 
 
 def _named(pairs: Iterable[Pair]) -> dict[int, str]:
@@ -281,45 +326,56 @@ def _named(pairs: Iterable[Pair]) -> dict[int, str]:
 
 def _explained(
     lines: Sequence[Line],
-    theirs: Mapping[At, Told],
-    unpriced: Mapping[At, set[str]],
+    computed: Mapping[At, Computed],
+    reported: Mapping[At, Reported],
     refreshed_at: datetime | None,
 ) -> list[Line]:
-    """The lines, those with a gap with what is known of their batches."""
+    """The lines; those with a gap have what may explain it."""
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
         return list(lines)
     named = _named(line.pair for line in gaps.values())
     days = sorted({day for day, _ in gaps})
     counted = count_batches(named, days, refreshed_at)
-    models = set[str]().union(*(unpriced.get(at, ()) for at in gaps))
-    without_price = count_unpriced(named, days, models) if models else {}
+    behind = {at: computed.get(at, Computed()) for at in gaps}
+    models = set[str]().union(*(each.unpriced for each in behind.values()))
+    is_odd = models or any(each.shares for each in behind.values())
+    usage = count_usage(named, days, models) if is_odd else {}
     for at, line in gaps.items():
         seen = counted.get(at, Counted())
-        if unpriced.get(at):
-            seen.kinds["unpriced"] = without_price.get(at, Seen(0, 0))
-        reasons = _reasons(line, seen, theirs.get(at, NOTHING).requests)
-        gaps[at] = Line(line.day, line.pair, line.ours, line.theirs, reasons)
+        kinds = usage.get(at, {}) | seen.kinds
+        if not behind[at].unpriced:
+            # The models may have a price on this day.
+            kinds.pop("unpriced", None)
+        reasons = _reasons(line, kinds, behind[at].shares)
+        reasons += _not_mirrored(line, seen, reported.get(at, NOTHING).requests)
+        gaps[at] = Line(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
 
-def _reasons(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
-    is_ours_larger = line.gap is not None and line.gap < 0
-    reasons = [
-        Reason(kind, *counts)
-        for kind, counts in seen.kinds.items()
-        if counts.batches and (kind in EITHER_WAY or not is_ours_larger)
-    ]
+def _reasons(
+    line: Line, kinds: Mapping[str, Seen], shares: Mapping[str, Share]
+) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(kind, *counts, shares.get(kind))
+        for kind, counts in kinds.items()
+        if counts.batches
+        # What our figure doesn't include can't make it the larger one.
+        and (not line.is_computed_larger or kind in EITHER_WAY or shares.get(kind, NO_SHARE).amount)
+    )
+
+
+def _not_mirrored(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
     beyond = (requests or 0) - seen.requests
-    if not is_ours_larger and (beyond > 0 or not seen.batches):
-        reasons.append(Reason("not_mirrored", 0, max(beyond, 0)))
-    return tuple(reasons)
+    if line.is_computed_larger or (beyond <= 0 and seen.batches):
+        return ()
+    return (Reason("not_mirrored", 0, max(beyond, 0)),)
 
 
 def _by_day(lines: Iterable[Line]) -> tuple[Day, ...]:
     days: dict[date, list[Line]] = defaultdict(list)
     for line in lines:
-        if line.ours or line.theirs:
+        if line.computed or line.reported:
             days[line.day].append(line)
     return tuple(
         Day(tuple(sorted(days[day], key=lambda line: line.pair.name)), day)

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from batches.client.results import Message
 from batches.client.usage import Tokens, Usage
+from batches.pricing import BATCH_TIER
 
 MESSAGE = "message"
 # Passes whose tokens are in no other figure, by what we call them. Others repeat the message's.
 EXTRA = {"compaction": "compaction", "advisor_message": "advisor"}
-BATCH_TIER = "batch"
-
 
 # Input, output, cache writes for 5 minutes and for an hour, cache reads.
 type Figures = tuple[int, int, int, int, int]

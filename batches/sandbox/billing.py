@@ -126,7 +126,7 @@ class Ledger:
 
     def settle(self) -> None:
         """Bill every batch that has ended by now and was not billed before."""
-        # Two reports at once would else generate the same files side by side.
+        # Otherwise two calls for the cost report would generate the same files in parallel.
         with self._settling:
             for batch in self._store.unbilled():
                 self.bill(batch)

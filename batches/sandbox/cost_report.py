@@ -1,4 +1,4 @@
-"""The organisation's cost report: what is asked of it, and its rows out of the bills."""
+"""The sandbox's copy of Anthropic's cost report: its query, and its rows, made from bills."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -35,7 +35,7 @@ MOMENT = re.compile(
 
 
 class CostQuery(NamedTuple):
-    """What a report is asked for: bills in [since, until), by `width` and by `group_by`.
+    """A query of the cost report: bills in [since, until), by `width` and by `group_by`.
 
     Without a width there is one bucket, the whole range.
     """
@@ -70,7 +70,7 @@ class CostRow(NamedTuple):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A row's place in a report's order; a cursor is the last one told."""
+    """A row's place in a report's order; a cursor is that of a page's last row."""
 
     first: int
     second: int
@@ -78,10 +78,10 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 def parse_cost_query(query: str, now: datetime) -> CostQuery:
-    """Read a report's query string as far as the documentation tells what it means.
+    """Read a query string as Anthropic's documentation describes it.
 
-    Raises RefusalError (400) for what it forbids, and for dimensions that the sandbox does not
-    keep, where leaving them out unnoticed would give other figures than asked for.
+    Raises RefusalError (400) for what the documentation forbids, and for dimensions that the
+    sandbox does not keep: ignoring them would answer with the wrong figures.
     """
     fields = read_query(query)
     values = dict(fields)
@@ -112,8 +112,8 @@ def parse_cost_query(query: str, now: datetime) -> CostQuery:
 def cost_rows(bills: Iterable[Bill], wanted: CostQuery) -> list[CostRow]:
     """Add the bills up to one row for each bucket and group that has any.
 
-    A bill counts at the moment of its batch's creation. Which moment the real report goes by,
-    for requests of a batch that ran across midnight, is not documented.
+    A bill counts on the day its batch was created. Which day Anthropic's cost report uses for a
+    batch that ran past midnight is not documented.
     """
     sums: dict[tuple[datetime, datetime, tuple[str, ...]], tuple[int, int, int]] = {}
     for bill in bills:
@@ -135,15 +135,15 @@ def cost_rows(bills: Iterable[Bill], wanted: CostQuery) -> list[CostRow]:
 
 
 def page_of(rows: Iterable[CostRow], wanted: CostQuery) -> tuple[list[CostRow], str | None]:
-    """Return the page asked for, in order, and the cursor of the next one, None for the last.
+    """Return the requested page, in order, and the cursor of the next one, None for the last.
 
-    A cursor is a place in the order, so that rows which come meanwhile shift nothing. Raises
-    RefusalError (400) for a cursor that is none.
+    A cursor is a place in the order, so new rows don't shift the pages. Raises RefusalError
+    (400) for an invalid cursor.
     """
     marked = sorted((_mark(row, wanted), row) for row in rows)
     if wanted.page:
-        last_told = _read_cursor(wanted.page, len(wanted.group_by))
-        marked = [(mark, row) for mark, row in marked if mark > last_told]
+        last_shown = _read_cursor(wanted.page, len(wanted.group_by))
+        marked = [(mark, row) for mark, row in marked if mark > last_shown]
     shown = marked[: wanted.limit]
     cursor = _cursor(shown[-1][0]) if len(marked) > len(shown) else None
     return [row for _, row in shown], cursor
@@ -154,7 +154,7 @@ def _range(
 ) -> tuple[datetime, datetime]:
     """Read the range and widen it to whole buckets or, without any, narrow it to whole hours.
 
-    How the real report treats a bucket that lies half inside of the range is not documented.
+    How Anthropic's cost report treats a bucket that is partly in the range is not documented.
     """
     if "starting_at" not in values:
         raise RefusalError(400, "starting_at: Field required")

@@ -10,9 +10,8 @@ from django.conf import settings
 
 from batches.models import Batch, BatchUsage
 from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.pricing import Cost, PriceTable, Quantities
+from batches.pricing import BATCH_TIER, Cost, PriceTable, Quantities
 from batches.pricing.table import Unpriced
-from batches.results.passes import BATCH_TIER
 
 # `unreadable` is pending with a reason: the file is there, and five tries could not read it. Of an
 # `incomplete` cost some lines are not known, of an `unpriced` one some prices.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
-from batches.results.passes import BATCH_TIER
+from batches.pricing import BATCH_TIER
 from batches.spend.summing import CLASSES, ZERO, Sums
 
 # Digits enough for every sum of exact costs to be exact too.

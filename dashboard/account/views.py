@@ -18,9 +18,9 @@ from dashboard.account.browsers import browser_in_words
 from dashboard.account.forms import GuardedPasswordChangeForm
 from dashboard.account.links import LinkNotValid, has_open_link, use_link
 from dashboard.audit.recording import record
-from dashboard.cards import plural
 from dashboard.roles import MAY, NO_ROLE_MAY, ROLES, role_in_words, role_of
 from dashboard.sessions import end_sessions, sessions_of
+from dashboard.words import plural
 
 # A script that signs in again and again must not make the page endless.
 MOST_SESSIONS = 20

@@ -11,7 +11,7 @@ from batches.models import AuditEvent, Batch, Workspace
 from batches.models.batch import COUNTS
 from batches.results.download import Choice
 from dashboard.access import client_address
-from dashboard.cards import plural
+from dashboard.words import plural
 
 # Within this time a person who does the same again adds no event, so that nobody floods the audit.
 ONCE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from dashboard.batch.usage_amounts import BatchAmounts
 from dashboard.batch.usage_tables import percent_saved, usage_table
 from dashboard.cards import Card
 from dashboard.cost_words import off_tier_words, reason_words, unpriced_words
-from dashboard.templatetags.money import usd
+from dashboard.words import usd
 
 # For so long after the end somebody may wait for the cost to appear.
 AWAITED = timedelta(minutes=10)

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from batches.models import Batch, Cancellation
 from batches.spend.costs import BatchCost, saved_by_cancel
-from dashboard.cards import duration, plural
 from dashboard.cost_words import cost_words
-from dashboard.templatetags.money import usd
+from dashboard.words import duration, plural, usd
 
 
 @dataclass(frozen=True, slots=True)

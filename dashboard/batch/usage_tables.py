@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from batches.pricing import Cost, Part, Price, PriceTable, Quantities
+from batches.pricing import BATCH_TIER, Cost, Part, Price, PriceTable, Quantities
 from batches.pricing.table import cost_at
-from batches.results.passes import BATCH_TIER
 from batches.spend.costs import BatchCost, Reason, UsageCost, quantities
 from dashboard.cost_words import reason_words, tier_words
-from dashboard.templatetags.money import exact_usd, tokens
+from dashboard.words import exact_usd, tokens
 
 PARTS = {
     "input_tokens": "Input",

@@ -21,8 +21,8 @@ from django.urls import reverse
 
 from batches.models import Workspace
 from batches.period import Period
+from batches.pricing import BATCH_TIER
 from batches.pricing.table import MILLION
-from batches.results.passes import BATCH_TIER
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
 from dashboard.spend.address import EARLIEST, Spending

@@ -10,12 +10,19 @@ from django.conf import settings
 from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
-from batches.reports.reconcile import Comparison, Day, LeftOut, Line, Reason, reconcile
+from batches.reports.reconcile import Comparison, Day, Line, Reason, Share, Skipped, reconcile
 from dashboard.access import visible_workspaces
+from dashboard.words import usd
 
-# By then two fetches have not happened.
+# By then two fetches have been missed.
 STALE_AFTER = 3 * EVERY
-SO_MANY = {
+# What follows the number of batches.
+KIND_WORDS = {
+    "off_tier": "with requests that did not run at the batch tier, "
+    "which Anthropic may price or list differently",
+    "advisor": "with advisors’ tokens, which Anthropic may price or list differently",
+    "compaction": "with compactions’ tokens, which Anthropic may price or list differently",
+    "unknown_fields": "with usage fields that Batchboard does not know; they may change the price",
     "running": "still running",
     "unread": "not read yet",
     "unreadable": "unreadable",
@@ -25,8 +32,10 @@ SO_MANY = {
     "past_midnight": "ran past midnight UTC; Anthropic may count {it} a day later",
     "later": "ended after the time of Anthropic’s data",
 }
-LEFT_OUT = {
-    "elsewhere": "uses another address than the report’s",
+# A request may count more than once here (`explain.count_usage`).
+AT_MOST = {"advisor", "compaction"}
+SKIPPED = {
+    "elsewhere": "uses another address than Anthropic’s cost report",
     "unknown": "has not synced yet",
     "shared": "is only one of several that are one workspace to the API, "
     "and you do not see all of them",
@@ -46,9 +55,10 @@ class Row:
 def report_context(
     workspaces: Iterable[Workspace], since: date, until: date, user: Any
 ) -> dict[str, Any] | None:
-    """What `spend/_report.html` shows of a period, both days included; None without an Admin key.
+    """What `spend/_report.html` shows for a period, both days included; None without an Admin key.
 
-    `workspaces` are the page's choice among those that the person may see.
+    `workspaces` are those that the page's filter selects; others than the person may see are
+    ignored.
     """
     if not settings.ANTHROPIC_ADMIN_KEY:
         return None
@@ -61,7 +71,7 @@ def report_context(
         since,
         until,
         visible=visible,
-        # Other teams' workspaces are for those who see everything, and who have not chosen.
+        # Only superusers see other teams' workspaces, and only without a filter.
         with_unmirrored=user.is_superuser and wanted == visible,
     )
     return {"state": state, "is_stale": _is_stale(state)} | _shown(comparison, since)
@@ -74,18 +84,18 @@ def _is_stale(state: CostReport) -> bool:
 def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
     if comparison is None:
         return {"comparison": None}
-    told = [day for day in comparison.days if day.theirs is not None]
-    differing = [day for day in comparison.days if day.theirs is None or day.has_gap]
+    reported = [day for day in comparison.days if day.reported is not None]
+    differing = [day for day in comparison.days if day.reported is None or day.has_gap]
     is_split = len({line.pair for day in comparison.days for line in day.lines}) > 1
     return {
         "comparison": comparison,
         "total": comparison.total,
         "explanation": _explanation(comparison.total.reasons),
         "days": [_rows(day, is_split=is_split) for day in differing],
-        "even_days": [day for day in told if not day.has_gap],
-        "told_days": told,
+        "even_days": [day for day in reported if not day.has_gap],
+        "reported_days": reported,
         "starts_later": comparison.since if comparison.since > since else None,
-        "left_out": [_left_out(each) for each in comparison.left_out],
+        "skipped": [_skipped(each) for each in comparison.skipped],
     }
 
 
@@ -107,12 +117,22 @@ def _words(reason: Reason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
         count, it = reason.batches, "it" if reason.batches == 1 else "them"
-        words = SO_MANY[reason.kind].format(it=it)
-        return f"{count:,} batch{'' if count == 1 else 'es'} {words} ({requests})"
+        words = KIND_WORDS[reason.kind].format(it=it)
+        at_most = "up to " if reason.kind in AT_MOST else ""
+        share = f"; {_share(reason.share)}" if reason.share else ""
+        return f"{count:,} batch{'' if count == 1 else 'es'} {words} ({at_most}{requests}{share})"
     if reason.requests:
         return f"not mirrored: {requests} more than Batchboard knows"
     return "not mirrored: Batchboard knows no batch of that day"
 
 
-def _left_out(each: LeftOut) -> str:
-    return f"{each.workspace.name} {LEFT_OUT[each.why]}."
+def _share(share: Share) -> str:
+    if not share.has_unpriced:
+        return f"{usd(share.amount)} in Batchboard’s figure"
+    if not share.amount:
+        return "not in Batchboard’s figure"
+    return f"{usd(share.amount)} in Batchboard’s figure, the rest has no price"
+
+
+def _skipped(each: Skipped) -> str:
+    return f"{each.workspace.name} {SKIPPED[each.why]}."

@@ -19,7 +19,7 @@ from dashboard.query_form import NO_VALUE
 from dashboard.spend.address import Spending
 from dashboard.spend.amounts import Grid, Totals, class_amounts, group_amounts
 from dashboard.spend.chart import Chart, Column, Part, draw
-from dashboard.templatetags.money import percent_change
+from dashboard.words import percent_change
 
 MOST_SERIES = 8
 # US dollars. A percentage of less says nothing.

@@ -1,4 +1,4 @@
-"""How moments, durations and ids are written."""
+"""Template tags and filters for moments, durations, IDs, icons and query strings."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from lucide.templatetags.lucide import lucide
 
 from batches import clock
-from dashboard import cards
 from dashboard.query_form import LONGEST_TEXT
+from dashboard.words import duration
 
 register = template.Library()
 
@@ -31,7 +31,7 @@ def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
     """A past moment, relative, with the exact one in reach; the script keeps it true."""
     if moment is None:
         return unknown
-    words = f"{cards.duration((clock.now() - moment).total_seconds())} ago"
+    words = f"{duration((clock.now() - moment).total_seconds())} ago"
     return _time(moment, words, "ago")
 
 
@@ -39,14 +39,14 @@ def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
 def until(moment: datetime) -> SafeString:
     """A moment to come: "in 3 h 05 min"; one that has passed: "overdue by …"."""
     left = (moment - clock.now()).total_seconds()
-    words = f"in {cards.duration(left)}" if left >= 0 else f"overdue by {cards.duration(-left)}"
+    words = f"in {duration(left)}" if left >= 0 else f"overdue by {duration(-left)}"
     return _time(moment, words, "until")
 
 
 @register.simple_tag
 def since(moment: datetime) -> SafeString:
     """How long something has gone on, such as "41 s"."""
-    return _time(moment, cards.duration((clock.now() - moment).total_seconds()), "since")
+    return _time(moment, duration((clock.now() - moment).total_seconds()), "since")
 
 
 @register.simple_tag
@@ -69,7 +69,7 @@ def _time(moment: datetime, words: str, kind: str) -> SafeString:
 @register.filter
 def lasting(batch: Any) -> str:
     """From creation to end, of a batch that has ended."""
-    return cards.duration(batch.elapsed_seconds(clock.now()))
+    return duration(batch.elapsed_seconds(clock.now()))
 
 
 @register.filter

@@ -1,96 +1,10 @@
-"""How US dollars, tokens and changes are written."""
-
-from decimal import ROUND_HALF_UP, Decimal
+"""Template filters for amounts and counts; `dashboard.words` says how they are written."""
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import intcomma
+
+from dashboard import words
 
 register = template.Library()
 
-CENT = Decimal("0.01")
-MINUS = "\N{MINUS SIGN}"
-UNKNOWN = "unknown"
-
-
-@register.filter
-def usd(amount: Decimal | None) -> str:
-    """Such as "$1,234.56" or "$0.0012"; "unknown" for None, which is never "$0.00".
-
-    Rounded to the cent, half a cent up; what is less than a cent to two significant digits.
-    """
-    if amount is None:
-        return UNKNOWN
-    return _signed(amount, f"{abs(_to_read(amount)):,f}")
-
-
-@register.filter
-def less(amount: Decimal, other: Decimal) -> str:
-    """The difference of two amounts as `usd` shows them; the exact one where they look alike."""
-    return usd((_to_read(amount) - _to_read(other)) or amount - other)
-
-
-@register.filter
-def exact_usd(amount: Decimal | None) -> str:
-    """The amount as it is: nothing rounded, no trailing zeros but those of whole cents."""
-    if amount is None:
-        return UNKNOWN
-    whole, _, rest = f"{abs(amount):,f}".partition(".")
-    return _signed(amount, f"{whole}.{rest.rstrip('0').ljust(2, '0')}")
-
-
-@register.filter
-def tokens(count: int) -> str:
-    """The full figure, such as "1,234,567"."""
-    return str(intcomma(count))
-
-
-@register.filter
-def percent_change(amount: Decimal, before: Decimal) -> str:
-    """Such as "+30.9%" or "+1,098%": with a decimal up to 100 percent. `before` is above zero."""
-    if amount == before:
-        return "unchanged"
-    percent = (amount - before) / before * 100
-    size = abs(percent)
-    if size < Decimal("0.1"):
-        return "changed by less than 0.1%"
-    figures = f"{_rounded(size, Decimal(1) if size > 100 else Decimal('0.1')):,f}"
-    return f"{MINUS if percent < 0 else '+'}{figures}%"
-
-
-def shown_usd(shown: Decimal, exact: Decimal | None) -> str:
-    """An amount that was rounded already, with its own number of decimals.
-
-    What was rounded to nothing is "<$0.01", as only nothing is "$0.00"; "unknown" for None.
-    """
-    if exact is None:
-        return UNKNOWN
-    if exact and not shown:
-        return f"<${_smallest(shown):f}"
-    return _signed(shown, f"{abs(shown):,f}")
-
-
-def shown_percent(shown: Decimal, exact: Decimal) -> str:
-    """The same in percent, such as "62.3%" and "<0.1%"."""
-    return f"<{_smallest(shown):f}%" if exact and not shown else f"{shown:f}%"
-
-
-def _smallest(rounded: Decimal) -> Decimal:
-    """One in the last of its decimals."""
-    return Decimal(1).scaleb(int(rounded.as_tuple().exponent))
-
-
-def _to_read(amount: Decimal) -> Decimal:
-    size = abs(amount)
-    if not 0 < size < CENT:
-        return _rounded(amount, CENT)
-    rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
-    # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
-    return min(CENT, rounded).copy_sign(amount)
-
-
-def _rounded(size: Decimal, unit: Decimal) -> Decimal:
-    return size.quantize(unit, ROUND_HALF_UP)
-
-
-def _signed(amount: Decimal, figures: str) -> str:
-    return f"{MINUS if amount < 0 else ''}${figures}"
+for write in (words.usd, words.less, words.exact_usd, words.tokens, words.percent_change):
+    register.filter(write.__name__, write)

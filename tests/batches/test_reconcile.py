@@ -1,21 +1,28 @@
-"""Ours against theirs: no gap when all is read, and a gap that is exactly what is missing."""
+"""Our figures against Anthropic's cost report: no gap when all is read, or what is missing."""
 
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 
 import pytest
 import time_machine
 
 from batches import clock
-from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspace
+from batches.models import Batch, CostReport, ReportedCost, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
-from batches.reports.reconcile import Line, reconcile
+from batches.reports.reconcile import reconcile
 from batches.results.reading import derive_lost
+from tests.batches.reconciling import (
+    NOON,
+    TODAY,
+    YESTERDAY,
+    at,
+    compared,
+    only_line,
+    read,
+    reasons,
+    reported,
+)
 from tests.working import claim, ingest
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +31,6 @@ def _at_noon(settings, db):
     settings.ANTHROPIC_BASE_URL = "http://sandbox"
     with time_machine.travel(NOON, tick=False):
         yield
-
-
-def at(day: date, hour: int) -> datetime:
-    return datetime.combine(day, time(hour), UTC)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def ended(sandbox):
 
 @pytest.fixture
 def compare(sync):
-    """A function: sync, read and fetch all there is but what is named, then compare it."""
+    """A function: sync and read all batches but `unread`, fetch the cost report, then compare."""
 
     def compare(*workspaces, unread=(), visible=None, since=TODAY - timedelta(days=9), **options):
         for workspace in Workspace.objects.all():
@@ -59,16 +62,6 @@ def compare(sync):
     return compare
 
 
-def only_line(comparison) -> Line:
-    (day,) = [day for day in comparison.days if day.has_gap]
-    (line,) = [line for line in day.lines if line.has_gap]
-    return line
-
-
-def reasons(line) -> list[tuple]:
-    return [tuple(reason) for reason in line.reasons]
-
-
 def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_workspace, compare):
     for days in range(1, 6):
         for key in sandbox.keys:
@@ -79,7 +72,7 @@ def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_work
     assert len(comparison.days) == 5
     assert [line.gap for day in comparison.days for line in day.lines] == [0] * 10
     assert comparison.total.gap == 0
-    assert comparison.total.ours == sum(sandbox.billed(name) for name in sandbox.batches)
+    assert comparison.total.computed == sum(sandbox.billed(name) for name in sandbox.batches)
     assert comparison.total.reasons == ()
 
 
@@ -96,7 +89,7 @@ def test_the_gap_is_exactly_the_batch_that_is_not_read(sandbox, ended, workspace
     assert reasons(line) == [("unread", 1, 7)]
 
 
-def test_a_batch_that_went_before_it_was_mirrored_is_told_as_requests_nobody_knows(
+def test_a_batch_that_went_before_it_was_mirrored_is_counted_as_not_mirrored(
     sandbox, ended, workspace, compare
 ):
     ended()
@@ -110,14 +103,14 @@ def test_a_batch_that_went_before_it_was_mirrored_is_told_as_requests_nobody_kno
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
-def test_so_is_a_day_of_which_nothing_is_mirrored(sandbox, ended, workspace, compare):
+def test_a_day_without_any_mirrored_batch_is_explained(sandbox, ended, workspace, compare):
     gone = ended(requests=7)
     sandbox.billed(gone)
     sandbox.remove(gone)
 
     line = only_line(compare(workspace))
 
-    assert (line.day, line.ours, line.gap) == (YESTERDAY, 0, sandbox.billed(gone))
+    assert (line.day, line.computed, line.gap) == (YESTERDAY, 0, sandbox.billed(gone))
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
@@ -150,7 +143,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     assert reasons(line) == [("lost", 1, 6)]
 
 
-def test_unreadable_and_partly_understood_results_are_told(ended, workspace, compare, sync):
+def test_unreadable_and_partly_understood_results_are_counted(ended, workspace, compare, sync):
     unreadable, odd = ended(requests=6), ended(requests=8)
     sync(workspace)
     Batch.objects.filter(api_id=unreadable).update(results_state="unreadable")
@@ -161,44 +154,6 @@ def test_unreadable_and_partly_understood_results_are_told(ended, workspace, com
     assert reasons(line) == [("unreadable", 1, 6), ("odd", 1, 3)]
 
 
-def reported(workspace: Workspace, day: date, dollars: str, requests: int | None = None) -> None:
-    """What the sandbox never tells."""
-    CostReport.objects.update_or_create(
-        pk=1,
-        defaults={
-            "fetched_at": NOON,
-            "refreshed_at": NOON,
-            "covers_since": date(2026, 9, 24),
-            "workspace_names": {"wrkspc_1": "One", "wrkspc_2": "Two"},
-        },
-    )
-    Workspace.objects.filter(pk=workspace.pk).update(
-        api_workspace_id="wrkspc_1", last_synced_at=NOON
-    )
-    ReportedCost.objects.create(
-        day=day, api_workspace_id="wrkspc_1", amount=Decimal(dollars), requests=requests
-    )
-
-
-def compared(*workspaces, since=TODAY - timedelta(days=9), until=TODAY, **options):
-    mine = {workspace.pk for workspace in workspaces}
-    return reconcile(CostReport.objects.get(), mine, since, until, visible=mine, **options)
-
-
-def read(batch: Batch, dollars: int) -> None:
-    """Usage that costs so many dollars."""
-    BatchUsage.objects.create(
-        batch=batch,
-        workspace=batch.workspace,
-        day=batch.created_at.date(),
-        is_canceled=False,
-        model="claude-sonnet-5-5",
-        requests=batch.succeeded,
-        input_tokens=dollars * 1_000_000,
-    )
-    Batch.objects.filter(pk=batch.pk).update(results_state="read")
-
-
 def test_a_running_batch_may_be_billed_already(mirrored, workspace):
     mirrored(created_at=at(TODAY, 11), requests=9)
     reported(workspace, TODAY, "0.50", requests=4)
@@ -206,7 +161,7 @@ def test_a_running_batch_may_be_billed_already(mirrored, workspace):
     assert reasons(only_line(compared(workspace))) == [("running", 1, 9)]
 
 
-def test_a_batch_that_ran_past_midnight_is_told_on_both_days(mirrored, workspace):
+def test_a_batch_that_ran_past_midnight_is_counted_on_both_days(mirrored, workspace):
     batch = mirrored(
         status="ended", created_at=at(YESTERDAY, 23), duration=timedelta(hours=2), requests=5
     )
@@ -234,7 +189,7 @@ def test_what_ended_after_the_refresh_may_be_missing_there(mirrored, workspace):
     assert reasons(line) == [("later", 1, 5)]
 
 
-def test_ours_being_larger_is_not_explained_by_what_we_lack(mirrored, workspace):
+def test_a_larger_figure_of_ours_is_not_explained_by_what_it_lacks(mirrored, workspace):
     read(mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5), 3)
     mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5)
     reported(workspace, YESTERDAY, "1", requests=10)
@@ -260,14 +215,14 @@ def test_days_after_the_refresh_have_no_gap_and_are_not_in_the_total(mirrored, w
 
     comparison = compared(workspace)
 
-    assert [(day.ours, day.theirs, day.gap) for day in comparison.days] == [
+    assert [(day.computed, day.reported, day.gap) for day in comparison.days] == [
         (5, None, None),
         (3, 3, 0),
     ]
-    assert (comparison.total.ours, comparison.total.theirs) == (3, 3)
+    assert (comparison.total.computed, comparison.total.reported) == (3, 3)
 
 
-def test_days_that_were_never_fetched_are_left_out(mirrored, workspace):
+def test_days_that_were_never_fetched_are_not_compared(mirrored, workspace):
     reported(workspace, YESTERDAY, "3")
     CostReport.objects.update(covers_since=YESTERDAY)
 
@@ -283,7 +238,7 @@ def test_a_day_without_a_row_in_the_report_cost_nothing_there(mirrored, workspac
 
     line = only_line(compared(workspace))
 
-    assert (line.theirs, line.gap) == (0, -3)
+    assert (line.reported, line.gap) == (0, -3)
 
 
 def test_two_keys_of_one_workspace_are_compared_together(sandbox, ended, workspace, compare):
@@ -299,9 +254,7 @@ def test_two_keys_of_one_workspace_are_compared_together(sandbox, ended, workspa
     assert {line.pair.name for day in comparison.days for line in day.lines} == {"Again, Research"}
 
 
-def test_who_sees_only_one_of_two_keys_is_not_told_what_both_cost(
-    sandbox, ended, workspace, compare
-):
+def test_seeing_only_one_of_two_keys_hides_what_both_cost(sandbox, ended, workspace, compare):
     Workspace.objects.create(
         name="Again", slug="again", base_url="http://sandbox", api_key=sandbox.key
     )
@@ -310,7 +263,7 @@ def test_who_sees_only_one_of_two_keys_is_not_told_what_both_cost(
     comparison = compare(workspace)
 
     assert comparison.days == ()
-    assert [(each.workspace, each.why) for each in comparison.left_out] == [(workspace, "shared")]
+    assert [(each.workspace, each.why) for each in comparison.skipped] == [(workspace, "shared")]
 
 
 def test_another_teams_workspace_is_not_compared(
@@ -322,10 +275,10 @@ def test_another_teams_workspace_is_not_compared(
     comparison = compare(workspace)
 
     assert {line.pair.name for day in comparison.days for line in day.lines} == {"Research"}
-    assert comparison.left_out == ()
+    assert comparison.skipped == ()
 
 
-def test_what_is_not_mirrored_at_all_is_told_only_to_who_sees_everything(
+def test_workspaces_that_are_not_mirrored_are_compared_only_on_request(
     sandbox, ended, workspace, compare
 ):
     foreign = ended(key=sandbox.other_key, requests=7)
@@ -347,21 +300,21 @@ def test_a_workspace_without_a_name_is_the_default_one(mirrored, workspace):
 
     for named in ("", "wrkspc_that_is_not_listed"):
         Workspace.objects.update(api_workspace_id=named)
-        assert compared(workspace).total.theirs == 3
+        assert compared(workspace).total.reported == 3
 
 
 @pytest.mark.parametrize(
     ("columns", "why"),
     [({"base_url": "https://elsewhere.test"}, "elsewhere"), ({"last_synced_at": None}, "unknown")],
 )
-def test_a_workspace_that_the_report_cannot_know_is_left_out(workspace, columns, why):
+def test_a_workspace_that_the_report_cannot_know_is_skipped(workspace, columns, why):
     reported(workspace, YESTERDAY, "3")
     Workspace.objects.update(**columns)
 
     comparison = compared(workspace)
 
     assert comparison.days == ()
-    assert [each.why for each in comparison.left_out] == [why]
+    assert [each.why for each in comparison.skipped] == [why]
 
 
 def test_before_the_first_report_there_is_nothing_to_compare(workspace):

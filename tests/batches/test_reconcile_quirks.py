@@ -1,4 +1,4 @@
-"""Ours against Anthropic's for passes, tiers and fields that are new.
+"""Our figures against Anthropic's cost report for passes, tiers and unknown usage fields.
 
 The sandbox bills them by prices and arithmetic of its own.
 """
@@ -9,8 +9,10 @@ import pytest
 import time_machine
 
 from batches.models import Batch, BatchUsage, CostReport, Workspace
+from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import Sums, reconcile
+from batches.sandbox.quirks import ADVISOR
 from batches.spend.costs import cost_of
 from tests.working import claim, ingest
 
@@ -43,12 +45,12 @@ def ended(sandbox):
 
 @pytest.fixture
 def compare(sync):
-    """A function: sync, read and fetch all there is, then compare all of these days."""
+    """A function: sync and read all batches but `unread`, then compare all of these days."""
 
-    def compare() -> Sums:
+    def compare(*, unread=()) -> Sums:
         workspaces = list(Workspace.objects.all())
         assert all(sync(workspace) for workspace in workspaces)
-        assert all(ingest(batch) for batch in Batch.objects.all())
+        assert all(ingest(batch) for batch in Batch.objects.exclude(api_id__in=unread))
         assert fetch_report(claim(CostReport.objects.the_one()))
         mine = {workspace.pk for workspace in workspaces}
         since = NOON.date() - timedelta(days=DAYS)
@@ -75,7 +77,7 @@ def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
     assert {row.prompt_over > 0 for row in usage.filter(model="claude-haiku-5-5")} == {True, False}
     assert len({line.day for line in total.lines}) == DAYS
     assert (total.gap, total.has_gap) == (0, False)
-    assert total.ours == sum(sandbox.billed(name) for name in sandbox.batches)
+    assert total.computed == sum(sandbox.billed(name) for name in sandbox.batches)
 
 
 @pytest.mark.parametrize("quirk", ["priority", "fast", "future-step", "future-tokens"])
@@ -92,6 +94,65 @@ def test_requests_whose_cost_is_not_known_are_missing_from_ours_and_nothing_else
     assert total.gap == sandbox.billed(odd) - costs[odd].known > 0
 
 
+@pytest.mark.parametrize(
+    ("quirk", "kind", "has_unpriced"),
+    [
+        ("standard", "off_tier", False),
+        ("priority", "off_tier", True),
+        ("fast", "off_tier", True),
+        ("future-step", "unknown_fields", True),
+        ("future-tokens", "unknown_fields", True),
+    ],
+)
+def test_what_is_priced_by_other_rules_explains_a_gap_first(
+    ended, workspace, compare, quirk, kind, has_unpriced
+):
+    ended(1, requests=90, quirks=[quirk])
+    unread = ended(1, requests=7)
+
+    first, second = compare(unread=[unread]).reasons
+
+    assert (first.kind, first.batches, first.requests) == (kind, 1, 9)
+    assert first.share.has_unpriced is has_unpriced
+    assert (first.share.amount == 0) is has_unpriced
+    assert second.kind == "unread"
+
+
+def test_advisors_and_compactions_explain_a_gap_first(ended, workspace, compare):
+    ended(1, requests=300, quirks=["passes"])
+    unread = ended(1, requests=7)
+
+    advisor, compaction, last = compare(unread=[unread]).reasons
+
+    assert (advisor.kind, compaction.kind, last.kind) == ("advisor", "compaction", "unread")
+    # Of 30 requests with several passes, the others are tool loops.
+    assert 0 < advisor.requests + compaction.requests < 30
+    assert advisor.share.amount > 0 < compaction.share.amount
+
+
+def test_without_such_requests_only_the_batch_that_was_not_read_explains(ended, workspace, compare):
+    ended(1, requests=90, quirks=["stops", "surrogates"])
+    unread = ended(1, requests=7)
+
+    assert [each.kind for each in compare(unread=[unread]).reasons] == ["unread"]
+
+
+def test_an_advisor_without_a_price_is_the_whole_gap(sandbox, ended, workspace, compare, settings):
+    table = settings.BATCHBOARD_PRICE_TABLE
+    settings.BATCHBOARD_PRICE_TABLE = PriceTable(
+        [price for price in table.prices if price.model != ADVISOR]
+    )
+    ended(1, requests=300, quirks=["passes"], models=["claude-haiku-5-5"])
+
+    total = compare()
+
+    # The compactions have a price, so they may account for a part of it.
+    assert [(each.kind, each.share) for each in total.reasons] == [
+        ("advisor", (0, True)),
+        ("compaction", (total.reasons[1].share.amount, False)),
+    ]
+
+
 def test_a_request_that_is_missing_from_the_file_is_missing_from_ours(
     sandbox, ended, workspace, compare
 ):
@@ -102,3 +163,28 @@ def test_a_request_that_is_missing_from_the_file_is_missing_from_ours(
     cost = cost_of(Batch.objects.get())
     assert (cost.state, cost.known_requests, cost.requests) == ("incomplete", 29, 30)
     assert 0 < total.gap < sandbox.billed(name)
+
+
+def test_usage_that_two_keys_list_is_counted_once(sandbox, ended, workspace, compare):
+    Workspace.objects.create(
+        name="Again", slug="again", base_url="http://sandbox", api_key=sandbox.key
+    )
+    ended(1, requests=90, quirks=["fast"])
+
+    (reason,) = compare().reasons
+
+    assert Batch.objects.count() == 2
+    assert (reason.kind, reason.batches, reason.requests) == ("off_tier", 1, 9)
+
+
+def test_usage_with_other_prices_takes_one_query_more_for_any_number_of_days(
+    ended, workspace, compare, django_assert_num_queries
+):
+    for days in range(1, 9):
+        ended(days, quirks=["passes", "fast", "future-tokens"])
+    compare()
+    report = CostReport.objects.get()
+    since = NOON.date() - timedelta(days=DAYS)
+
+    with django_assert_num_queries(5):
+        reconcile(report, {workspace.pk}, since, NOON.date(), visible={workspace.pk})

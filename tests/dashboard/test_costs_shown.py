@@ -5,8 +5,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Workspace
-from dashboard.cards import plain_usd
 from dashboard.list import views
+from dashboard.words import plain_usd
 from tests.dashboard.batch_page import NOON, wish, words
 from tests.dashboard.conftest import HTMX
 from tests.spend_world import PRICES, spent, used

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.templatetags.money import (
+from dashboard.words import (
     exact_usd,
     less,
     percent_change,

@@ -7,7 +7,7 @@ import pytest
 from django.db import InternalError, OperationalError, connection
 from django.test import Client
 
-from dashboard import errors
+from dashboard import errors, probes
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from batches.models import BatchUsage, Workspace
-from dashboard import errors
+from dashboard import errors, probes
 from tests.dashboard.reading import csv_cells
 
 

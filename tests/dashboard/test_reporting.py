@@ -47,7 +47,7 @@ def ended(sandbox):
 
 @pytest.fixture
 def fetched(sync):
-    """A function: sync, read all there is but what is named, and fetch the report."""
+    """A function: sync and read all batches but `unread`, and fetch Anthropic's cost report."""
 
     def fetched(*, unread=()) -> None:
         for workspace in Workspace.objects.all():
@@ -105,6 +105,50 @@ def test_a_gap_stands_on_its_day_with_what_explains_it(sandbox, ended, fetched, 
     assert "1 day without a difference" in text
 
 
+DIFFERENTLY = "which Anthropic may price or list differently"
+OFF_TIER = f"1 batch with requests that did not run at the batch tier, {DIFFERENTLY}"
+ADVISORS = f"1 batch with advisors’ tokens, {DIFFERENTLY}"
+COMPACTIONS = f"1 batch with compactions’ tokens, {DIFFERENTLY}"
+UNKNOWN = "1 batch with usage fields that Batchboard does not know; they may change the price"
+PRICED = r"\$[0-9.]+ in Batchboard’s figure"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "explained"),
+    [
+        ("standard", rf"{OFF_TIER} \(30 requests; {PRICED}\)"),
+        ("fast", rf"{OFF_TIER} \(30 requests; not in Batchboard’s figure\)"),
+        ("passes", rf"{ADVISORS} \(up to \d+ requests; {PRICED}\)"),
+        ("passes", rf"{COMPACTIONS} \(up to \d+ requests; {PRICED}\)"),
+        ("future-tokens", rf"{UNKNOWN} \(30 requests; not in Batchboard’s figure\)"),
+    ],
+)
+def test_requests_with_other_prices_explain_a_gap_before_batches_that_are_not_read(
+    ended, fetched, lead, workspace, quirk, explained
+):
+    ended(requests=300, quirks=[quirk], models=["claude-opus-5-5"])
+    missing = ended(requests=300)
+    fetched(unread=[missing])
+
+    html = shown(lead, workspace)
+
+    (listed,) = re.findall(r'<ul class="report-why".*?</ul>', html, re.DOTALL)
+    *first, last = [words(item) for item in re.findall(r"<li>.*?</li>", listed)]
+    assert any(re.fullmatch(explained, each) for each in first)
+    assert last == "1 batch not read yet (300 requests)"
+    assert re.search(explained + ".*; 1 batch not read yet", words(html))
+
+
+def test_requests_of_several_tiers_say_that_some_have_no_price(ended, fetched, lead, workspace):
+    ended(requests=300, quirks=["standard", "fast"], models=["claude-opus-5-5"])
+    fetched()
+
+    assert re.search(
+        rf"{OFF_TIER} \(60 requests; {PRICED}, the rest has no price\)",
+        words(shown(lead, workspace)),
+    )
+
+
 def test_several_workspaces_stand_apart_below_the_day(
     sandbox, ended, fetched, person, workspace, other_workspace
 ):
@@ -146,7 +190,7 @@ def test_another_teams_workspace_never_shows(
         assert "There are no figures for this period yet" in html
 
 
-def test_what_nobody_mirrors_is_told_to_a_superuser_alone(
+def test_only_a_superuser_sees_what_is_not_mirrored(
     sandbox, ended, fetched, lead, workspace, admin_user
 ):
     ended(key=sandbox.other_key, models=["claude-opus-5-5"], requests=300)

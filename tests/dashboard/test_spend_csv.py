@@ -10,7 +10,7 @@ from batches.models import Workspace
 from batches.spend.figures import MISSING
 from dashboard.spend.address import GROUPS, STACKS
 from dashboard.spend.tables import MISSING_WORDS
-from dashboard.templatetags.money import usd
+from dashboard.words import usd
 from tests.dashboard.reading import csv_table, table
 from tests.spend_world import spent, used
 

@@ -1,4 +1,4 @@
-"""The organisation's cost report: rows, filters, order, pages, and what is refused."""
+"""The sandbox's copy of Anthropic's cost report: rows, filters, order, pages, refusals."""
 
 from collections import defaultdict
 from datetime import timedelta

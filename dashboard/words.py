@@ -1,0 +1,115 @@
+"""How pages and files write durations, counts, and amounts in US dollars."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+
+CENT = Decimal("0.01")
+MINUS = "\N{MINUS SIGN}"
+UNKNOWN = "unknown"
+# Of anything smaller, six decimals would say too little or nothing.
+SIX_DECIMALS = Decimal("0.000001")
+
+
+def usd(amount: Decimal | None) -> str:
+    """Such as "$1,234.56" or "$0.0012"; "unknown" for None, which is never "$0.00".
+
+    Rounded to the cent, half a cent up; what is less than a cent to two significant digits.
+    """
+    if amount is None:
+        return UNKNOWN
+    return _signed(amount, f"{abs(_to_read(amount)):,f}")
+
+
+def less(amount: Decimal, other: Decimal) -> str:
+    """The difference of two amounts as `usd` shows them; the exact one where they look alike."""
+    return usd((_to_read(amount) - _to_read(other)) or amount - other)
+
+
+def exact_usd(amount: Decimal | None) -> str:
+    """The amount as it is: nothing rounded, no trailing zeros but those of whole cents."""
+    if amount is None:
+        return UNKNOWN
+    whole, _, rest = f"{abs(amount):,f}".partition(".")
+    return _signed(amount, f"{whole}.{rest.rstrip('0').ljust(2, '0')}")
+
+
+def tokens(count: int) -> str:
+    """The full figure, such as "1,234,567"."""
+    return str(intcomma(count))
+
+
+def percent_change(amount: Decimal, before: Decimal) -> str:
+    """Such as "+30.9%" or "+1,098%": with a decimal up to 100 percent. `before` is above zero."""
+    if amount == before:
+        return "unchanged"
+    percent = (amount - before) / before * 100
+    size = abs(percent)
+    if size < Decimal("0.1"):
+        return "changed by less than 0.1%"
+    figures = f"{_rounded(size, Decimal(1) if size > 100 else Decimal('0.1')):,f}"
+    return f"{MINUS if percent < 0 else '+'}{figures}%"
+
+
+def plain_usd(amount: Decimal) -> str:
+    """Such as "12.34" or "0.001234": two to six decimals, and more where all would be zero."""
+    size = abs(amount)
+    places = 6 if not size or size >= SIX_DECIMALS else 1 - size.adjusted()
+    whole, _, rest = f"{amount:.{places}f}".partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
+
+
+def shown_usd(shown: Decimal, exact: Decimal | None) -> str:
+    """An amount that was rounded already, with its own number of decimals.
+
+    What was rounded to nothing is "<$0.01", as only nothing is "$0.00"; "unknown" for None.
+    """
+    if exact is None:
+        return UNKNOWN
+    if exact and not shown:
+        return f"<${_smallest(shown):f}"
+    return _signed(shown, f"{abs(shown):,f}")
+
+
+def shown_percent(shown: Decimal, exact: Decimal) -> str:
+    """The same in percent, such as "62.3%" and "<0.1%"."""
+    return f"<{_smallest(shown):f}%" if exact and not shown else f"{shown:f}%"
+
+
+def _smallest(rounded: Decimal) -> Decimal:
+    """One in the last of its decimals."""
+    return Decimal(1).scaleb(int(rounded.as_tuple().exponent))
+
+
+def _to_read(amount: Decimal) -> Decimal:
+    size = abs(amount)
+    if not 0 < size < CENT:
+        return _rounded(amount, CENT)
+    rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
+    # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
+    return min(CENT, rounded).copy_sign(amount)
+
+
+def _rounded(size: Decimal, unit: Decimal) -> Decimal:
+    return size.quantize(unit, ROUND_HALF_UP)
+
+
+def _signed(amount: Decimal, figures: str) -> str:
+    return f"{MINUS if amount < 0 else ''}${figures}"
+
+
+def plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most, such as "41 s", "12 min", "3 h 05 min", "2 d 4 h"; never negative."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 3600:
+        return f"{minutes} min"
+    if whole < 86400:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{days} d {hours % 24} h"
