@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
+from dashboard import refusals
 from dashboard.access import role_needed
-from dashboard.audit import refusals
 from dashboard.query_form import IGNORED
 from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in

@@ -16,8 +16,8 @@ from batches.models import AuditEvent
 from dashboard.access import allow, visible_workspaces
 from dashboard.account.browsers import browser_in_words
 from dashboard.account.forms import GuardedPasswordChangeForm
-from dashboard.account.links import LinkNotValid, has_open_link, use_link
-from dashboard.audit.recording import record
+from dashboard.password_links import LinkNotValid, has_open_link, use_link
+from dashboard.recording import record
 from dashboard.roles import MAY, NO_ROLE_MAY, ROLES, role_in_words, role_of
 from dashboard.sessions import end_sessions, sessions_of
 from dashboard.words import plural

@@ -13,9 +13,9 @@ from django.utils.text import capfirst
 from batches.models import AuditEvent, Workspace
 from batches.models.audit import AuditQuerySet
 from batches.period import end_of, start_of
+from batches.search import with_id
 from dashboard.access import visible_batches, visible_workspaces
 from dashboard.audit.visible import known_people, visible_events
-from dashboard.list.listing import with_id
 from dashboard.query_form import QueryForm, day_field, text_field
 
 PAGE_SIZE = 50

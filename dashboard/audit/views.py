@@ -10,11 +10,11 @@ from django.views.decorators.http import require_safe
 from batches.models import AuditEvent
 from dashboard.access import allow
 from dashboard.audit.filters import PAGE_SIZE, AuditForm, AuditQuery, read_audit
-from dashboard.audit.recording import record_export
 from dashboard.audit.rows import CSV_HEADER, count_of, csv_rows, page_of
 from dashboard.audit.visible import known_people
 from dashboard.errors import invalid_filters
 from dashboard.exports import csv_answer, file_name
+from dashboard.recording import record_export
 
 
 @allow("audit")

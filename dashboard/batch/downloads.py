@@ -20,10 +20,10 @@ from batches.outcome import STOP_REASONS
 from batches.results import download
 from batches.results.download import BrokenOff, Choice, Row
 from dashboard.access import allow, visible_batch_or_404
-from dashboard.audit.recording import record_download
 from dashboard.csv_cells import LINES_AT_ONCE, csv_blocks
 from dashboard.errors import page
 from dashboard.exports import CONTENT_TYPE
+from dashboard.recording import record_download
 from dashboard.streams import streamed
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -12,21 +11,9 @@ from django.views.decorators.http import require_http_methods
 from batches.labels import Labels, LabelsChanged, in_use, label_batch, labels_of
 from batches.models import Batch
 from dashboard.access import allow, client_address, visible_batch_or_404, visible_workspaces
+from dashboard.fields import OneLine, printable, unix_lines
 
 LONGEST_NOTE = 2_000
-
-
-def printable(text: str) -> None:
-    """Raises ValidationError for characters that nobody can see; a note may have lines."""
-    if not all(character.isprintable() or character in "\r\n\t" for character in text):
-        raise ValidationError("It holds a control character: type it anew instead of pasting it.")
-
-
-class OneLine(forms.CharField):
-    """Text without line breaks: a pasted one becomes a blank."""
-
-    def to_python(self, value: Any) -> str:
-        return " ".join(str(super().to_python(value)).split())
 
 
 class LabelForm(forms.Form):
@@ -51,11 +38,6 @@ class LabelForm(forms.Form):
         if not any(f"was_{name}" in self.data for name in Labels._fields):
             return None
         return Labels(*(unix_lines(self.cleaned_data[f"was_{name}"]) for name in Labels._fields))
-
-
-def unix_lines(text: str) -> str:
-    """Browsers send line breaks as CR LF, whatever they were given."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @allow("label")

@@ -56,8 +56,8 @@ def tabs(listing: Listing, now: datetime) -> list[Tab]:
     """Every tab with its count under the other filters (ux.md 13)."""
     kinds = _kinds(listing, now)
     return [
-        Tab(name, title, _count(name, kinds), name == listing.status)
-        for name, (title, _) in TABS.items()
+        Tab(name, status.title, _count(name, kinds), name == listing.status)
+        for name, status in TABS.items()
     ]
 
 
@@ -114,21 +114,4 @@ def _counted(batches: BatchQuerySet, midnight: datetime) -> list[Kind]:
 
 
 def _count(tab: str, kinds: list[Kind]) -> int:
-    return sum(kind.batches for kind in kinds if _holds(tab, kind))
-
-
-def _holds(tab: str, kind: Kind) -> bool:
-    match tab:
-        case "active":
-            return kind.is_active
-        case "canceling":
-            return kind.is_active and kind.processing_status == "canceling"
-        case "succeeded":
-            return kind.outcome == "all_succeeded"
-        case "failed":
-            return kind.outcome in {"some_failed", "all_failed"}
-        case "canceled":
-            return kind.outcome in {"canceled", "canceled_too_late"}
-        case "expired":
-            return kind.outcome == "expired"
-    return True
+    return sum(kind.batches for kind in kinds if TABS[tab].holds(kind))

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_safe
 from batches.models import Batch
 from batches.spend.costs import cost_of
 from dashboard.access import allow, visible_workspaces
-from dashboard.audit.recording import record_export
 from dashboard.cost_words import COST_COLUMNS, cost_cells
 from dashboard.errors import invalid_filters
 from dashboard.exports import csv_answer, file_name, in_blocks
 from dashboard.list.listing import read_listing
+from dashboard.recording import record_export
 
 
 @allow("export")

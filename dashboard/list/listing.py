@@ -1,37 +1,37 @@
 """What the list's address asks for, and the batches that answer it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.http import QueryDict
 
-from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
+from batches.models import Batch, BatchQuerySet, Workspace
 from batches.models.batch import READ_STATES
 from batches.period import end_of, start_of
+from batches.search import ID_PREFIX, used, with_text
 from batches.spend.question import CANCELED
 from dashboard.list.keyset import ORDERS, BadCursor, Position
+from dashboard.list.status import Status
 from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
 
 PAGE_SIZE = 50
-ID_PREFIX = "msgbatch_"
 LONGEST_ID = 200
 
-TABS: dict[str, tuple[str, Q]] = {
-    "all": ("All", Q()),
-    "active": ("Active", Q(is_active=True)),
-    "canceling": ("Canceling", Q(is_active=True, processing_status="canceling")),
-    "succeeded": ("Succeeded", Q(outcome="all_succeeded")),
-    "failed": ("Failed", Q(outcome__in=["some_failed", "all_failed"])),
-    "canceled": ("Canceled", Q(outcome__in=["canceled", "canceled_too_late"])),
-    "expired": ("Expired", Q(outcome="expired")),
+TABS = {
+    "all": Status("All"),
+    "active": Status("Active", is_active=[True]),
+    "canceling": Status("Canceling", is_active=[True], processing_status=["canceling"]),
+    "succeeded": Status("Succeeded", outcome=["all_succeeded"]),
+    "failed": Status("Failed", outcome=["some_failed", "all_failed"]),
+    "canceled": Status("Canceled", outcome=["canceled", "canceled_too_late"]),
+    "expired": Status("Expired", outcome=["expired"]),
 }
 # Statuses that an address may name though they have no tab.
-STATUSES: dict[str, tuple[str, Q]] = TABS | {
-    "in_progress": ("In progress", Q(is_active=True, processing_status="in_progress")),
-    "ended": ("Ended", Q(processing_status="ended")),
+STATUSES = TABS | {
+    "in_progress": Status("In progress", is_active=[True], processing_status=["in_progress"]),
+    "ended": Status("Ended", processing_status=["ended"]),
 }
 SORTS = {"active": "Active first", "newest": "Newest first", "oldest": "Oldest first"}
 # What narrows the list down, the tab apart.
@@ -148,11 +148,11 @@ class Listing:
             batches = batches.filter(created_at__gte=start_of(self.chosen["since"]))
         if "until" in self.chosen:
             batches = batches.filter(created_at__lt=end_of(self.chosen["until"]))
-        return batches.filter(sought(self.chosen["q"])) if "q" in self.chosen else batches
+        return batches.filter(with_text(self.chosen["q"])) if "q" in self.chosen else batches
 
     def matching(self) -> BatchQuerySet:
         """What the filters and the tab let through, in no order."""
-        return self.filtered().filter(STATUSES[self.status][1])
+        return self.filtered().filter(STATUSES[self.status].where)
 
     def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
         """With all that their cards show."""
@@ -162,7 +162,7 @@ class Listing:
         """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
         wanted = [workspace.pk for workspace in self.wanted]
         walked = self._narrowed(Batch.objects.walking_in_order(wanted))
-        batches = walked.filter(STATUSES[self.status][1])
+        batches = walked.filter(STATUSES[self.status].where)
         batches = self.with_cards(batches).order_by(*ORDERS[self.sort])
         if self.cursor:
             batches = batches.filter(self.cursor.beyond())
@@ -192,24 +192,3 @@ def is_whole_id(text: str) -> bool:
     rest = text.removeprefix(ID_PREFIX)
     has_form = rest != text and rest.replace("_", "").isalnum() and text.isascii()
     return has_form and len(text) <= LONGEST_ID
-
-
-def used(model: str) -> Exists:
-    """Batches of whose results any came from this model, as far as they have been read."""
-    return Exists(BatchUsage.objects.filter(batch=OuterRef("pk"), model=model))
-
-
-def sought(text: str) -> Q:
-    """Batches whose id starts with the text, blanks apart, or whose label, owner or note has it."""
-    match = Q(label__icontains=text) | Q(owner__icontains=text) | Q(note__icontains=text)
-    return match | with_id("api_id", text)
-
-
-def with_id(column: str, text: str) -> Q:
-    """Rows whose batch ID, held in `column`, begins with the text; none for blanks alone."""
-    # People paste ids with blanks in them, and shortened ones with their dots.
-    compact = re.sub(r"\s|\.{3}$|…$", "", text)
-    if not compact:
-        return Q(pk__in=[])
-    begins = f"{column}__startswith"
-    return Q(**{begins: compact}) | Q(**{begins: ID_PREFIX + compact})

@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404
 
 from batches.models import AuditEvent, Workspace
 from dashboard.access import may_manage_account, visible_people, visible_workspaces
-from dashboard.account.links import drop_link, make_link, to_the_minute
-from dashboard.audit.recording import record
 from dashboard.models import PasswordLink
+from dashboard.password_links import drop_link, make_link, to_the_minute
 from dashboard.people.details import OUT_OF_REACH, Details, details_of, differences
+from dashboard.recording import record
 from dashboard.roles import give_role
 from dashboard.sessions import end_sessions
 from dashboard.words import plural

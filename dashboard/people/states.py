@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from dashboard.account.links import to_the_minute
+from dashboard.password_links import to_the_minute
 
 
 @dataclass(frozen=True)

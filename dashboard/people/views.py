@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.access import allow, may, may_manage_account, visible_people, visible_workspaces
-from dashboard.account.links import to_the_minute
 from dashboard.models import PasswordLink
+from dashboard.password_links import to_the_minute
 from dashboard.people.changes import (
     ChangeRefused,
     PersonChanged,

@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from batches.models import AuditEvent
-from dashboard.audit.recording import record
+from dashboard.recording import record
 from dashboard.sign_in import limits
 
 

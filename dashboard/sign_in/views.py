@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from batches import clock
 from batches.models import AuditEvent
-from dashboard.audit.recording import record
+from dashboard.recording import record
 from dashboard.sign_in import limits
 from dashboard.sign_in.failures import record_failure, was_counted
 

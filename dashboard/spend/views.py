@@ -13,10 +13,10 @@ from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
 from dashboard.access import allow, visible_workspaces
-from dashboard.audit.recording import record_export
 from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
 from dashboard.health import health_of, notices
+from dashboard.recording import record_export
 from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
 from dashboard.spend.focus import FOCUS_COLUMNS, BadExport, focus_context, read_export
 from dashboard.spend.report import report_context

@@ -12,8 +12,8 @@ from batches.connect import address_problem
 from batches.models import Workspace
 from batches.models.workspace import AUTHS
 from dashboard.access import visible_people
-from dashboard.batch.labels import OneLine, printable, unix_lines
 from dashboard.environment import ADMIN_KEY, AN_ADMIN_KEY, CREDENTIAL, NOT_ALONE
+from dashboard.fields import OneLine, printable, unix_lines
 from dashboard.workspaces.snapshot import TITLES, Snapshot
 
 # Where the key goes, and how: to change these, a person must have the key.

@@ -12,7 +12,7 @@ from batches.fields import is_undecryptable
 from batches.mirror.workspaces import Deletion, accept_list, delete_workspace, free_slug
 from batches.models import AuditEvent, Workspace
 from batches.try_key import Trial
-from dashboard.audit.recording import record
+from dashboard.recording import record
 from dashboard.workspaces.form import WorkspaceForm
 from dashboard.workspaces.questions import is_foreign
 from dashboard.workspaces.snapshot import TITLES, Snapshot

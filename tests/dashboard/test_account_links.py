@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from batches.models import AuditEvent
 from dashboard import logs
-from dashboard.account.links import LinkNotValid, make_link, use_link
 from dashboard.models import PasswordLink, Session
+from dashboard.password_links import LinkNotValid, make_link, use_link
 from tests.dashboard.people_pages import edit
 
 NEW = "a much longer battery"

@@ -39,7 +39,7 @@ def test_the_sdk_creates_cancels_reads_and_deletes(sdk, clock):
     canceled = batches.cancel(created.id)
     clock.forward(minutes=2)
     ended = batches.retrieve(created.id)
-    lines = list(batches.results.reading(created.id))
+    lines = list(batches.results(created.id))
     deleted = batches.delete(created.id)
 
     assert created.processing_status == "in_progress"

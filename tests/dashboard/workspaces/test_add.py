@@ -217,7 +217,7 @@ def test_a_gateways_key_and_a_token_are_not_asked_about(admin, sandbox, key, aut
         ({"workspace_name": ""}, "This field is required."),
         ({"workspace_name": " "}, "This field is required."),
         ({"workspace_name": "research"}, "Another workspace has this name."),
-        ({"workspace_name": "a\u202egpj.exe"}, "It holds a control character"),
+        ({"workspace_name": "a\u202egpj.exe"}, "It contains a control character"),
         ({"workspace_name": "x" * 101}, "at most 100 characters"),
         ({"slug": "research"}, "Another workspace has this short name."),
         ({"slug": "../../etc"}, "valid “slug”"),

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 
 from batches.models import AuditEvent
 from dashboard.access import visible_batch_or_404, visible_people, visible_workspaces
-from dashboard.audit.recording import did_lately, record
+from dashboard.recording import did_lately, record
 
 log = structlog.get_logger(__name__)
 
