@@ -37,7 +37,7 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
     batch = visible_batch_or_404(request.user, api_id)
     if request.method != "POST":
         card = Card(batch, clock.now(), may_cancel=True)
-        return render(request, "batches/batch_cancel.html", {"batch": batch, "card": card})
+        return render(request, "batch/batch_cancel.html", {"batch": batch, "card": card})
     form = ReasonForm(request.POST)
     if not form.is_valid():
         problem = f"Nothing was canceled: the reason is not usable. {form.errors['reason'][0]}"
@@ -62,7 +62,7 @@ def answer(
     fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     if request.htmx:
         card = Card(fresh, clock.now(), may_cancel=True, problem=problem)
-        return render(request, "batches/batch_list.html#card", {"card": card})
+        return render(request, "list/batch_list.html#card", {"card": card})
     if problem:
         messages.error(request, problem)
     elif cancellation:

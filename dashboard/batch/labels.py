@@ -70,7 +70,7 @@ def batch_label(request: Any, api_id: str) -> HttpResponse:
 
 
 def panel(request: Any, batch: Batch) -> HttpResponse:
-    return render(request, "batches/_labels.html", {"batch": batch, "is_back": True})
+    return render(request, "batch/_labels.html", {"batch": batch, "is_back": True})
 
 
 def form_answer(
@@ -95,5 +95,5 @@ def form_answer(
         "owners": owners,
         "longest_note": LONGEST_NOTE,
     }
-    template = "batches/batch_label.html"
+    template = "batch/batch_label.html"
     return render(request, f"{template}#label-form" if request.htmx else template, context)

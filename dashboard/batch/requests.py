@@ -93,7 +93,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
         "is_narrowed": any(given.values()),
         "problems": problems,
     }
-    return render(request, "batches/batch_requests.html", context | counts(kinds, given))
+    return render(request, "batch/batch_requests.html", context | counts(kinds, given))
 
 
 def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:

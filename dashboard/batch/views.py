@@ -27,7 +27,7 @@ from dashboard.health import health_of, notices
 @require_safe
 def batch_detail(request: HttpRequest, api_id: str) -> HttpResponse:
     batch = visible_batch_or_404(request.user, api_id)
-    return render(request, "batches/batch_detail.html", detail_context(request, batch))
+    return render(request, "batch/batch_detail.html", detail_context(request, batch))
 
 
 @allow("see")
@@ -40,7 +40,7 @@ def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
     if seen == current:
         return live.unchanged([batch.workspace])
     context = detail_context(request, batch) | {"has_health_news": seen.health != current.health}
-    return render(request, "batches/batch_detail.html#live-answer", context)
+    return render(request, "batch/batch_detail.html#live-answer", context)
 
 
 def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
         # One that is not mirrored yet can be looked up at Anthropic (ux.md 15).
         context["wanted"] = wanted
         context["left_out"] = visible_batches(request.user).filter(api_id=wanted).exists()
-    return render(request, "batches/batch_list.html", context)
+    return render(request, "list/batch_list.html", context)
 
 
 @allow("see")
@@ -61,7 +61,7 @@ def batch_live(request: HttpRequest) -> HttpResponse:
         # Swapped only when it changes, as screen readers read out what is swapped there.
         "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
-    return render(request, "batches/batch_list.html#live-answer", context)
+    return render(request, "list/batch_list.html#live-answer", context)
 
 
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from batches.models import AuditEvent
-from tests.dashboard.audit_page import event
+from tests.dashboard.audit.audit_page import event
 
 Action = AuditEvent.Action
 

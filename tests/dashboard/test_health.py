@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from batches.client import KeyRefused, Unreachable
 from batches.models import Workspace
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.conftest import HTMX, undecryptable
-from tests.dashboard.test_live import version
+from tests.dashboard.list.test_live import version
 
 LONG_AGO = timedelta(hours=1)
 

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Workspace
-from tests.dashboard.batch_page import wish
+from tests.dashboard.batch.batch_page import wish
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from batches.models import AuditEvent, Workspace
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.workspaces.page import (
     ADD,
     PRODUCTION,

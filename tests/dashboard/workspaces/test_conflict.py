@@ -10,7 +10,7 @@ from django.test import Client
 from batches.models import AuditEvent, Workspace
 from dashboard.workspaces import saving
 from dashboard.workspaces.form import WorkspaceForm
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.workspaces.page import (
     PRODUCTION_KEY,
     RESEARCH_KEY,

@@ -5,7 +5,7 @@ import pytest
 from batches import cancel
 from batches.mirror.workspaces import adopt_environment
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.workspaces.page import RESEARCH_KEY, edit_url
 
 

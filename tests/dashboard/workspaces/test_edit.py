@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from batches.mirror.workspaces import adopt_environment
 from batches.models import AuditEvent, Workspace
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.conftest import undecryptable
 from tests.dashboard.workspaces.page import (
     PRODUCTION,

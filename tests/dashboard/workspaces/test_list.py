@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches.client import KeyRefused, Unreachable
 from batches.models import Workspace
 from dashboard.roles import ROLES
-from tests.dashboard.batch_page import words
+from tests.dashboard.batch.batch_page import words
 from tests.dashboard.conftest import undecryptable
 from tests.dashboard.workspaces.page import ADD, RESEARCH
 
