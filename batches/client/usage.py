@@ -61,7 +61,9 @@ class Tokens(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=
         if (creation := self.cache_creation) is None:
             return written, 0
         hour = creation.ephemeral_1h_input_tokens or 0
-        return max(written - hour, creation.ephemeral_5m_input_tokens or 0), hour
+        minutes = creation.ephemeral_5m_input_tokens or 0
+        rest = written - hour
+        return rest if rest > minutes else minutes, hour
 
 
 class Pass(Tokens, frozen=True, gc=False, kw_only=True):

@@ -66,7 +66,8 @@ def parts_of(message: Message, boundaries: Sequence[int]) -> dict[Part, Figures]
             tokens = tokens_of(each)
             model = each.model or (message.model if name == "compaction" else "")
             at = bisect_left(boundaries, prompt_tokens(tokens))
-            _add(parts, (name, model, at, at), tokens)
+            part = (name, model, at, at)
+            parts[part] = _summed([parts[part], tokens]) if part in parts else tokens
     return parts
 
 

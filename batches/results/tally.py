@@ -163,7 +163,7 @@ class Tally:
             raise UnreadableResults(
                 f"The file has more lines than the batch has requests ({self.most_lines:,})."
             )
-        count_single = self._count_single
+        count_single, count_parts = self._count_single, self._count_parts
         failed: list[ResultLine] = []
         for line in self._unrepeated(lines):
             if line.__class__ is OddLine:
@@ -177,11 +177,12 @@ class Tally:
             elif message is None:
                 self._note_odd(lines, line, "it succeeded, but holds no message")
             elif message.usage.iterations or line.__class__ is DoubtfulLine:
-                self._count_parts(message, getattr(line, "unknown", ""))
+                count_parts(message, getattr(line, "unknown", ""))
             else:
                 count_single(message)
-        for each in self._redacted([_failed_of(line) for line in failed]):
-            self._note_failed(each)
+        if failed:
+            for each in self._redacted([_failed_of(line) for line in failed]):
+                self._note_failed(each)
 
     def _unrepeated(self, lines: Sequence[ResultLine | OddLine]) -> Sequence[ResultLine | OddLine]:
         """The lines whose custom_id no earlier line has, and those that have none.
@@ -219,8 +220,9 @@ class Tally:
             bisect_left(self.boundaries, fresh + minutes + hour + read),
             message.stop_reason,
         )
-        sums = self._single.get(key)
-        if sums is None:
+        try:
+            sums = self._single[key]
+        except KeyError:
             sums = self._new_kind(self._single, key)
         sums[0] += 1
         sums[2] += fresh
@@ -230,10 +232,10 @@ class Tally:
             sums[5] += hour
         if read:
             sums[6] += read
-        if (details := usage.output_tokens_details) is not None:
-            sums[7] += details.thinking_tokens or 0
-        if (tools := usage.server_tool_use) is not None:
-            sums[8] += tools.web_search_requests or 0
+        if (details := usage.output_tokens_details) and details.thinking_tokens:
+            sums[7] += details.thinking_tokens
+        if (tools := usage.server_tool_use) and tools.web_search_requests:
+            sums[8] += tools.web_search_requests
 
     def _count_parts(self, message: Message, unknown: str) -> None:
         """A request of several passes, or one with fields that may change its price."""
@@ -244,25 +246,22 @@ class Tally:
         searches = (tools and tools.web_search_requests) or 0
         requests = 1
         key = (usage.inference_geo, tier_of(usage), unknown, message.stop_reason)
-        alike = self._divided.get(key)
-        if alike is None:
-            alike = self._divided.setdefault(key, {})
+        divided = self._divided.setdefault(key, {})
         for part, (fresh, output, minutes, hour, read) in parts_of(
             message, self.boundaries
         ).items():
-            sums = alike.get(part)
-            if sums is None:
-                sums = self._new_kind(alike, part)
-            sums[0] += requests
+            sums = divided.get(part) or self._new_kind(divided, part)
+            if requests:
+                sums[0] += 1
+                sums[7] += thinking
+                sums[8] += searches
+                requests = 0
             sums[1] += 1
             sums[2] += fresh
             sums[3] += output
             sums[4] += minutes
             sums[5] += hour
             sums[6] += read
-            sums[7] += thinking
-            sums[8] += searches
-            requests = thinking = searches = 0
 
     def _new_kind[T](self, sums: dict[T, list[int]], key: T) -> list[int]:
         self._kinds_found += 1
