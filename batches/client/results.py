@@ -1,6 +1,6 @@
-"""The results file, line by line: what each request came to, and what it used.
+"""Decodes a results file line by line: each request's result and usage.
 
-A line is judged by what is needed of it. Nothing of a message's content is kept.
+Only the members that Batchboard needs have to be valid. No content of a message is kept.
 """
 
 import json
@@ -14,9 +14,9 @@ from batches.client.errors import printable
 from batches.client.skim import Skimmer, skimmed
 from batches.client.usage import Usage, known_usage
 
-# A longer line is never held: it is skimmed piece by piece. Most answers take some kB.
+# A longer line is skimmed piece by piece instead of held. Most answers take some kB.
 LONGEST_HELD_BYTES = 4 * 1024 * 1024
-# The API makes them of 64 characters at most; a longer one is kept as it is, within reason.
+# The API allows 64 characters; longer ones are kept up to this length.
 LONGEST_CUSTOM_ID = 1_000
 LONGEST_PROBLEM = 300
 # Some programs begin a text file with a byte order mark.
@@ -27,11 +27,11 @@ CustomId = Annotated[str, Meta(max_length=LONGEST_CUSTOM_ID)]
 
 
 class UnreadableResults(ValueError):
-    """What came is no results file. Fit to show a person."""
+    """The file is no whole results file. `str(error)` is fit to show a person."""
 
 
 class Message(Struct, frozen=True, gc=False):
-    """The answer to one request, its content left out."""
+    """The answer to one request, without its content."""
 
     model: str
     usage: Usage
@@ -39,29 +39,29 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Problem(Struct, frozen=True, gc=False):
-    """Why a request failed, in the API's words."""
+    """The API's error for a failed request."""
 
     type: str | None = None
     message: str | None = None
 
 
 class ErrorEnvelope(Struct, frozen=True, gc=False):
-    """The useful error stands inside another one (api.md)."""
+    """The API wraps the error in another one."""
 
     error: Problem | None = None
     request_id: str | None = None
-    # Used only where an answer lacks the outer one of the two.
+    # Used only where the answer has no outer error.
     type: str | None = None
     message: str | None = None
 
     @property
     def problem(self) -> Problem:
-        """The error itself, wherever it stands."""
+        """The error itself, wrapped or not."""
         return self.error or Problem(self.type, self.message)
 
 
 class Result(Struct, frozen=True, gc=False):
-    """What became of one request. `type` is kept as it is: the API may add a word before we do."""
+    """The result of one request. `type` stays as it is, since the API may add types."""
 
     type: str
     message: Message | None = None
@@ -76,13 +76,13 @@ class ResultLine(Struct, frozen=True, gc=False):
 
 
 class DoubtfulLine(ResultLine, frozen=True, gc=False):
-    """A line of a succeeded request whose cost depends on fields that nobody here knows."""
+    """A line of a succeeded request whose cost may depend on fields that we don't know."""
 
     unknown: str = ""
 
 
 class OddLine(Struct, frozen=True):
-    """A line whose figures are not known, and why; its ID and outcome where they are."""
+    """A line whose figures are not known, and why; with its ID and outcome where known."""
 
     problem: str
     custom_id: str = ""
@@ -100,10 +100,10 @@ BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes in blocks of whole lines, each ending with a line end except perhaps the last.
+    """The bytes in blocks of whole lines. Only the last block may lack a line end.
 
-    Lines end at a line feed only: text in them may hold U+2028. A line longer than
-    LONGEST_HELD_BYTES comes as Parts, so that memory stays bounded.
+    Lines end at a line feed only, as their text may contain U+2028. A line longer than
+    LONGEST_HELD_BYTES is yielded as Parts, to bound memory.
     """
     held: list[bytes] = []
     size = 0
@@ -131,21 +131,21 @@ def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether there is nothing on the line, which then is none."""
+    """Whether the line is empty, and so doesn't count as a line."""
     return not line.strip(BLANK)
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[list[ResultLine | OddLine]]:
-    """The file's lines, some hundreds at a time, in its own order; empty lines are left out.
+    """The file's lines in its order, some at a time, without empty lines.
 
-    A line that cannot be understood comes as an OddLine and hides no other. Raises
-    UnreadableResults for a file that ends in the middle of a line, and whatever `chunks` raises.
+    An unreadable line is an OddLine and affects no other. Raises UnreadableResults for a file that
+    ends in the middle of a line, and whatever `chunks` raises.
     """
     yield from read_blocks(blocks_of(chunks))
 
 
 def read_blocks(blocks: Iterable[bytes]) -> Iterator[list[ResultLine | OddLine]]:
-    """As `read_lines`, from what `blocks_of` gives."""
+    """Like `read_lines`, from the blocks of `blocks_of`."""
     long: Skimmer | None = None
     for block in blocks:
         if isinstance(block, Part):
@@ -178,7 +178,7 @@ def _refuse_cut(last: Skimmer) -> None:
 
 
 def decode_line(line: bytes) -> ResultLine | OddLine:
-    """One line. A result of a type that is new is one too, whatever else it holds."""
+    """One line. A result of an unknown type is valid, whatever else it contains."""
     try:
         return _lines.decode(line)
     except BAD_JSON:
@@ -186,13 +186,13 @@ def decode_line(line: bytes) -> ResultLine | OddLine:
 
 
 def decode_skimmed(line: Skimmer) -> ResultLine | OddLine:
-    """A line that has been skimmed, by rules less strict than JSON's.
+    """A skimmed line, by rules less strict than JSON's.
 
-    Python's own reader takes lone surrogates and control characters, which models' output holds.
+    Python's own parser accepts lone surrogates and control characters, which models can produce.
     """
     text = line.text
     if text is None:
-        return OddLine("what is needed of the line is too long")
+        return OddLine("its ID, error or usage is too long")
     try:
         fields = json.loads(text.removeprefix(BOM).decode(errors="replace"), strict=False)
     except (ValueError, RecursionError) as error:
@@ -213,7 +213,7 @@ class _BareLine(Struct, frozen=True):
 
 
 def _decode_part(fields: Any, error: Exception) -> ResultLine | OddLine:
-    """What can be known of a line that is not as ResultLine has it."""
+    """What is known of a line that doesn't fit ResultLine."""
     try:
         bare = msgspec.convert(fields, _BareLine)
     except msgspec.ValidationError:
@@ -225,7 +225,7 @@ def _decode_part(fields: Any, error: Exception) -> ResultLine | OddLine:
         usage, unknown = known_usage(message["usage"])
         known = msgspec.convert({**message, "usage": usage}, Message)
     except (msgspec.ValidationError, KeyError, TypeError, AttributeError):
-        # What it used is not known, so it must not pass for having used nothing.
+        # Missing usage is unknown, not zero.
         return OddLine(_words(error), bare.custom_id, bare.result.type)
     result = Result(bare.result.type, known)
     if not unknown:

@@ -1,19 +1,18 @@
-"""One line of a results file without its content, however long the line is.
+"""Skims a line of a results file: keeps the members that are needed and drops the content.
 
-What a request came to and used stands beside content that is not ours to judge: it may be tens of
-MB long, nested deeply, or hold text that strict JSON readers refuse. The skimmer reads such a line
-piece by piece and keeps only the members that are needed.
+The content of an answer may be tens of MB long, nested deeply, or contain text that strict JSON
+parsers refuse. The skimmer reads such a line piece by piece, in bounded memory.
 """
 
 import re
 
 import msgspec
 
-# What is kept of one line: IDs, words, figures and an error message take a few kB.
+# The kept part of a line: IDs, types, figures and an error message take a few kB.
 LONGEST_KEPT_BYTES = 2 * 1024 * 1024
 
 type Members = dict[bytes, "Members | None"]
-# The members that are kept. None keeps a member whatever it holds.
+# The members that are kept. None keeps a member with any value.
 LINE: Members = {
     b"custom_id": None,
     b"result": {
@@ -31,8 +30,8 @@ _AT_MEMBERS = re.compile(rb'["{}\[\]:,]')
 class Skimmer:
     """Reads the pieces of one JSON object and keeps its text, with 0 for each unneeded value.
 
-    Memory is bounded by LONGEST_KEPT_BYTES and the longest piece. What is kept still has to be
-    parsed: of the rest only strings and brackets are followed.
+    Memory is bounded by LONGEST_KEPT_BYTES and the longest piece. The kept text still has to be
+    parsed. In the rest, the skimmer follows only strings and brackets.
     """
 
     def __init__(self) -> None:

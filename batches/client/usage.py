@@ -1,21 +1,21 @@
-"""What one succeeded request used, as the `usage` of its message has it."""
+"""The usage of one succeeded request, as its message reports it."""
 
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-# No prompt comes near this; sums of any number of them stay within 64 bits.
+# Far above any prompt; sums of a batch's requests stay within 64 bits.
 LARGEST_FIGURE = 10**8
 
 Figure = Annotated[int, Meta(ge=0, le=LARGEST_FIGURE)]
-# Of these entries the first two repeat what the message's own figures sum up; the tokens of the
-# others are in no other figure (api.md).
+# The first two repeat tokens that the message's own figures include. The tokens of the others are
+# in no other figure.
 PassType = Literal["message", "fallback_message", "compaction", "advisor_message"]
 
 
 class CacheCreation(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Tokens written to the cache, by how long they stay there."""
+    """Tokens written to the cache, by lifetime."""
 
     ephemeral_5m_input_tokens: Figure | None = None
     ephemeral_1h_input_tokens: Figure | None = None
@@ -54,16 +54,14 @@ class Tokens(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=
     def cache_writes(self) -> tuple[int, int]:
         """Tokens written to the cache for five minutes, and for an hour.
 
-        Either the sum or its two parts may be missing. Tokens that are not said to stay an hour
-        stay five minutes, the API's default.
+        The sum or its two parts may be missing. Tokens without a lifetime count as five minutes,
+        the API's default.
         """
         written = self.cache_creation_input_tokens or 0
         if (creation := self.cache_creation) is None:
             return written, 0
         hour = creation.ephemeral_1h_input_tokens or 0
-        minutes = creation.ephemeral_5m_input_tokens or 0
-        rest = written - hour
-        return rest if rest > minutes else minutes, hour
+        return max(written - hour, creation.ephemeral_5m_input_tokens or 0), hour
 
 
 class Pass(Tokens, frozen=True, gc=False, kw_only=True):
@@ -74,9 +72,9 @@ class Pass(Tokens, frozen=True, gc=False, kw_only=True):
 
 
 class Usage(Tokens, frozen=True, gc=False, kw_only=True):
-    """What one succeeded request used, by every field that a price may depend on.
+    """The usage of one succeeded request: every field that a price may depend on.
 
-    A field that is not here is refused, since it may change the price: see `known_usage`.
+    Other fields are refused, since they may change the price: see `known_usage`.
     """
 
     output_tokens_details: OutputDetails | None = None
@@ -90,11 +88,11 @@ class Usage(Tokens, frozen=True, gc=False, kw_only=True):
 
 
 def known_usage(fields: dict[str, Any]) -> tuple[Usage, list[str]]:
-    """A usage that `Usage` refuses, as far as it is known, and the fields that are not.
+    """The known part of a usage that `Usage` refuses, and the names of its unknown fields.
 
-    Only what may change the price is named: an unknown field with any figure but 0, a word that
-    is none, an entry of an unknown type. Raises msgspec.ValidationError where the figures
-    themselves are not known.
+    Names only fields that may change the price: an unknown field with a number other than 0, a
+    tier or region that is no text, an entry of an unknown type. Raises msgspec.ValidationError if
+    the token counts themselves are not known.
     """
     unknown: list[str] = []
     kept = _known(fields, Usage, "usage", unknown)
@@ -124,7 +122,7 @@ def _known(
 
 
 def _has_figure(value: Any) -> bool:
-    """Whether the value holds any number but 0."""
+    """Whether the value contains a number other than 0."""
     if isinstance(value, dict):
         return any(_has_figure(each) for each in value.values())
     if isinstance(value, list):
@@ -154,7 +152,7 @@ def _known_pass(entry: Any, unknown: list[str]) -> Pass | None:
         name = kind if isinstance(kind, str) else "an entry without a type"
         unknown.append(f"usage.iterations: {name}")
         return None
-    # What repeats the message's own figures changes no price.
+    # Entries that repeat the message's figures change no price.
     repeats = kind in {"message", "fallback_message"}
     named: list[str] = []
     fields = _known(entry, Pass, f"usage.iterations: {kind}", named)

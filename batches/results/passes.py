@@ -1,4 +1,4 @@
-"""How the tokens of one request divide by model and prompt bracket. Pure.
+"""How the tokens of one request divide by model and prompt bracket.
 
 A request may take several passes of a model: turns of a tool loop, a compaction, an advisor's
 answer. `usage.iterations` lists them (api.md, last section).
@@ -12,25 +12,25 @@ from batches.client.usage import Tokens, Usage
 from batches.pricing import BATCH_TIER
 
 MESSAGE = "message"
-# Passes whose tokens are in no other figure, by what we call them. Others repeat the message's.
+# Passes whose tokens are in no other figure, with our names. Others repeat the message's tokens.
 EXTRA = {"compaction": "compaction", "advisor_message": "advisor"}
 
 # Input, output, cache writes for 5 minutes and for an hour, cache reads.
 type Figures = tuple[int, int, int, int, int]
-# One part of a request: what it was for, its model, and the first and the last bracket in which
-# its prompts may lie. They differ where the results don't say which tokens are of which prompt.
+# One part of a request: its purpose, its model, and the first and last bracket in which its prompts
+# may be. They differ where the results don't say which prompt the tokens belong to.
 type Part = tuple[str, str, int, int]
 
 
 def tier_of(usage: Usage) -> str:
-    """The tier at which the request ran, as `tier_word` has it."""
+    """The tier at which the request ran; see `tier_word`."""
     return tier_word(usage.service_tier, usage.speed)
 
 
 def tier_word(service_tier: str | None, speed: str | None) -> str:
     """The tier at which a request ran: "batch", "standard", or a word that has no price.
 
-    A batch's results may name no tier (api.md). Speed "standard" is the usual one of any tier.
+    A batch's results may name no tier (api.md). Speed "standard" is the default of every tier.
     """
     if speed and speed != "standard":
         return speed
@@ -51,13 +51,13 @@ def prompt_tokens(tokens: Figures) -> int:
 
 
 def parts_of(message: Message, boundaries: Sequence[int]) -> dict[Part, Figures]:
-    """The tokens of all parts of a request whose passes are listed; the message's own come first.
+    """The tokens of each part of a request whose passes are listed, the message first.
 
-    Those named "message" sum up to the message's own figures.
+    The parts named "message" add up to the message's own figures.
     """
     total, listed = tokens_of(message.usage), message.usage.iterations or ()
     if not boundaries or prompt_tokens(total) <= boundaries[0]:
-        # No prompt of it can be so long that a price changes.
+        # No prompt of the request is long enough for another price.
         parts = {(MESSAGE, message.model, 0, 0): total}
     else:
         parts = _message_parts(message, total, boundaries)
@@ -76,8 +76,8 @@ def _message_parts(
 ) -> dict[Part, Figures]:
     """The message's own tokens by the bracket of each pass.
 
-    Its figures are what is billed. Where the passes don't add up to them, the prompts behind the
-    difference are not known, so that the tokens may belong to several brackets.
+    The message's figures are what Anthropic bills. If the passes don't add up to them, the prompts
+    behind the difference are not known, so the tokens may belong to several brackets.
     """
     whole = prompt_tokens(total)
     own = [each for each in message.usage.iterations or () if each.type not in EXTRA]

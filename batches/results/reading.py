@@ -1,4 +1,4 @@
-"""Results file → usage and failed requests: each ended batch's file is read once, as a stream."""
+"""Reads results files: once per ended batch, as a stream, into usage and failed requests."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -33,28 +33,27 @@ log = structlog.get_logger(__name__)
 OPENING_SECONDS = 30.0
 # A file of 100,000 long answers takes minutes; one that takes longer never ends.
 LONGEST_READING_SECONDS = 3600.0
-# A file that brings less than this a second, once it has had a minute, only keeps a reader busy.
+# A file that arrives slower than this after a minute only keeps a reader busy.
 SLOWEST_BYTES_A_SECOND = 1000.0
 SLOW_AFTER_SECONDS = 60.0
 MOST_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 10.0
-# One that stayed unreadable is still looked at, until its results expire.
+# An unreadable file is still tried again, until its results expire.
 UNREADABLE_WAIT = 6 * 3600.0
-# More than this share of lines that can't be understood makes a file garbled. One line never does.
+# If more than this share of the lines is unreadable, the file is garbled. One line never does it.
 MOST_ODD = 0.01
 UNREAD = (Batch.ResultsState.PENDING, Batch.ResultsState.UNREADABLE)
 
 
 class Stopped(Exception):
-    """The process was told to end; the file is read anew from its beginning."""
+    """The process is stopping. The file will be read again from its beginning."""
 
 
 def read_results(ingestion: Ingestion, turn: Turn) -> bool:
-    """Read the results file of a claimed row's batch, and write what it adds up to, in place of
-    what was there.
+    """Read the results file of a claimed row's batch and replace its figures.
 
-    True when figures were written. Never raises what the API, the network or the file did: the
-    batch's `results_state` and the row tell. Does nothing when there is nothing left to read.
+    True when figures were written. Errors of the API, the network or the file are not raised: they
+    are on the row and in the batch's `results_state`. Does nothing when nothing is left to read.
     Raises ClaimLost.
     """
     batch = ingestion.batch
@@ -91,7 +90,7 @@ def read_results(ingestion: Ingestion, turn: Turn) -> bool:
 
 
 def _read(client: BatchClient, batch: Batch, tally: Tally, is_stopping: Callable[[], bool]) -> None:
-    """Raises UnreadableResults for what is not the whole file, ApiError if none came at all."""
+    """Raises UnreadableResults for a file that is not whole, ApiError if none arrived."""
     with client.stream_results(batch.api_id, within=OPENING_SECONDS) as chunks:
         try:
             for lines in read_lines(_watched(chunks, is_stopping)):
@@ -102,9 +101,9 @@ def _read(client: BatchClient, batch: Batch, tally: Tally, is_stopping: Callable
 
 
 def _watched(chunks: Iterable[bytes], is_stopping: Callable[[], bool]) -> Iterator[bytes]:
-    """The chunks, for as long as they come at a speed that makes sense.
+    """The chunks, until they arrive too slowly or the process stops.
 
-    Looked at with every chunk rather than every line, as a line may never end. Raises
+    Checked for every chunk rather than every line, as a line may never end. Raises
     UnreadableResults or Stopped.
     """
     began = time.monotonic()
@@ -119,18 +118,17 @@ def _watched(chunks: Iterable[bytes], is_stopping: Callable[[], bool]) -> Iterat
             raise UnreadableResults("The file did not end within an hour.")
         if taken > SLOW_AFTER_SECONDS and size < SLOWEST_BYTES_A_SECOND * taken:
             raise UnreadableResults(
-                f"The file comes too slowly: {size:,} bytes in {taken:.0f} seconds."
+                f"The file arrives too slowly: {size:,} bytes in {taken:.0f} seconds."
             )
 
 
 def _check(batch: Batch, tally: Tally) -> None:
-    """Raises UnreadableResults for a file that is short or garbled: half of one says nothing."""
+    """Raises UnreadableResults for a file that is short or garbled."""
     if tally.lines < batch.total:
         raise UnreadableResults(
             f"The file is short: {tally.lines:,} lines for {batch.total:,} requests."
         )
     is_garbled = tally.odd_lines > max(1, MOST_ODD * tally.lines)
-    # Where nothing was understood, no figure may pass for one.
     if is_garbled or 0 < tally.lines == tally.odd_lines:
         raise UnreadableResults(
             f"The file is garbled: {tally.odd_lines:,} of {tally.lines:,} lines cannot be "
@@ -139,7 +137,7 @@ def _check(batch: Batch, tally: Tally) -> None:
 
 
 def _write(ingestion: Ingestion, batch: Batch, tally: Tally) -> None:
-    """Everything or nothing, in place of what an earlier reading wrote. Raises ClaimLost."""
+    """Replace what an earlier reading wrote, all or nothing. Raises ClaimLost."""
     now = clock.now()
     with Revision.writing():
         # Label and owner may have been changed while the file was read.
@@ -172,7 +170,7 @@ def _stopped_by(tally: Tally, reasons: Collection[str]) -> int:
 
 
 def usage_rows(batch: Batch, tally: Tally) -> Iterator[BatchUsage]:
-    """What the tally counted as rows of the batch, with the batch's own columns beside."""
+    """The tally's usage as rows, with the columns that they repeat of the batch."""
     own = {
         "batch": batch,
         "workspace_id": batch.workspace_id,
@@ -185,14 +183,14 @@ def usage_rows(batch: Batch, tally: Tally) -> Iterator[BatchUsage]:
 
 
 def _insert_failed(batch: Batch, tally: Tally) -> None:
-    """In the database's own quickest way, as other writers wait until this is over.
+    """In the database's fastest way, as other writers wait until this is done.
 
     100,000 rows take a third of a second; with Django's bulk_create it is several seconds.
     """
     quote = connection.ops.quote_name
     columns = ("batch_id", "custom_id", "outcome", "error_type", "message", "request_id")
     table, names = quote(FailedRequest._meta.db_table), ", ".join(map(quote, columns))
-    # A generator, so that memory stays the same; its type says a sequence.
+    # A generator keeps memory constant, though the type says a sequence.
     rows: Any = ((batch.pk, *failed) for failed in tally.failed())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -205,12 +203,12 @@ def _insert_failed(batch: Batch, tally: Tally) -> None:
 
 
 def _problem(batch: Batch, tally: Tally) -> str:
-    """What a person should know of a file that was whole all the same; empty if nothing."""
+    """What people should know about a file that was whole all the same; may be empty."""
     sentences = []
     if tally.odd_lines:
         sentences.append(
-            f"{tally.odd_lines:,} of {tally.lines:,} lines could not be understood, so what these "
-            f"requests came to, and cost, is not known: {tally.problem}."
+            f"{tally.odd_lines:,} of {tally.lines:,} lines could not be read, so the outcome or "
+            f"cost of these requests is not known: {tally.problem}."
         )
     if tally.repeated_lines:
         sentences.append(_repeated(tally))
@@ -230,20 +228,20 @@ def _repeated(tally: Tally) -> str:
     if count == 1:
         return (
             f"A second line has the custom_id {names}, so another request is missing from the "
-            "file: what it came to, and cost, is not known. The first of the two lines counts."
+            "file. Its outcome and cost are not known. The first of the two lines counts."
         )
     return (
         f"{count:,} lines repeat the custom_id of another line, such as {names}, so {count:,} "
-        "requests are missing from the file: what they came to, and cost, is not known. Of lines "
-        "with the same custom_id the first counts."
+        "requests are missing from the file. Their outcomes and cost are not known. Of lines with "
+        "the same custom_id, the first counts."
     )
 
 
 def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> None:
-    """One more attempt that left nothing; after MOST_ATTEMPTS the batch says so."""
+    """Count a failed attempt; after MOST_ATTEMPTS the batch is unreadable."""
     attempts = ingestion.unreadable_attempts + 1
     if attempts < MOST_ATTEMPTS:
-        # Longer each time: right after the end of a batch its results may only be late.
+        # The wait grows: right after a batch ends, its results may only be late.
         seconds = FIRST_WAIT_SECONDS * 3 ** (attempts - 1)
         details = {"request_id": request_id, "unreadable_attempts": attempts}
         _put_off(ingestion, problem, seconds=seconds, **details)
@@ -262,7 +260,7 @@ def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> N
 
 
 def _put_off(ingestion: Ingestion, error: str, **details: Any) -> None:
-    """Give the claim back and say when to try again; what was read before stands."""
+    """Give the claim back and set the next attempt. What was read before stays."""
     wait = ingestion.put_off(clock.now(), error, **details)
     log.warning("results not read", batch=ingestion.batch.api_id, error=error, wait=wait)
 
@@ -288,24 +286,23 @@ def outdated(now: datetime) -> BatchQuerySet:
 
 
 def due_rereadings(now: datetime) -> QuerySet[Batch]:
-    """The outdated batches whose results are to be read now, the first to expire first."""
+    """The outdated batches whose results are due, the first to expire first."""
     return outdated(now).filter(Q(ingestion=None) | due(now, "ingestion__"))
 
 
 def due_readings(now: datetime) -> QuerySet[Batch]:
-    """The batches whose results are to be read now, the first to expire first."""
+    """The batches whose results are due, the first to expire first."""
     return unread().filter(Q(ingestion=None) | due(now, "ingestion__"))
 
 
 def derive_lost(now: datetime) -> int:
-    """Bring `results_state` in line with what the API still has; how many rows changed.
+    """Set `results_state` by what Anthropic still has. Returns how many rows changed.
 
-    Results that were not read are lost once the API has thrown them away: 29 days after the
-    batch's creation, or with the batch. A batch that is listed again was never gone, so its
-    results can be read after all.
+    Unread results are lost once Anthropic has deleted them: 29 days after the batch was created,
+    or with the batch. A batch that is listed again was not deleted, so its results can be read.
     """
     expired = Q(created_at__lte=now - RESULTS_KEPT)
-    # One that is missing may still run, unless it is past its 24 hours.
+    # A missing batch may still run, unless its 24 hours are over.
     over = Q(processing_status=Batch.Status.ENDED) | Q(expires_at__lt=now)
     is_gone = Q(archived_at__isnull=False) | Q(deleted_upstream_at__isnull=False) | expired
     lost = Batch.objects.filter(over & is_gone, results_state__in=UNREAD)

@@ -1,4 +1,4 @@
-"""What a results file adds up to, counted as it passes by. Pure: no database, no network."""
+"""Sums over a results file while it is read. No database, no network."""
 
 import re
 from bisect import bisect_left
@@ -23,45 +23,45 @@ from batches.client.results import (
 )
 from batches.results.passes import MESSAGE, Part, parts_of, tier_of, tier_word
 
-# More kinds of usage or outcome than any true file has; past it somebody fills our memory.
+# No real file has more kinds of usage or outcome. The limit protects our memory.
 MOST_KINDS = 1_000
-# Of failed requests, what is held in memory before it goes to a temporary file.
+# Failed requests beyond this go to a temporary file.
 SPOOLED_BYTES = 4 * 1024 * 1024
 LONGEST_WORD = 60
 LONGEST_NAME = 100
 LONGEST_MESSAGE = 500
 LONGEST_TERM = 40
 LONGEST_UNKNOWN = 200
-# IDs that occur twice and are named.
+# Repeated IDs that are named.
 MOST_NAMED = 3
 NOT_STATED = "not stated"
 SURROGATES = re.compile("[\ud800-\udfff]")
-# No text of PostgreSQL's holds a NUL, and no UTF-8 half a character.
+# PostgreSQL stores no NUL, and UTF-8 has no lone surrogates.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class NoRoom(Exception):
-    """There is no temporary folder, or no room in it. Fit to show a person."""
+    """There is no temporary folder, or no space in it. `str(error)` is fit to show a person."""
 
 
 class Kind(NamedTuple):
-    """What requests that are summed up have in common: all that a price or the page goes by."""
+    """What requests share that are summed up together: all that a price or a page depends on."""
 
     model: str
     inference_geo: str | None
     tier: str
     part: str
     unknown: str
-    # Numbers of the brackets in which the prompts may lie: the same, but for odd files.
+    # Numbers of the lowest and highest bracket in which the prompts may be; usually the same.
     low: int
     high: int
     stop_reason: str | None
 
 
-class Sums(NamedTuple):
-    """Usage of requests alike in all that a price depends on; tokens as the API counts them.
+class FileUsage(NamedTuple):
+    """Usage of requests with the same price; tokens as the API counts them.
 
-    Each request is counted by one row's `requests`, and by `uses` of each row that has any of
+    Each request is counted in one row's `requests`, and in `uses` of every row that has some of
     its tokens.
     """
 
@@ -98,7 +98,7 @@ _decode_failed = msgspec.json.Decoder(Failed).decode
 
 
 def _failed_of(line: ResultLine) -> Failed:
-    """The line's own texts, whatever their length."""
+    """The line's texts, at full length."""
     error = line.result.error
     problem = error.problem if error else None
     return Failed(
@@ -117,7 +117,7 @@ def _spool() -> IO[bytes]:
 
 @dataclass
 class Tally:
-    """Sums over a results file that never hold it: whatever its length, memory stays the same.
+    """Sums over a results file, in constant memory.
 
     `boundaries` are the prompt sizes at which some model's price changes (PriceTable). `redact`
     removes secrets from the texts that are kept. Of each custom_id only a 64-bit hash is kept, to
@@ -131,16 +131,16 @@ class Tally:
     redact: Callable[[str], str] = str
     lines: int = 0
     odd_lines: int = 0
-    # What was wrong with the first odd line.
+    # The problem of the first odd line.
     problem: str = ""
-    # Lines whose custom_id an earlier line has. They add nothing, as it is not known which counts.
+    # Lines with the custom_id of an earlier line. They are not counted.
     repeated_lines: int = 0
     repeated_ids: list[str] = field(default_factory=list)
     not_succeeded: Counter[str] = field(default_factory=Counter)
     _seen: set[int] = field(default_factory=set)
-    # Of requests of one pass, which nearly all are, by the words of their lines.
+    # Requests of one pass, which nearly all are.
     _single: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
-    # Of the others, by the words of their lines and by the part of the request.
+    # The others, by part of the request.
     _divided: dict[tuple[Any, ...], dict[Part, list[int]]] = field(default_factory=dict)
     _kinds_found: int = 0
     _failed: IO[bytes] = field(default_factory=_spool)
@@ -169,13 +169,13 @@ class Tally:
             if line.__class__ is OddLine:
                 self._note_odd(lines, line, line.problem)
                 continue
-            # A cast would cost as much as the rest.
+            # A cast would take as long as the rest.
             result = line.result  # type: ignore[union-attr]
             message = result.message
             if result.type != "succeeded":
                 failed.append(cast("ResultLine", line))
             elif message is None:
-                self._note_odd(lines, line, "it succeeded, but holds no message")
+                self._note_odd(lines, line, "it succeeded, but has no message")
             elif message.usage.iterations or line.__class__ is DoubtfulLine:
                 count_parts(message, getattr(line, "unknown", ""))
             else:
@@ -185,10 +185,10 @@ class Tally:
                 self._note_failed(each)
 
     def _unrepeated(self, lines: Sequence[ResultLine | OddLine]) -> Sequence[ResultLine | OddLine]:
-        """The lines whose custom_id no earlier line has, and those that have none.
+        """The lines whose custom_id is new, and those that have none.
 
-        IDs are told apart by Python's own hash: 64 bits by a secret of this process, so that no
-        file can be made whose IDs collide. By chance 100,000 do in one file of 4 billion.
+        Compares Python's hashes: 64 bits, keyed with a secret of this process, so nobody can make
+        a file whose IDs collide. By chance, 100,000 IDs collide in one of 4 billion files.
         """
         hashes = set(map(hash, map(_custom_id, lines)))
         if len(hashes) == len(lines) and hashes.isdisjoint(self._seen):
@@ -207,7 +207,7 @@ class Tally:
         return True
 
     def _count_single(self, message: Message) -> None:
-        """The hot path: a hundred thousand times in a large file."""
+        """Runs a hundred thousand times for a large file."""
         usage = message.usage
         fresh = usage.input_tokens
         read = usage.cache_read_input_tokens or 0
@@ -241,7 +241,7 @@ class Tally:
         """A request of several passes, or one with fields that may change its price."""
         usage = message.usage
         details, tools = usage.output_tokens_details, usage.server_tool_use
-        # What is counted by the request goes with its first part.
+        # What is counted per request goes with its first part.
         thinking = (details and details.thinking_tokens) or 0
         searches = (tools and tools.web_search_requests) or 0
         requests = 1
@@ -266,7 +266,7 @@ class Tally:
     def _new_kind[T](self, sums: dict[T, list[int]], key: T) -> list[int]:
         self._kinds_found += 1
         if self._kinds_found > MOST_KINDS:
-            raise UnreadableResults(f"The file names more than {MOST_KINDS:,} kinds of usage.")
+            raise UnreadableResults(f"The file has more than {MOST_KINDS:,} kinds of usage.")
         return sums.setdefault(key, [0] * 9)
 
     def _note_odd(
@@ -278,7 +278,7 @@ class Tally:
             self.problem = f"line {number:,}: {self.redact(problem)}"
 
     def _redacted(self, failed: list[Failed]) -> list[Failed]:
-        # Checking all texts at once takes a tenth of the time.
+        # Checking all texts at once is ten times as fast.
         texts = "\n".join(chain.from_iterable(failed))
         if self.redact(texts) is texts:
             return failed
@@ -294,7 +294,7 @@ class Tally:
         outcome = shown(raw.outcome, LONGEST_WORD) or NOT_STATED
         self.not_succeeded[outcome] += 1
         if len(self.not_succeeded) > MOST_KINDS:
-            raise UnreadableResults(f"The file names more than {MOST_KINDS:,} types of result.")
+            raise UnreadableResults(f"The file has more than {MOST_KINDS:,} types of result.")
         failed = Failed(
             UNSTORABLE.sub("\ufffd", raw.custom_id),
             outcome,
@@ -306,18 +306,18 @@ class Tally:
             self._failed.write(msgspec.json.encode(failed) + b"\n")
         except OSError as error:
             raise NoRoom(
-                "The results can't be read: there is no room for temporary files "
-                f"({error.strerror or error}). Make some, or set TMPDIR to another folder."
+                "The results can't be read: there is no space for temporary files "
+                f"({error.strerror or error}). Free some, or set TMPDIR to another folder."
             ) from error
 
     def _kinds(self) -> Iterator[tuple[Kind, list[int]]]:
         for (model, geo, tier, speed, at, reason), sums in self._single.items():
             kind = Kind(model, geo, tier_word(tier, speed), MESSAGE, "", at, at, reason)
-            # Each request of one pass is in one row.
+            # A request of one pass is in one row.
             yield kind, [sums[0], sums[0], *sums[2:]]
         for (geo, tier, unknown, reason), parts in self._divided.items():
             for (part, model, low, high), sums in parts.items():
-                # What may change the price of the message says nothing about other parts.
+                # Unknown fields of the message may change its price, not that of other parts.
                 doubt = unknown if part == MESSAGE else ""
                 yield Kind(model, geo, tier, part, doubt, low, high, reason), sums
 
@@ -327,20 +327,20 @@ class Tally:
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """Requests by the result's type; odd lines, whose type is not known, are in none."""
+        """Requests by the result's type, without odd lines, whose type is not known."""
         succeeded = self.succeeded
         return ({"succeeded": succeeded} if succeeded else {}) | dict(self.not_succeeded)
 
     @property
     def stop_reasons(self) -> dict[str, int]:
-        """Succeeded requests by the reason for which the model stopped."""
+        """Succeeded requests by stop reason."""
         counted: Counter[str] = Counter()
         for kind, sums in self._kinds():
             counted[self._shown(kind.stop_reason, LONGEST_WORD) or NOT_STATED] += sums[0]
         return +counted
 
-    def usage(self) -> list[Sums]:
-        """One row for all requests alike in what a price depends on, in a fixed order."""
+    def usage(self) -> list[FileUsage]:
+        """One row for all requests with the same price, in a fixed order."""
         bounds = [0, *self.boundaries, None]
         rows: dict[tuple[Any, ...], list[int]] = {}
         for kind, sums in self._kinds():
@@ -356,7 +356,7 @@ class Tally:
             row = rows.setdefault(key, [0] * 9)
             row[:] = [before + more for before, more in zip(row, sums, strict=True)]
         return [
-            Sums(*words, cast("int", bounds[low]), bounds[high + 1], *row)  # type: ignore[call-arg]
+            FileUsage(*words, cast("int", bounds[low]), bounds[high + 1], *row)  # type: ignore[call-arg]
             for (*words, low, high), row in sorted(rows.items())
         ]
 
@@ -372,9 +372,9 @@ class Tally:
 
 
 def shown(text: str | None, longest: int) -> str:
-    """Text from outside, printable and at most so many characters; empty where there is none.
+    """Text from outside, made printable and cut to `longest` characters; empty for None.
 
-    Half a UTF-16 character, which JSON may hold, is shown as U+FFFD.
+    Lone surrogates, which JSON allows, become U+FFFD.
     """
     if not text:
         return ""

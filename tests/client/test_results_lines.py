@@ -109,7 +109,7 @@ def test_a_line_that_names_too_much_is_odd_and_hides_no_other(monkeypatch, size)
     lines = read_all([bytes(piece) for piece in batched(content, size)])
 
     assert [type(line) for line in lines] == [ResultLine, OddLine, ResultLine]
-    assert lines[1].problem == "what is needed of the line is too long"
+    assert lines[1].problem == "its ID, error or usage is too long"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_without_room_for_temporary_files_the_batch_says_so_and_is_tried_again(e
     assert not ingest(batch)
 
     row = Ingestion.objects.get()
-    assert "no room for temporary files" in row.error
+    assert "no space for temporary files" in row.error
     assert "TMPDIR" in row.error
     assert row.next_attempt_at
     assert fresh(batch).results_state == "pending"

@@ -172,7 +172,7 @@ def test_one_garbled_line_is_counted_shown_and_hides_no_other(answering):
     ingestion = Ingestion.objects.get()
     assert (ingestion.lines, ingestion.odd_lines) == (3, 1)
     assert ingestion.outcomes == {"succeeded": 2}
-    assert "1 of 3 lines could not be understood" in ingestion.problem
+    assert "1 of 3 lines could not be read" in ingestion.problem
     assert "line 2" in ingestion.problem
 
 
@@ -299,7 +299,7 @@ def test_a_line_garbled_on_its_way_is_the_only_one_that_is_missing(ended, sandbo
     ingestion = Ingestion.objects.get()
     assert (ingestion.lines, ingestion.odd_lines) == (300, 1)
     assert sum(ingestion.outcomes.values()) == 299
-    assert "could not be understood" in ingestion.problem
+    assert "could not be read" in ingestion.problem
 
 
 def test_words_that_the_api_has_added_since_are_kept(ended, sandbox):

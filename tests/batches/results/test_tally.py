@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batches.client.results import UnreadableResults, read_lines
 from batches.results import tally as module
-from batches.results.tally import Failed, Sums, Tally
+from batches.results.tally import Failed, FileUsage, Tally
 
 BOUNDARIES = (100_000, 200_000)
 figures = st.integers(0, 300_000)
@@ -28,7 +28,7 @@ class Counted(NamedTuple):
     succeeded: int
     outcomes: dict[str, int]
     stop_reasons: dict[str, int]
-    usage: list[Sums]
+    usage: list[FileUsage]
     failed: list[Failed]
 
 

@@ -179,7 +179,7 @@ def test_foreign_text_is_shown_and_not_run(sign_in, failed):
         ({"processing_status": "ended", "results_state": "read"}, None, "Nothing failed"),
         (
             {"processing_status": "ended", "results_state": "read"},
-            {"odd_lines": 1, "problem": "1 of 10 lines could not be understood."},
+            {"odd_lines": 1, "problem": "1 of 10 lines could not be read."},
             "None is known to have failed",
         ),
     ],
