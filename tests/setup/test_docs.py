@@ -4,7 +4,6 @@ import ast
 import csv
 import re
 from collections.abc import Iterator
-from datetime import date
 from importlib import import_module
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from django.core.management import get_commands, load_command_class
 from django.test import Client
 from django.urls import resolve
 
-from batches.pricing import load_prices
 from batches.worker.kinds import NAMES
 from dashboard.batch.downloads import HEADER as DOWNLOAD_HEADER
 from dashboard.spend.focus import FOCUS_COLUMNS
@@ -286,18 +284,6 @@ def test_the_columns_of_focus_that_are_named_are_real():
 
     assert named
     assert named - set(FOCUS_COLUMNS) == set()
-
-
-def test_the_price_file_in_the_documentation_can_be_used(tmp_path):
-    (example,) = fences(ROOT / "docs" / "prices.md", "toml")
-    path = tmp_path / "prices.toml"
-    path.write_text(example, encoding="utf-8")
-    day = date(2026, 11, 1)
-
-    table = load_prices(path)
-
-    assert str(table.price_of("claude-haiku-5-5", day, prompt_up_to=100_000).input) == "0.09"
-    assert str(table.price_of("claude-haiku-5-5", day, prompt_over=100_000).input) == "0.45"
 
 
 @each_document
