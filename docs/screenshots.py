@@ -1,4 +1,7 @@
-"""Takes the README's pictures from a demo of its own: `make screenshots`."""
+"""Takes the pictures in docs/screenshots/ from a demo of its own: `make screenshots`.
+
+`.venv/bin/python -m docs.screenshots FOLDER` puts them into another folder.
+"""
 
 import os
 import re
@@ -16,19 +19,19 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.chromium import executable
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "docs" / "screenshots"
-DESK = {"width": 1280, "height": 900}
+PICTURES = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs" / "screenshots")
+DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
 class Demo(NamedTuple):
     address: str
-    # By role, which is the name to sign in with, too.
+    # By role, which is also the username.
     passwords: dict[str, str]
 
 
 def main() -> None:
-    PICTURES.mkdir(exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     with running_demo() as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
         with signed_in(browser, demo, "light") as page:
@@ -59,14 +62,16 @@ def running_demo() -> Iterator[Demo]:
         )
         with process:
             try:
-                said = ""
-                while "Ctrl-C ends everything" not in said:
+                output = ""
+                while "Ctrl-C" not in output:
                     line = process.stdout.readline() if process.stdout else ""
                     if not line:
-                        sys.exit(f"The demo did not start:\n{said}")
-                    said += line
-                passwords = {role: found(rf"{role} +(\S+)", said) for role in ("operator", "lead")}
-                yield Demo(found(r"ready: (\S+)", said), passwords)
+                        sys.exit(f"The demo did not start:\n{output}")
+                    output += line
+                passwords = {
+                    role: found(rf"{role} +(\S+)", output) for role in ("operator", "lead")
+                }
+                yield Demo(found(r"ready: (\S+)", output), passwords)
             finally:
                 process.terminate()
 
@@ -80,9 +85,9 @@ def signed_in(
     viewport: dict[str, int] | None = None,
     role: str = "operator",
 ) -> Iterator[Page]:
-    # The README shows a desk's picture at less than half its width: more pixels would not show.
+    # Pages of the documentation show a desktop picture smaller than it is.
     context = browser.new_context(
-        color_scheme=scheme, viewport=viewport or DESK, device_scale_factor=2 if viewport else 1
+        color_scheme=scheme, viewport=viewport or DESKTOP, device_scale_factor=2 if viewport else 1
     )
     page = context.new_page()
     page.goto(f"{demo.address}accounts/login/")
@@ -95,7 +100,7 @@ def signed_in(
 
 
 def cancel_one(page: Page, demo: Demo) -> str:
-    """Cancels a batch that runs, and waits until it has ended: its id."""
+    """Cancel a batch that is in progress, wait until it has ended, and return its ID."""
     card = page.locator('[data-status="in_progress"]:has(form[data-cancel])').last
     batch_id = card.get_attribute("data-batch") or ""
     page.goto(f"{demo.address}batches/{batch_id}/cancel/")
@@ -107,7 +112,7 @@ def cancel_one(page: Page, demo: Demo) -> str:
 
 
 def wait_for_results(page: Page, demo: Demo) -> None:
-    """Until every ended batch whose results are still there has been read."""
+    """Wait until the results of every ended batch that still has them have been read."""
     page.goto(f"{demo.address}?results=pending")
     while page.locator('[data-batch][data-cost="pending"]').count():
         page.wait_for_timeout(2_000)
@@ -115,7 +120,7 @@ def wait_for_results(page: Page, demo: Demo) -> None:
 
 
 def costly(page: Page, demo: Demo) -> str:
-    """The id of a batch with usage to show and requests that failed."""
+    """The ID of a batch with usage and failed requests."""
     page.goto(f"{demo.address}?status=failed&results=read")
     return page.locator("[data-batch]").first.get_attribute("data-batch") or ""
 
@@ -124,7 +129,7 @@ def take(page: Page, address: str, name: str, *, full_page: bool = False) -> Non
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=PICTURES / f"{name}.png", full_page=full_page)
-    print(f"docs/screenshots/{name}.png")
+    print(PICTURES / f"{name}.png")
 
 
 def free_port() -> int:

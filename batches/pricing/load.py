@@ -10,7 +10,7 @@ from typing import Any
 
 from batches.pricing.table import BUILT_IN, Price, PriceTable
 
-OUR_FILE = Path(__file__).parent.parent / "prices.toml"
+OUR_FILE = Path(__file__).with_name("prices.toml")
 
 PRICE_KEYS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 REQUIRED = ("model", "effective_from", *PRICE_KEYS)

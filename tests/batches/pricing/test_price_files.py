@@ -251,9 +251,9 @@ def test_a_path_that_is_no_file_is_refused(tmp_path, name, reason):
     assert refusal(tmp_path / name) == f"cannot be read: {reason}."
 
 
-def test_the_readmes_example_can_be_used(own_file):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+def test_the_documented_example_can_be_used(own_file):
+    document = (ROOT / "docs" / "prices.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
 
     table = load_prices(own_file(example))
 
