@@ -6,6 +6,7 @@ another column.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
@@ -31,6 +32,9 @@ UNITS = {"web_searches": "web searches (count)"} | {
     if name.endswith("_tokens")
 }
 
+# The cells of a row, and the figure behind them.
+type SheetRow = tuple[list[Any], Figure]
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -42,52 +46,34 @@ class Sheet:
 
 def groups_sheet(tables: Tables) -> Sheet:
     """The page's groups, all of them."""
-    header = [
-        tables.asked.group,
-        "batches",
-        "billed requests",
-        "cost (USD)",
-        "share (%)",
-        "saving (USD)",
-        *MISSING_HEADERS,
-    ]
-    rows = [
-        [
-            row.name,
-            row.figure.batches,
-            row.figure.requests,
-            row.figure.cost,
-            None if row.share is None else round(row.share, SHARE_DIGITS),
-            row.figure.saving,
-            *missing(row.figure),
-        ]
-        for row in tables.groups
-    ]
-    figure = tables.total
-    sums = [figure.batches, figure.requests, figure.cost, None, figure.saving, *missing(figure)]
-    return Sheet("groups", header, len(rows), [*rows, [TOTAL, *sums]])
+    header = [tables.asked.group, "batches", "billed requests", "cost (USD)", "share (%)"]
+    rows = [(_group_cells(row.name, row.figure, row.share), row.figure) for row in tables.groups]
+    total = _group_cells(TOTAL, tables.total, None), tables.total
+    return _sheet("groups", [*header, "saving (USD)"], rows, total)
 
 
 def days_sheet(tables: Tables) -> Sheet:
     """The page's days, a column for each series of the chart."""
-    header = [
-        "day (UTC)",
-        "total (USD)",
-        *(f"{series.name} (USD)" for series in tables.series),
-        *MISSING_HEADERS,
-    ]
+    header = ["day (UTC)", "total (USD)", *(f"{series.name} (USD)" for series in tables.series)]
     rows = [
-        [
-            str(row.day),
-            row.figure.cost,
-            *(cell.cost for cell in row.cells),
-            *missing(row.figure),
-        ]
+        ([str(row.day), row.figure.cost, *(cell.cost for cell in row.cells)], row.figure)
         for row in tables.days
     ]
     series = [each.amount.exact for each in tables.series]
-    total = [TOTAL, tables.total.cost, *series, *missing(tables.total)]
-    return Sheet("days", header, len(rows), [*rows, total])
+    return _sheet("days", header, rows, ([TOTAL, tables.total.cost, *series], tables.total))
+
+
+def _group_cells(name: str, figure: Figure, share: Decimal | None) -> list[Any]:
+    percent = None if share is None else round(share, SHARE_DIGITS)
+    return [name, figure.batches, figure.requests, figure.cost, percent, figure.saving]
+
+
+def _sheet(name: str, header: list[str], rows: list[SheetRow], total: SheetRow) -> Sheet:
+    """Each row ends with the numbers of batches that its figure does not include."""
+    lines = [
+        [*cells, *(figure.missing[kind] for kind in MISSING)] for cells, figure in [*rows, total]
+    ]
+    return Sheet(name, [*header, *MISSING_HEADERS], len(rows), lines)
 
 
 def batches_sheet(asked: Spending) -> Sheet:
@@ -132,7 +118,3 @@ def _batch_row(batch: Batch) -> list[Any]:
         *((cost.standard, cost.saving) if cost.is_known_in_part else (None, None)),
         "; ".join(names),
     ]
-
-
-def missing(figure: Figure) -> list[int]:
-    return [figure.missing[kind] for kind in MISSING]
