@@ -34,9 +34,9 @@ GROUPS = {
 }
 STACKS = {"model": "Model", "workspace": "Workspace"}
 # The filters that the page folds away under "More filters".
-MORE_FILTERS = ("model", "label", "owner", "canceled")
+FOLDED_FILTERS = ("model", "label", "owner", "canceled")
 # All filters but the days.
-SPEND_FILTERS = ("workspace", *MORE_FILTERS)
+SPEND_FILTERS = ("workspace", *FOLDED_FILTERS)
 
 
 class SpendForm(QueryForm):
@@ -105,7 +105,7 @@ class Selection:
     @property
     def has_more_filters(self) -> bool:
         """Whether a filter is set that the page folds away."""
-        return any(name in self.chosen for name in MORE_FILTERS)
+        return any(name in self.chosen for name in FOLDED_FILTERS)
 
     @property
     def selected_workspaces(self) -> list[Workspace]:

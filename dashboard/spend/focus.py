@@ -25,7 +25,7 @@ from batches.pricing import BATCH_TIER
 from batches.pricing.table import MILLION
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
-from dashboard.spend.address import EARLIEST, MORE_FILTERS, Selection
+from dashboard.spend.address import EARLIEST, FOLDED_FILTERS, Selection
 from dashboard.spend.tables import SpendTables
 
 MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
@@ -118,14 +118,18 @@ def focus_context(selection: Selection, tables: SpendTables) -> dict[str, Any]:
     month = month_of(selection.period.until)
     shown = Period(month.since, min(month.until, selection.today))
     words = f"{month.since:%B %Y}"
-    if selection.period != shown or any(name in selection.chosen for name in MORE_FILTERS):
-        unfiltered = dict.fromkeys(MORE_FILTERS)
+    if selection.period != shown or any(name in selection.chosen for name in FOLDED_FILTERS):
+        unfiltered = dict.fromkeys(FOLDED_FILTERS)
         href = selection.address(since=shown.since, until=shown.until, **unfiltered)
         return {"month": words, "page_href": href}
-    return {"month": words, "href": _href(month, selection), "not_included": tables.not_included}
+    return {
+        "month": words,
+        "href": _export_href(month, selection),
+        "not_included": tables.not_included,
+    }
 
 
-def _href(month: Period, selection: Selection) -> str:
+def _export_href(month: Period, selection: Selection) -> str:
     query = {"month": f"{month.since:%Y-%m}"}
     if "workspace" in selection.chosen:
         query["workspace"] = selection.chosen["workspace"]

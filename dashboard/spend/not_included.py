@@ -33,18 +33,20 @@ def not_included(
 ) -> tuple[NotIncluded, ...]:
     """One for each reason. `narrowed` are the filters that lead from the page to the figure."""
     return tuple(
-        NotIncluded(kind, count, _words(spend, kind), _href(selection, spend, kind, narrowed))
+        NotIncluded(
+            kind, count, _kind_words(spend, kind), _kind_href(selection, spend, kind, narrowed)
+        )
         for kind, count in figure.left_out
     )
 
 
-def _words(spend: Spend, kind: str) -> str:
+def _kind_words(spend: Spend, kind: str) -> str:
     if kind == "unpriced" and spend.unpriced_requests:
         return "with unpriced requests"
     return MISSING_WORDS[kind]
 
 
-def _href(selection: Selection, spend: Spend, kind: str, narrowed: dict[str, Any]) -> str:
+def _kind_href(selection: Selection, spend: Spend, kind: str, narrowed: dict[str, Any]) -> str:
     if kind == "unpriced":
         if len(spend.unpriced_models) == 1 and "model" not in narrowed:
             narrowed = narrowed | {"model": spend.unpriced_models[0] or NO_VALUE}
