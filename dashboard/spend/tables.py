@@ -149,7 +149,7 @@ class SpendTables:
         return [(reason_words(reason), requests) for reason, requests in found]
 
     @property
-    def unrereadable(self) -> int:
+    def not_rereadable(self) -> int:
         """Batches read by an older version that cannot be read again."""
         return self.spend.outdated - self.spend.rereadable
 
