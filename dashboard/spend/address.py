@@ -1,4 +1,4 @@
-"""What the spend page's address asks for, and the addresses that its links lead to."""
+"""What the spend page's address selects, and the addresses that its links lead to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from dashboard.query_form import (
 )
 
 LONGEST_DAYS = 366
-# The API is younger than this.
+# Message Batches did not exist before.
 EARLIEST = date(2024, 1, 1)
 GROUPS = {
     "workspace": "Workspace",
@@ -33,19 +33,14 @@ GROUPS = {
     "canceled": "Canceled",
 }
 STACKS = {"model": "Model", "workspace": "Workspace"}
-# What narrows the figures down, the days apart.
-FILTERS = ("workspace", "model", "label", "owner", "canceled")
-TITLES = {
-    "since": "Since",
-    "until": "Until",
-    "group": "Grouping",
-    "stack": "Stack",
-    **GROUPS,
-}
+# The filters that the page folds away under "More filters".
+FOLDED_FILTERS = ("model", "label", "owner", "canceled")
+# All filters but the days.
+SPEND_FILTERS = ("workspace", *FOLDED_FILTERS)
 
 
 class SpendForm(QueryForm):
-    titles = TITLES
+    titles = {"since": "Since", "until": "Until", "group": "Grouping", "stack": "Stack", **GROUPS}
 
     since = day_field()
     until = day_field()
@@ -67,16 +62,18 @@ class Shortcut:
 
 
 @dataclass(slots=True)
-class Spending:
-    """One reading of the page's address: what was chosen, for one person's workspaces."""
+class Selection:
+    """What the page's address selects for one person: workspaces, period, filters and grouping."""
 
+    # All that the person may see.
     workspaces: list[Workspace]
+    # The valid values of the address.
     chosen: Mapping[str, Any]
     period: Period
     today: date
-    # What of the address is not valid, in sentences.
+    # Sentences about the values of the address that are not valid.
     problems: list[str] = field(default_factory=list)
-    # What else a person should know of the period, in sentences.
+    # Other sentences about the period.
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -89,30 +86,30 @@ class Spending:
 
     @property
     def given(self) -> dict[str, str]:
-        """Every value as the form's fields show it, empty where none was chosen."""
-        values = {name: str(self.chosen.get(name, "")) for name in TITLES}
+        """Every value as the form's fields show it, empty if none was chosen."""
+        values = {name: str(self.chosen.get(name, "")) for name in SpendForm.titles}
         return values | {"since": str(self.period.since), "until": str(self.period.until)}
 
     @property
-    def words(self) -> str:
+    def period_words(self) -> str:
         return days_in_words(self.period)
 
     @property
-    def words_before(self) -> str:
+    def before_words(self) -> str:
         return days_in_words(self.period.before)
 
     @property
     def is_narrowed(self) -> bool:
-        return any(name in self.chosen for name in FILTERS)
+        return any(name in self.chosen for name in SPEND_FILTERS)
 
     @property
     def has_more_filters(self) -> bool:
-        """One of the filters is set that the page keeps folded away."""
-        return any(name in self.chosen for name in ("model", "label", "owner", "canceled"))
+        """Whether a filter is set that the page folds away."""
+        return any(name in self.chosen for name in FOLDED_FILTERS)
 
     @property
-    def asked_for(self) -> list[Workspace]:
-        """The workspaces that the filters let through."""
+    def selected_workspaces(self) -> list[Workspace]:
+        """The workspaces that match the filter."""
         slug = self.chosen.get("workspace")
         return [each for each in self.workspaces if not slug or each.slug == slug]
 
@@ -120,7 +117,7 @@ class Spending:
     def question(self) -> Question:
         canceled = self.chosen.get("canceled")
         return Question(
-            workspaces=[workspace.pk for workspace in self.asked_for],
+            workspaces=[workspace.pk for workspace in self.selected_workspaces],
             period=self.period,
             group=self.group,
             stack=self.stack,
@@ -128,7 +125,7 @@ class Spending:
             label=self._text("label"),
             owner=self._text("owner"),
             is_canceled=None if canceled is None else canceled == "yes",
-            has_twins=any(workspace.has_twins for workspace in self.asked_for),
+            has_twins=any(workspace.has_twins for workspace in self.selected_workspaces),
         )
 
     def _text(self, name: str) -> str | None:
@@ -136,24 +133,24 @@ class Spending:
         return None if text is None else stored_text(text)
 
     def address(self, view: str = "spend", /, **changes: Any) -> str:
-        """This page, or its CSV, with some values changed; those set to None go."""
-        values = {name: self.chosen.get(name) for name in TITLES} | changes
-        return _address(view, values)
+        """This page or its CSV with some values changed; None removes a value."""
+        values = {name: self.chosen.get(name) for name in SpendForm.titles} | changes
+        return _link(view, values)
 
     def batches(self, **changes: Any) -> str:
-        """The list of the batches that the figures are of, narrowed by the changes."""
-        values = {name: self.chosen.get(name) for name in FILTERS}
+        """The list of the batches behind the figures, with some filters changed."""
+        values = {name: self.chosen.get(name) for name in SPEND_FILTERS}
         values |= {"since": self.period.since, "until": self.period.until}
-        return _address("batch-list", values | changes)
+        return _link("batch-list", values | changes)
 
     @property
     def unfiltered(self) -> str:
-        """The same period and parting without any filter."""
-        return self.address(**dict.fromkeys(FILTERS))
+        """The same period, group and stack without any filter."""
+        return self.address(**dict.fromkeys(SPEND_FILTERS))
 
     @property
     def next_group(self) -> str:
-        """What to group by once the present groups have been narrowed down to one."""
+        """What to group by after one of the current groups has been chosen."""
         others = [name for name in GROUPS if name != self.group and name not in self.chosen]
         if len(self.workspaces) == 1 and "workspace" in others:
             others.remove("workspace")
@@ -181,30 +178,30 @@ class Spending:
         ]
 
 
-def read_spending(query: QueryDict, workspaces: list[Workspace], today: date) -> Spending:
-    """A value that cannot be right is left out and named in `problems`; the others hold."""
+def read_selection(query: QueryDict, workspaces: list[Workspace], today: date) -> Selection:
+    """Read the address. A value that is not valid is ignored and named in `problems`."""
     form = SpendForm(query, workspaces)
     chosen = form.chosen()
     problems, notes = form.sentences(), list[str]()
     period = _period(chosen, today, problems, notes)
-    # In the address stay only the days that the figures are of.
+    # Links repeat the days that the figures cover, not those that were given.
     if "since" in chosen or "until" in chosen:
         chosen |= {"since": period.since, "until": period.until}
-    return Spending(workspaces, chosen, period, today, problems, notes)
+    return Selection(workspaces, chosen, period, today, problems, notes)
 
 
 def _period(chosen: dict[str, Any], today: date, problems: list[str], notes: list[str]) -> Period:
-    """From the days chosen; without any, this month up to today."""
+    """From the chosen days; without any, this month up to today."""
     until = chosen.get("until")
     if until and until < EARLIEST:
         problems.append(f"Until: {until} is before there were any batches.{IGNORED}")
         until = None
     if until and until > today:
-        notes.append(f"Until: {until} is yet to come. The figures end today.")
+        notes.append(f"Until: {until} is in the future. The figures end today.")
         until = today
     since = chosen.get("since")
     if since and since > (until or today):
-        problems.append(f"Since: {since} comes after the end, {until or today}.{IGNORED}")
+        problems.append(f"Since: {since} is after the end, {until or today}.{IGNORED}")
         since = None
     until = until or today
     since = since or until.replace(day=1)
@@ -216,7 +213,7 @@ def _period(chosen: dict[str, Any], today: date, problems: list[str], notes: lis
     return Period(since, until)
 
 
-def _address(view: str, values: Mapping[str, Any]) -> str:
+def _link(view: str, values: Mapping[str, Any]) -> str:
     given = {name: str(value) for name, value in values.items() if value is not None}
     path = _path(view)
     return f"{path}?{urlencode(given)}" if given else path
@@ -224,12 +221,12 @@ def _address(view: str, values: Mapping[str, Any]) -> str:
 
 @cache
 def _path(view: str) -> str:
-    """Kept, as a page has hundreds of links to two views."""
+    """Cached, because a page has hundreds of links to two views."""
     return reverse(view)
 
 
 def days_in_words(period: Period) -> str:
-    """Both ends, naming month and year once where they are the same."""
+    """Both ends, with month and year once where they are the same."""
     since, until = period.since, period.until
     end = f"{until.day} {until:%b %Y}"
     if since == until:

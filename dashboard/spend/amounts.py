@@ -1,7 +1,7 @@
-"""A period's money as the spend page shows it: rounded so that all of it adds up (ux.md 39).
+"""A period's amounts as the spend page shows them: rounded so that they add up.
 
-Cost and saving come to the standard cost; series, days, groups and token classes to the total;
-and the cells of the table of days to the day's and the series' figures. `dashboard.rounding` says
+Cost and saving add up to the standard cost; series, days, groups and token classes to the total;
+and the cells of the table of days to the day's and the series' amounts. `dashboard.rounding` says
 how. The CSVs have exact amounts.
 """
 
@@ -20,8 +20,8 @@ type Keys = frozenset[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The period's; the unit is what everything on the page is rounded to."""
+class PageTotals:
+    """The amounts of the whole period, and the unit to which the page rounds every amount."""
 
     unit: Decimal
     cost: Amount
@@ -29,10 +29,10 @@ class Totals:
     saving: Amount
 
     @classmethod
-    def of(cls, answer: Spend) -> Self:
-        total = answer.total
-        figures = [*answer.days.values(), *answer.cells.values(), *answer.groups.values()]
-        known = [each.known for each in figures] + [each.known for each in answer.classes]
+    def of(cls, spend: Spend) -> Self:
+        total = spend.total
+        figures = [*spend.days.values(), *spend.cells.values(), *spend.groups.values()]
+        known = [each.known for each in figures] + [each.known for each in spend.classes]
         unit = unit_for(total.known, [total.standard, *known])
         cost, standard = nearest(total.known, unit), nearest(total.standard, unit)
         return cls(
@@ -45,15 +45,15 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """By day and series, in the order in which they were given, and the sums of both."""
+    """Amounts by day and series, in the given order, and the sums of both."""
 
     cells: Sequence[Sequence[Amount]]
     days: Sequence[Amount]
     series: Sequence[Amount]
 
     @classmethod
-    def of(cls, answer: Spend, days: Sequence[date], series: Sequence[Keys], unit: Decimal) -> Self:
-        exact = [[_known(answer, day, keys) for keys in series] for day in days]
+    def of(cls, spend: Spend, days: Sequence[date], series: Sequence[Keys], unit: Decimal) -> Self:
+        exact = [[_known_cost(spend, day, keys) for keys in series] for day in days]
         cells = [
             [Amount(*pair) for pair in zip(*rows, strict=True)]
             for rows in zip(exact, apportioned_table(exact, unit), strict=True)
@@ -62,7 +62,7 @@ class Grid:
         return cls(
             cells,
             days=[
-                Amount(answer.days[day].cost, sum(row, nothing).shown)
+                Amount(spend.days[day].cost, sum(row, nothing).shown)
                 for day, row in zip(days, cells, strict=True)
             ],
             series=[sum(column, nothing) for column in zip(*cells, strict=True)],
@@ -70,11 +70,11 @@ class Grid:
 
 
 def group_amounts(
-    groups: Mapping[Hashable, Figure], totals: Totals, series: Mapping[Keys, Amount]
+    groups: Mapping[Hashable, Figure], totals: PageTotals, series: Mapping[Keys, Amount]
 ) -> dict[Hashable, tuple[Amount, Amount]]:
     """Cost and saving of each group.
 
-    `series` are given where they are of the same things as the groups: both are shown alike then.
+    `series` are given if they divide the costs as the groups do: then both show the same amounts.
     """
     costs = (
         _shown_as(series, groups, totals.unit)
@@ -89,30 +89,30 @@ def group_amounts(
     }
 
 
-def class_amounts(answer: Spend, totals: Totals) -> list[Amount]:
-    parts = [figure.known for figure in answer.classes]
+def class_amounts(spend: Spend, totals: PageTotals) -> list[Amount]:
+    parts = [figure.known for figure in spend.classes]
     shown = apportioned(parts, totals.cost.shown, totals.unit)
     return [
-        Amount(*pair) for pair in zip((each.cost for each in answer.classes), shown, strict=True)
+        Amount(*pair) for pair in zip((each.cost for each in spend.classes), shown, strict=True)
     ]
 
 
-def _known(answer: Spend, day: date, keys: Iterable[Any]) -> Decimal:
+def _known_cost(spend: Spend, day: date, keys: Iterable[Any]) -> Decimal:
     total = Decimal(0)
     for key in keys:
-        if (day, key) in answer.cells:
-            total = EXACT.add(total, answer.cells[day, key].known)
+        if (day, key) in spend.cells:
+            total = EXACT.add(total, spend.cells[day, key].known)
     return total
 
 
 def _shown_as(
     series: Mapping[Keys, Amount], groups: Mapping[Any, Figure], unit: Decimal
 ) -> dict[Any, Decimal]:
-    """Groups that share a series share what it shows; those of no series cost nothing."""
+    """The groups of one series add up to what it shows; groups of no series cost nothing."""
     found = dict.fromkeys(groups, 0 * unit)
     for keys, amount in series.items():
-        together = {key: groups[key] for key in groups if key in keys}
-        found |= _apportioned(together, amount.shown, unit)
+        of_series = {key: groups[key] for key in groups if key in keys}
+        found |= _apportioned(of_series, amount.shown, unit)
     return found
 
 

@@ -1,10 +1,10 @@
-"""The FOCUS 1.2 export of a month: its address, its columns, and what the page says of it.
+"""The FOCUS 1.2 export of a month: its address, its columns, and what the page says about it.
 
 The columns follow the FinOps Open Cost and Usage Specification, version 1.2
 (https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec/tree/v1.2/specification/columns).
 `ListCost` and `ContractedCost` are at the standard price: Batchboard knows of no contract.
-`BilledCost` and `EffectiveCost` are at the price of a batch. All four are Batchboard's own
-figures, computed from results; no invoice was read.
+`BilledCost` and `EffectiveCost` are at the batch price. Batchboard computes all four from results;
+it reads no invoice.
 """
 
 import calendar
@@ -25,11 +25,11 @@ from batches.pricing import BATCH_TIER
 from batches.pricing.table import MILLION
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
-from dashboard.spend.address import EARLIEST, Spending
-from dashboard.spend.tables import Tables
+from dashboard.spend.address import EARLIEST, FOLDED_FILTERS, Selection
+from dashboard.spend.tables import SpendTables
 
 MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
-ANTHROPIC = "Anthropic"
+PROVIDER = "Anthropic"
 METERS = {
     "input_tokens": "Input Tokens",
     "output_tokens": "Output Tokens",
@@ -38,20 +38,18 @@ METERS = {
     "cache_read_tokens": "Cache Read Tokens",
     "web_searches": "Web Searches",
 }
-# A month's figures are of all models, labels and owners.
-NARROWING = ("model", "label", "owner", "canceled")
 
 
-class BadExport(ValueError):
-    """The address asks for no export that there is. Fit to show a person."""
+class ImpossibleExport(ValueError):
+    """The address names no possible export. `str(error)` is fit to show a person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What the address asks for."""
+class FocusExport:
+    """What the address selects."""
 
     period: Period
-    asked_for: Sequence[Workspace]
+    workspaces: Sequence[Workspace]
     # The filters of the address.
     chosen: Mapping[str, str]
 
@@ -60,48 +58,48 @@ class Export:
         return f"focus-{self.period.since:%Y-%m}.csv"
 
     def rows(self) -> Iterator[list[Any]]:
-        """A row for each charge, in the order of FOCUS_COLUMNS, read while they are taken."""
-        by_key = {workspace.pk: workspace for workspace in self.asked_for}
+        """A row for each charge, in the order of FOCUS_COLUMNS, read as they are consumed."""
+        by_key = {workspace.pk: workspace for workspace in self.workspaces}
         question = Question(
             workspaces=list(by_key),
             period=self.period,
-            has_twins=any(workspace.has_twins for workspace in self.asked_for),
+            has_twins=any(workspace.has_twins for workspace in self.workspaces),
         )
         for charge in charges(question):
             workspace = by_key[charge.workspace_id]
             yield [column(charge, workspace) for column in FOCUS_COLUMNS.values()]
 
 
-def read_export(query: QueryDict, workspaces: Iterable[Workspace], today: date) -> Export:
-    """One UTC month, the present one unless `month` names another, of one workspace or all.
+def read_export(query: QueryDict, workspaces: Iterable[Workspace], today: date) -> FocusExport:
+    """One UTC month, the current one unless `month` names another, of one workspace or all.
 
-    Raises BadExport for anything else: nobody is to take a file for what it isn't.
+    Raises ImpossibleExport for anything else, so that no one mistakes the file for another one.
     """
     unknown = set(query) - {"month", "workspace", "bom"}
     if unknown:
-        raise BadExport(
-            f"“{min(unknown)[:40]}” does not narrow this export down. It takes month, workspace "
+        raise ImpossibleExport(
+            f"“{min(unknown)[:40]}” is not a filter of this export. It takes month, workspace "
             "and bom."
         )
     slug = query.get("workspace")
     wanted = [each for each in workspaces if slug in {None, each.slug}]
     if slug is not None and not wanted:
-        raise BadExport(f"Workspace: there is no “{slug[:60]}” to choose.")
+        raise ImpossibleExport(f"Workspace: “{slug[:60]}” is not a valid value.")
     period = read_month(query.get("month"), today)
-    return Export(period, wanted, {} if slug is None else {"workspace": slug})
+    return FocusExport(period, wanted, {} if slug is None else {"workspace": slug})
 
 
 def read_month(given: str | None, today: date) -> Period:
-    """Raises BadExport for what is no month, and for one before the API or yet to come."""
+    """Raises ImpossibleExport for text that is not a month, and for a month without batches."""
     if given is None:
         return month_of(today)
     if not MONTH.fullmatch(given):
-        raise BadExport(f"Month: “{given[:40]}” is not a month such as 2026-11.")
+        raise ImpossibleExport(f"Month: “{given[:40]}” is not a month such as 2026-11.")
     first = date.fromisoformat(f"{given}-01")
     if first > today:
-        raise BadExport(f"Month: {given} is yet to come.")
+        raise ImpossibleExport(f"Month: {given} is in the future.")
     if first < EARLIEST:
-        raise BadExport(f"Month: {given} is before there were any batches.")
+        raise ImpossibleExport(f"Month: {given} is before there were any batches.")
     return month_of(first)
 
 
@@ -111,36 +109,40 @@ def month_of(day: date) -> Period:
     return Period(day.replace(day=1), day.replace(day=length))
 
 
-def focus_context(asked: Spending, tables: Tables) -> dict[str, Any]:
-    """What `spend/_focus.html` shows: the link and what the file leaves out.
+def focus_context(selection: Selection, tables: SpendTables) -> dict[str, Any]:
+    """What `spend/_focus.html` shows: the link, and the batches that the file does not include.
 
-    Only where the page is of the same month, so that the counts are the page's own; elsewhere
-    there is a link to the month's page.
+    Only if the page shows the same month, as the counts are the page's; otherwise a link leads to
+    the month's page.
     """
-    month = month_of(asked.period.until)
-    shown = Period(month.since, min(month.until, asked.today))
+    month = month_of(selection.period.until)
+    shown = Period(month.since, min(month.until, selection.today))
     words = f"{month.since:%B %Y}"
-    if asked.period != shown or any(name in asked.chosen for name in NARROWING):
-        unfiltered = dict.fromkeys(NARROWING)
-        href = asked.address(since=shown.since, until=shown.until, **unfiltered)
+    if selection.period != shown or any(name in selection.chosen for name in FOLDED_FILTERS):
+        unfiltered = dict.fromkeys(FOLDED_FILTERS)
+        href = selection.address(since=shown.since, until=shown.until, **unfiltered)
         return {"month": words, "page_href": href}
-    return {"month": words, "href": _href(month, asked), "left_out": tables.left_out}
+    return {
+        "month": words,
+        "href": _export_href(month, selection),
+        "not_included": tables.not_included,
+    }
 
 
-def _href(month: Period, asked: Spending) -> str:
+def _export_href(month: Period, selection: Selection) -> str:
     query = {"month": f"{month.since:%Y-%m}"}
-    if "workspace" in asked.chosen:
-        query["workspace"] = asked.chosen["workspace"]
+    if "workspace" in selection.chosen:
+        query["workspace"] = selection.chosen["workspace"]
     return f"{reverse('spend-focus')}?{urlencode(query)}"
 
 
-def moment(day: date) -> str:
-    """The beginning of a UTC day, as FOCUS writes moments."""
+def day_start(day: date) -> str:
+    """The beginning of a UTC day, in FOCUS's format."""
     return f"{day}T00:00:00Z"
 
 
-def account(workspace: Workspace) -> str:
-    """The workspace's ID at Anthropic; until an answer has named it, its name in addresses."""
+def account_id(workspace: Workspace) -> str:
+    """Anthropic's ID for the workspace, or its slug until an answer has named the ID."""
     return workspace.api_workspace_id or workspace.slug
 
 
@@ -165,7 +167,7 @@ def sku(charge: Charge) -> str:
 
 
 def sku_price(charge: Charge) -> str:
-    """Names the row of the price table, and what else the price depends on."""
+    """The row of the price table, and everything else that the price depends on."""
     parts = [sku(charge), f"from-{charge.price.effective_from}"]
     if charge.price.prompt_over:
         parts.append(f"over-{charge.price.prompt_over}")
@@ -201,31 +203,31 @@ def discount(charge: Charge) -> str | None:
 FOCUS_COLUMNS: dict[str, Callable[[Charge, Workspace], Any]] = {
     "BilledCost": lambda charge, _: charge.billed_cost,
     # Anthropic's API names the workspace of a key, but not the organization that pays.
-    "BillingAccountId": lambda _, workspace: account(workspace),
+    "BillingAccountId": lambda _, workspace: account_id(workspace),
     "BillingAccountName": lambda *_: None,
     "BillingCurrency": lambda *_: "USD",
-    "BillingPeriodEnd": lambda charge, _: moment(month_of(charge.day).until + timedelta(days=1)),
-    "BillingPeriodStart": lambda charge, _: moment(charge.day.replace(day=1)),
+    "BillingPeriodEnd": lambda charge, _: day_start(month_of(charge.day).until + timedelta(days=1)),
+    "BillingPeriodStart": lambda charge, _: day_start(charge.day.replace(day=1)),
     "ChargeCategory": lambda *_: "Usage",
     "ChargeClass": lambda *_: None,
     "ChargeDescription": lambda charge, _: description(charge),
     "ChargeFrequency": lambda *_: "Usage-Based",
-    "ChargePeriodEnd": lambda charge, _: moment(charge.day + timedelta(days=1)),
-    "ChargePeriodStart": lambda charge, _: moment(charge.day),
+    "ChargePeriodEnd": lambda charge, _: day_start(charge.day + timedelta(days=1)),
+    "ChargePeriodStart": lambda charge, _: day_start(charge.day),
     "ConsumedQuantity": lambda charge, _: charge.quantity,
     "ConsumedUnit": lambda charge, _: consumed_unit(charge),
     "ContractedCost": lambda charge, _: charge.list_cost,
     "ContractedUnitPrice": lambda charge, _: charge.list_price,
     "EffectiveCost": lambda charge, _: charge.billed_cost,
     "InvoiceId": lambda *_: None,
-    "InvoiceIssuerName": lambda *_: ANTHROPIC,
+    "InvoiceIssuerName": lambda *_: PROVIDER,
     "ListCost": lambda charge, _: charge.list_cost,
     "ListUnitPrice": lambda charge, _: charge.list_price,
     "PricingCategory": lambda *_: "Standard",
     "PricingQuantity": lambda charge, _: charge.pricing_quantity,
     "PricingUnit": lambda charge, _: pricing_unit(charge),
-    "ProviderName": lambda *_: ANTHROPIC,
-    "PublisherName": lambda *_: ANTHROPIC,
+    "ProviderName": lambda *_: PROVIDER,
+    "PublisherName": lambda *_: PROVIDER,
     "RegionId": lambda charge, _: region(charge),
     "RegionName": lambda charge, _: "United States" if region(charge) else None,
     "ServiceCategory": lambda *_: "AI and Machine Learning",
@@ -235,7 +237,7 @@ FOCUS_COLUMNS: dict[str, Callable[[Charge, Workspace], Any]] = {
     "SkuMeter": lambda charge, _: METERS[charge.name],
     "SkuPriceDetails": lambda charge, _: price_details(charge),
     "SkuPriceId": lambda charge, _: sku_price(charge),
-    "SubAccountId": lambda _, workspace: account(workspace),
+    "SubAccountId": lambda _, workspace: account_id(workspace),
     "SubAccountName": lambda _, workspace: workspace.name,
     "Tags": lambda charge, _: tags(charge),
     "x_BilledUnitPrice": lambda charge, _: charge.billed_price,

@@ -16,7 +16,7 @@ from dashboard.words import usd
 
 # By then two fetches have been missed.
 STALE_AFTER = 3 * EVERY
-# What follows the number of batches.
+# The text after the number of batches.
 KIND_WORDS = {
     "off_tier": "with requests that did not run at the batch tier, "
     "which Anthropic may price or list differently",
@@ -32,19 +32,18 @@ KIND_WORDS = {
     "past_midnight": "ran past midnight UTC; Anthropic may count {it} a day later",
     "later": "ended after the time of Anthropic’s data",
 }
-# A request may count more than once here (`explain.count_usage`).
+# One request may count more than once for these kinds (`explain.count_usage`).
 AT_MOST = {"advisor", "compaction"}
 SKIPPED = {
-    "elsewhere": "uses another address than Anthropic’s cost report",
+    "elsewhere": "uses a different base URL than Anthropic’s cost report",
     "unknown": "has not synced yet",
-    "shared": "is only one of several that are one workspace to the API, "
-    "and you do not see all of them",
+    "shared": "is the same Anthropic workspace as others here, not all of which you may see",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table: a day or, under it, one of its workspaces."""
+class ComparedRow:
+    """One row of the table: a day, or one of its workspaces below it."""
 
     figures: Day | Line
     # Empty for a day.
@@ -57,7 +56,7 @@ def report_context(
 ) -> dict[str, Any] | None:
     """What `spend/_report.html` shows for a period, both days included; None without an Admin key.
 
-    `workspaces` are those that the page's filter selects; others than the person may see are
+    `workspaces` are those that the page's filter selects; those that the person may not see are
     ignored.
     """
     if not settings.ANTHROPIC_ADMIN_KEY:
@@ -74,14 +73,14 @@ def report_context(
         # Only superusers see other teams' workspaces, and only without a filter.
         with_unmirrored=user.is_superuser and wanted == visible,
     )
-    return {"state": state, "is_stale": _is_stale(state)} | _shown(comparison, since)
+    return {"state": state, "is_stale": _is_stale(state)} | _comparison_context(comparison, since)
 
 
 def _is_stale(state: CostReport) -> bool:
     return bool(state.fetched_at and clock.now() - state.fetched_at > STALE_AFTER)
 
 
-def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
+def _comparison_context(comparison: Comparison | None, since: date) -> dict[str, Any]:
     if comparison is None:
         return {"comparison": None}
     reported = [day for day in comparison.days if day.reported is not None]
@@ -91,7 +90,7 @@ def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
         "comparison": comparison,
         "total": comparison.total,
         "explanation": _explanation(comparison.total.reasons),
-        "days": [_rows(day, is_split=is_split) for day in differing],
+        "days": [_compared_rows(day, is_split=is_split) for day in differing],
         "even_days": [day for day in reported if not day.has_gap],
         "reported_days": reported,
         "starts_later": comparison.since if comparison.since > since else None,
@@ -99,21 +98,21 @@ def _shown(comparison: Comparison | None, since: date) -> dict[str, Any]:
     }
 
 
-def _rows(day: Day, *, is_split: bool) -> list[Row]:
-    """The day and, where there are several workspaces, those of them that differ."""
+def _compared_rows(day: Day, *, is_split: bool) -> list[ComparedRow]:
+    """The day and, if there are several workspaces, those that differ."""
     if not is_split:
-        return [Row(day, "", _explanation(day.reasons) if day.has_gap else ())]
+        return [ComparedRow(day, "", _explanation(day.reasons) if day.has_gap else ())]
     differing = [line for line in day.lines if line.has_gap]
-    parts = [Row(line, line.pair.name, _explanation(line.reasons)) for line in differing]
-    return [Row(day, "", ()), *parts]
+    parts = [ComparedRow(line, line.pair.name, _explanation(line.reasons)) for line in differing]
+    return [ComparedRow(day, "", ()), *parts]
 
 
 def _explanation(reasons: Iterable[Reason]) -> tuple[str, ...]:
-    words = tuple(_words(reason) for reason in reasons)
-    return words or ("Batchboard knows nothing that explains it.",)
+    words = tuple(_reason_text(reason) for reason in reasons)
+    return words or ("Batchboard found no explanation.",)
 
 
-def _words(reason: Reason) -> str:
+def _reason_text(reason: Reason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
         count, it = reason.batches, "it" if reason.batches == 1 else "them"

@@ -1,11 +1,12 @@
 """The spend page's CSVs: its groups, its days, and the batches behind them.
 
-Amounts are exact, where the page rounds. What is not known is an empty cell, with its reason in
+Amounts are exact, while the page rounds. An unknown amount is an empty cell, with the reason in
 another column.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
@@ -18,18 +19,22 @@ from batches.spend.figures import MISSING, Figure
 from batches.spend.summing import CLASSES
 from dashboard.cost_words import COST_COLUMNS, cost_cells
 from dashboard.exports import in_blocks
-from dashboard.spend.address import Spending
-from dashboard.spend.tables import MISSING_WORDS, Tables
+from dashboard.spend.address import Selection
+from dashboard.spend.not_included import MISSING_WORDS
+from dashboard.spend.tables import SpendTables
 
-MISSING_HEADERS = [f"{MISSING_WORDS[kind]} (batches)" for kind in MISSING]
-# The first cell of the last row. No page shows it as a name, which would be "without a label".
-TOTAL = "(total)"
+NOT_INCLUDED_HEADERS = [f"not included: {MISSING_WORDS[kind]} (batches)" for kind in MISSING]
+# The first cell of the last row, where a group has its name.
+TOTAL_NAME = "(total)"
 SHARE_DIGITS = 4
 UNITS = {"web_searches": "web searches (count)"} | {
     name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
     for name in CLASSES
     if name.endswith("_tokens")
 }
+
+# The cells of a row, and the figure behind them.
+type SheetRow = tuple[list[Any], Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,58 +45,40 @@ class Sheet:
     rows: Iterable[list[Any]]
 
 
-def groups_sheet(tables: Tables) -> Sheet:
+def groups_sheet(tables: SpendTables) -> Sheet:
     """The page's groups, all of them."""
-    header = [
-        tables.asked.group,
-        "batches",
-        "billed requests",
-        "cost (USD)",
-        "share (%)",
-        "saving (USD)",
-        *MISSING_HEADERS,
-    ]
-    rows = [
-        [
-            row.name,
-            row.figure.batches,
-            row.figure.requests,
-            row.figure.cost,
-            None if row.share is None else round(row.share, SHARE_DIGITS),
-            row.figure.saving,
-            *missing(row.figure),
-        ]
-        for row in tables.groups
-    ]
-    figure = tables.total
-    sums = [figure.batches, figure.requests, figure.cost, None, figure.saving, *missing(figure)]
-    return Sheet("groups", header, len(rows), [*rows, [TOTAL, *sums]])
+    header = [tables.selection.group, "batches", "billed requests", "cost (USD)", "share (%)"]
+    rows = [(_group_cells(row.name, row.figure, row.share), row.figure) for row in tables.groups]
+    total = _group_cells(TOTAL_NAME, tables.total, None), tables.total
+    return _sheet("groups", [*header, "saving (USD)"], rows, total)
 
 
-def days_sheet(tables: Tables) -> Sheet:
+def days_sheet(tables: SpendTables) -> Sheet:
     """The page's days, a column for each series of the chart."""
-    header = [
-        "day (UTC)",
-        "total (USD)",
-        *(f"{series.name} (USD)" for series in tables.series),
-        *MISSING_HEADERS,
-    ]
+    header = ["day (UTC)", "total (USD)", *(f"{series.name} (USD)" for series in tables.series)]
     rows = [
-        [
-            str(row.day),
-            row.figure.cost,
-            *(cell.cost for cell in row.cells),
-            *missing(row.figure),
-        ]
+        ([str(row.day), row.figure.cost, *(cell.cost for cell in row.cells)], row.figure)
         for row in tables.days
     ]
     series = [each.amount.exact for each in tables.series]
-    total = [TOTAL, tables.total.cost, *series, *missing(tables.total)]
-    return Sheet("days", header, len(rows), [*rows, total])
+    return _sheet("days", header, rows, ([TOTAL_NAME, tables.total.cost, *series], tables.total))
 
 
-def batches_sheet(asked: Spending) -> Sheet:
-    """One row for each batch of the period, read while it is written."""
+def _group_cells(name: str, figure: Figure, share: Decimal | None) -> list[Any]:
+    percent = None if share is None else round(share, SHARE_DIGITS)
+    return [name, figure.batches, figure.requests, figure.cost, percent, figure.saving]
+
+
+def _sheet(name: str, header: list[str], rows: list[SheetRow], total: SheetRow) -> Sheet:
+    """Each row ends with the numbers of batches that its figure does not include."""
+    lines = [
+        [*cells, *(figure.missing[kind] for kind in MISSING)] for cells, figure in [*rows, total]
+    ]
+    return Sheet(name, [*header, *NOT_INCLUDED_HEADERS], len(rows), lines)
+
+
+def batches_sheet(selection: Selection) -> Sheet:
+    """One row for each batch of the period, read as they are consumed."""
     header = [
         *("id", "workspace", "label", "owner", "created (UTC)", "ended (UTC)", "outcome"),
         "results",
@@ -99,20 +86,22 @@ def batches_sheet(asked: Spending) -> Sheet:
         *(UNITS[name] for name in CLASSES),
         *(*COST_COLUMNS, "standard cost (USD)", "saving (USD)", "prices used"),
     ]
-    return Sheet("batches", header, batches_of(asked).count(), batch_rows(asked))
+    return Sheet("batches", header, batches_of(selection).count(), _batch_rows(selection))
 
 
-def batch_rows(asked: Spending) -> Iterator[list[Any]]:
-    """Oldest first. Where a model is asked for, a batch's figures are of that model alone."""
-    question = asked.question
+def _batch_rows(selection: Selection) -> Iterator[list[Any]]:
+    """Oldest first. With a filter by model, a batch's figures are those of that model alone."""
+    question = selection.question
     usage = Prefetch("usage", question.usage(question.period).order_by("model", "pk"))
-    batches = batches_of(asked).with_workspace().defer("raw", "note").order_by("created_at", "pk")
+    batches = (
+        batches_of(selection).with_workspace().defer("raw", "note").order_by("created_at", "pk")
+    )
     for batch in in_blocks(batches.prefetch_related(usage)):
         yield _batch_row(batch)
 
 
-def batches_of(asked: Spending) -> BatchQuerySet:
-    question = asked.question
+def batches_of(selection: Selection) -> BatchQuerySet:
+    question = selection.question
     batches = question.batches(question.period)
     return batches if question.model is None else batches.filter(used(question.model))
 
@@ -132,7 +121,3 @@ def _batch_row(batch: Batch) -> list[Any]:
         *((cost.standard, cost.saving) if cost.is_known_in_part else (None, None)),
         "; ".join(names),
     ]
-
-
-def missing(figure: Figure) -> list[int]:
-    return [figure.missing[kind] for kind in MISSING]

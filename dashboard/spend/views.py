@@ -1,4 +1,4 @@
-"""What batches cost: the page, and the CSVs that equal it."""
+"""What batches cost: the page, its CSVs and the FOCUS export."""
 
 from datetime import UTC
 from typing import Any
@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
 from dashboard.access import allow, visible_workspaces
@@ -17,45 +16,47 @@ from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
 from dashboard.health import health_of, notices
 from dashboard.recording import record_export
-from dashboard.spend.address import GROUPS, STACKS, Spending, read_spending
-from dashboard.spend.focus import FOCUS_COLUMNS, BadExport, focus_context, read_export
+from dashboard.spend.address import GROUPS, STACKS, Selection, read_selection
+from dashboard.spend.focus import FOCUS_COLUMNS, ImpossibleExport, focus_context, read_export
 from dashboard.spend.report import report_context
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
-from dashboard.spend.tables import Tables, folded
+from dashboard.spend.tables import SpendTables, fold_groups
 
 MOST_GROUPS = 100
-MOST_LOST = 20
+MOST_EXPIRING = 20
 
 
 @allow("spend")
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
-    asked = read(request)
-    tables = Tables(asked, spend_of(asked.question))
-    groups, folded_groups = folded(tables.groups, MOST_GROUPS)
+    selection = read(request)
+    tables = SpendTables(selection, spend_of(selection.question))
+    groups, folded_groups = fold_groups(tables.groups, MOST_GROUPS)
     now = clock.now()
     context = {
-        "asked": asked,
+        "selection": selection,
         "tables": tables,
-        "before": asked.period.before,
+        "before": selection.period.before,
         "chart": tables.chart(),
         "groups": groups,
         "folded_groups": folded_groups,
-        "group_title": GROUPS[asked.group],
-        "group_links": links(asked, "group", GROUPS),
-        "stack_links": links(asked, "stack", STACKS),
-        "read_href": asked.batches(results="read"),
-        "batches_href": asked.batches(),
-        "groups_csv": asked.address("spend-csv", table="groups"),
-        "days_csv": asked.address("spend-csv", table="days"),
-        "batches_csv": asked.address("spend-csv", table="batches"),
-        "batch_factor": BATCH_FACTOR,
-        "focus": focus_context(asked, tables),
-        "notices": notices([health_of(workspace, now) for workspace in asked.workspaces]),
+        "group_title": GROUPS[selection.group],
+        "group_links": links(selection, "group", GROUPS),
+        "stack_links": links(selection, "stack", STACKS),
+        "read_href": selection.batches(results="read"),
+        "batches_href": selection.batches(),
+        "groups_csv": selection.address("spend-csv", table="groups"),
+        "days_csv": selection.address("spend-csv", table="days"),
+        "batches_csv": selection.address("spend-csv", table="batches"),
+        "focus": focus_context(selection, tables),
+        "notices": notices([health_of(workspace, now) for workspace in selection.workspaces]),
         "report": report_context(
-            asked.asked_for, asked.period.since, asked.period.until, request.user
+            selection.selected_workspaces,
+            selection.period.since,
+            selection.period.until,
+            request.user,
         ),
-        **lost_context(asked),
+        **expiring_context(selection),
     }
     return render(request, "spend/spend.html", context)
 
@@ -64,24 +65,30 @@ def spend(request: HttpRequest) -> HttpResponse:
 @require_safe
 def spend_csv(request: HttpRequest) -> HttpResponseBase:
     """`table` says which: groups (the default), days or batches."""
-    asked = read(request)
-    if asked.problems:
-        return invalid_filters(asked.problems)
+    selection = read(request)
+    if selection.problems:
+        return invalid_filters(selection.problems)
     match request.GET.get("table", "groups"):
         case "groups":
-            sheet = groups_sheet(Tables(asked, spend_of(asked.question)))
+            sheet = groups_sheet(SpendTables(selection, spend_of(selection.question)))
         case "days":
-            sheet = days_sheet(Tables(asked, spend_of(asked.question)))
+            sheet = days_sheet(SpendTables(selection, spend_of(selection.question)))
         case "batches":
-            sheet = batches_sheet(asked)
+            sheet = batches_sheet(selection)
         case _:
-            raise Http404("There is no such table.")
-    days = {"since": asked.period.since, "until": asked.period.until}
+            raise Http404("Unknown table.")
+    days = {"since": selection.period.since, "until": selection.period.until}
     name = file_name(f"spend-{sheet.name}", days)
-    filters = {**asked.chosen, **days}
+    filters = {**selection.chosen, **days}
 
     def record() -> None:
-        record_export(request, name, rows=sheet.count, filters=filters, workspaces=asked.asked_for)
+        record_export(
+            request,
+            name,
+            rows=sheet.count,
+            filters=filters,
+            workspaces=selection.selected_workspaces,
+        )
 
     return csv_answer(request, name, sheet.header, sheet.rows, record=record)
 
@@ -92,37 +99,38 @@ def spend_focus(request: HttpRequest) -> HttpResponseBase:
     today = clock.now().astimezone(UTC).date()
     try:
         export = read_export(request.GET, visible_workspaces(request.user), today)
-    except BadExport as error:
+    except ImpossibleExport as error:
         return page(
             400,
-            "There is no such export",
+            "Unknown export",
             str(error),
             "Correct the address, or use the link on the spend page.",
         )
     name = export.file_name
 
     def record() -> None:
-        record_export(request, name, filters=export.chosen, workspaces=export.asked_for)
+        record_export(request, name, filters=export.chosen, workspaces=export.workspaces)
 
     return csv_answer(request, name, FOCUS_COLUMNS, export.rows(), record=record)
 
 
-def read(request: HttpRequest) -> Spending:
+def read(request: HttpRequest) -> Selection:
     today = clock.now().astimezone(UTC).date()
-    return read_spending(request.GET, list(visible_workspaces(request.user)), today)
+    return read_selection(request.GET, list(visible_workspaces(request.user)), today)
 
 
-def links(asked: Spending, name: str, titles: dict[str, str]) -> list[tuple[str, str, bool]]:
-    """Title, address and whether it is the present one, for each value of a choice."""
-    current = getattr(asked, name)
+def links(selection: Selection, name: str, titles: dict[str, str]) -> list[tuple[str, str, bool]]:
+    """Title, address and whether it is the current one, for each value of a choice."""
+    current = getattr(selection, name)
     return [
-        (title, asked.address(**{name: value}), value == current) for value, title in titles.items()
+        (title, selection.address(**{name: value}), value == current)
+        for value, title in titles.items()
     ]
 
 
-def lost_context(asked: Spending) -> dict[str, Any]:
-    """The results that will be lost next in all of the person's workspaces, whatever the period."""
-    ahead = lost_next(asked.workspaces, clock.now())
-    shown = list(ahead.with_workspace().defer("raw")[:MOST_LOST])
-    count = len(shown) if len(shown) < MOST_LOST else ahead.count()
-    return {"lost_next": shown, "lost_count": count}
+def expiring_context(selection: Selection) -> dict[str, Any]:
+    """Results about to expire in all of the person's workspaces, whatever the period."""
+    expiring = lost_next(selection.workspaces, clock.now())
+    shown = list(expiring.with_workspace().defer("raw")[:MOST_EXPIRING])
+    count = len(shown) if len(shown) < MOST_EXPIRING else expiring.count()
+    return {"expiring": shown, "expiring_count": count}

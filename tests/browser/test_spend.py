@@ -6,14 +6,14 @@ from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from tests.spend_world import PRICES, spent, used
 
-# Today: neither the browser nor the server's thread travels in time.
+# Today, because time-machine moves neither the browser nor the server's thread.
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=1)
 PERIOD = f"?since={(TODAY - timedelta(29)).date()}&until={TODAY.date()}"
 
 
 @pytest.fixture
 def lead(page, context, board, person, workspace, sign_in, settings):
-    """The spend page as a lead sees it; `lead(path)` opens another one."""
+    """A function that opens a page as a lead."""
     settings.BATCHBOARD_PRICE_TABLE = PRICES
     sign_in(context, person("lead", workspace))
     day = TODAY - timedelta(3)
@@ -26,7 +26,7 @@ def lead(page, context, board, person, workspace, sign_in, settings):
     return board
 
 
-def test_from_a_segment_down_to_the_batches(page, lead):
+def test_a_segment_leads_to_its_batches(page, lead):
     lead(f"/spend/{PERIOD}")
     day = (TODAY - timedelta(3)).date()
 
@@ -39,7 +39,7 @@ def test_from_a_segment_down_to_the_batches(page, lead):
     expect(page.locator("#search")).to_be_visible()
 
 
-def test_by_keyboard_a_day_is_reached_and_seen_to_be(page, lead):
+def test_a_day_is_reached_by_keyboard_and_shows_its_focus(page, lead):
     lead(f"/spend/{PERIOD}")
     day = (TODAY - timedelta(3)).date()
     bar = page.locator(f'.chart-day[aria-label^="{day.day} {day:%b}:"]')
@@ -53,7 +53,7 @@ def test_by_keyboard_a_day_is_reached_and_seen_to_be(page, lead):
     expect(page.locator("#total")).to_contain_text("$9.00")
 
 
-def test_bars_have_the_colours_of_their_legend(page, lead):
+def test_bars_have_the_colors_of_their_legend(page, lead):
     lead(f"/spend/{PERIOD}")
 
     fills = page.locator("pattern rect.series").evaluate_all(
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_in_either_scheme(page, lead, scheme, group, tmp_path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_series_stands_out_from_the_ground(page, lead, scheme):
+def test_each_series_contrasts_with_the_background(page, lead, scheme):
     page.emulate_media(color_scheme=scheme)
     lead(f"/spend/{PERIOD}")
 

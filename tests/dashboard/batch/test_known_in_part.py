@@ -142,11 +142,8 @@ def test_spend_counts_what_is_known_in_part(lead, workspace):
 
     page = lead.get("/spend/").text
 
-    assert (
-        words_of(page, "total")
-        == "1–24 Nov 2026 (UTC) $2.00 so far, computed from the results of 2 batches"
-    )
-    assert "Not in the figures 1 batch 1 read in part" in words_of(page, "left-out")
+    assert words_of(page, "total") == "1–24 Nov 2026 (UTC) $2.00 so far, from 2 batches’ results"
+    assert "Not included 1 batch 1 read in part" in words_of(page, "left-out")
     assert 'href="/?' in page.partition('data-missing="incomplete"')[2]
     assert "results=incomplete" in page
 
@@ -160,7 +157,7 @@ def test_a_batch_with_two_reasons_to_be_known_in_part_is_counted_once(lead, work
 
     assert (
         words_of(page, "left-out")
-        == "Not in the figures 2 batches 1 read in part · 1 with unpriced requests"
+        == "Not included 2 batches 1 read in part · 1 with unpriced requests"
     )
 
 
@@ -217,10 +214,8 @@ def test_spend_says_how_many_batches_an_older_version_read(lead, workspace):
     said = words(page)
     assert "2 batches were read by an older version of Batchboard." in said
     assert "1 of them is about to be read again." in said
-    assert "1 can’t be read again, as the API no longer has the results." in said
-    assert words_of(page, "total").startswith(
-        "1–24 Nov 2026 (UTC) $3.00 computed from the results of 3"
-    )
+    assert "1 can’t be read again, because Anthropic no longer has the results." in said
+    assert words_of(page, "total").startswith("1–24 Nov 2026 (UTC) $3.00 from 3")
     assert re.search(r'href="/\?[^"]*results=outdated', page)
 
 

@@ -86,7 +86,7 @@ def test_results_about_to_expire_have_a_twin_once(lead, november, workspace, oth
     spent(other_workspace, date(2026, 10, 28), **old, twin_of=workspace.pk)
     Workspace.objects.filter(pk=other_workspace.pk).update(has_twins=True)
 
-    assert lead.get("/spend/").context["lost_count"] == 1
+    assert lead.get("/spend/").context["expiring_count"] == 1
 
 
 def test_a_twin_has_one_page(lead, twins):

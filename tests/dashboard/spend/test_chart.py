@@ -3,14 +3,23 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.spend.chart import BASE, PLOT, Column, Part, day_names, draw, money_tick, nice_step
+from dashboard.spend.chart import (
+    BASE,
+    PLOT,
+    Column,
+    SeriesCost,
+    day_names,
+    draw,
+    money_tick,
+    nice_step,
+)
 
 FIRST = date(2026, 11, 1)
 
 
 def column(day: date, *amounts: str, is_open: bool = False) -> Column:
-    parts = [Part(n, Decimal(amount), "", "") for n, amount in enumerate(amounts, start=1)]
-    return Column(day, "", "", is_open, parts)
+    costs = [SeriesCost(n, Decimal(amount), "", "") for n, amount in enumerate(amounts, start=1)]
+    return Column(day, "", "", is_open, costs)
 
 
 def chart(*stacks: tuple[str, ...]):
@@ -18,11 +27,11 @@ def chart(*stacks: tuple[str, ...]):
     return draw([column(day, *amounts) for day, amounts in zip(days, stacks, strict=True)])
 
 
-def test_segments_stand_on_each_other_and_reach_what_the_day_cost():
+def test_segments_are_stacked_up_to_the_cost_of_the_day():
     [bar] = chart(("60", "40")).bars
 
     heights = [(float(each.y), float(each.height)) for each in bar.segments]
-    # A hundred dollars are the highest tick: 60 % and 40 % of the plot, a line of one pixel apart.
+    # The highest tick is $100: 60% and 40% of the plot, one pixel apart.
     assert heights == [
         (pytest.approx(BASE - 0.6 * PLOT + 1), pytest.approx(0.6 * PLOT - 1)),
         (pytest.approx(BASE - PLOT + 1), pytest.approx(0.4 * PLOT - 1)),
@@ -30,7 +39,7 @@ def test_segments_stand_on_each_other_and_reach_what_the_day_cost():
     assert float(bar.top) == pytest.approx(BASE - PLOT)
 
 
-def test_no_bar_is_higher_than_the_plot_and_none_that_cost_anything_is_invisible():
+def test_no_bar_exceeds_the_plot_and_every_day_with_a_cost_has_one():
     full, tiny, empty = chart(("3390.17",), ("0.01",), ()).bars
 
     assert BASE - PLOT <= float(full.segments[0].y) < BASE
@@ -81,7 +90,7 @@ def test_a_few_steps_reach_the_highest(highest):
         (date(2026, 11, 15), 90, ["15 Nov", "Dec", "Jan 2027", "Feb"]),
     ],
 )
-def test_a_handful_of_days_is_named_and_each_month(since, days, names):
+def test_a_handful_of_days_and_each_month_are_named(since, days, names):
     found = day_names([since + timedelta(days=n) for n in range(days)])
 
     assert [name for name in found.values() if name] == names

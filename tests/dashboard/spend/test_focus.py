@@ -1,4 +1,4 @@
-"""The FOCUS export of a month, held against the published rules of its columns."""
+"""The FOCUS export of a month, checked against the published rules of its columns."""
 
 import json
 import re
@@ -19,16 +19,16 @@ FIRST = date(2026, 11, 2)
 
 CURRENCY = r"[A-Z]{3}"
 MOMENT = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"
-# No sign but a minus, no separators of thousands, no exponent with a plus.
+# No plus sign, no thousands separators, no exponent with a plus.
 NUMBER = r"-?\d+(\.\d+)?(E-?\d+)?"
 PRICE = r"\d+(\.\d+)?(E-?\d+)?"
 TEXT = r"(?s).*\S.*"
-# A count and a noun in the plural, the first letter a capital.
+# A count and a capitalized plural noun.
 UNIT = r"(\d+ )?[A-Z][a-z]+s|[A-Z][a-z]+es"
 
 
 class Rule(NamedTuple):
-    """What the specification says of a column where ChargeCategory is "Usage"."""
+    """What the specification says about a column where ChargeCategory is "Usage"."""
 
     form: str
     may_be_null: bool = False
@@ -104,7 +104,7 @@ def export(lead):
 
 @pytest.fixture
 def rows(export, workspace, other_workspace) -> list[dict[str, str]]:
-    """An export with everything in it that the columns tell apart."""
+    """An export with every kind of row."""
     spent(
         workspace,
         FIRST,
@@ -134,12 +134,12 @@ def test_each_column_is_as_published(rows, column):
     assert rule.may_be_null or "" not in values
 
 
-def test_columns_of_our_own_come_last_and_are_marked(rows):
+def test_custom_columns_come_last_and_are_marked(rows):
     columns = list(rows[0])
-    own = [column for column in columns if column not in PUBLISHED]
+    custom = [column for column in columns if column not in PUBLISHED]
 
-    assert own == columns[len(PUBLISHED) :]
-    assert all(column.startswith("x_") for column in own)
+    assert custom == columns[len(PUBLISHED) :]
+    assert all(column.startswith("x_") for column in custom)
     assert columns == sorted(columns)
 
 
@@ -157,7 +157,7 @@ def at_built_in_prices(export, workspace, settings) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("world", ["rows", "at_built_in_prices"])
-def test_costs_are_quantity_times_price_without_any_rounding(request, db, world):
+def test_costs_are_quantity_times_price_without_rounding(request, db, world):
     rows = request.getfixturevalue(world)
 
     assert len(rows) >= 8
@@ -177,7 +177,7 @@ def test_prices_in_the_us_are_a_tenth_higher_to_the_last_decimal(at_built_in_pri
         if row["SkuId"] == "claude-haiku-5-5/cache_write_5m_tokens"
     ]
 
-    # $0.125 a million, for 7 tokens; half of it as a batch.
+    # 7 tokens at $0.125 a million, 10% more in the US; half price in a batch.
     assert row["ListUnitPrice"] == "0.1375"
     assert row["ListCost"] == "0.0000009625"
     assert row["BilledCost"] == "0.00000048125"
@@ -190,7 +190,7 @@ def test_the_pricing_quantity_is_the_consumed_one_in_the_pricing_unit(rows):
         assert unit == row["ConsumedUnit"]
 
 
-def test_periods_hold_each_other_and_end_exclusively(rows):
+def test_charge_periods_are_within_billing_periods_and_ends_are_exclusive(rows):
     for row in rows:
         assert row["BillingPeriodStart"] == "2026-11-01T00:00:00Z"
         assert row["BillingPeriodEnd"] == "2026-12-01T00:00:00Z"
@@ -208,7 +208,7 @@ def test_a_price_has_one_sku_and_one_set_of_details(rows):
     assert len(skus) == len(prices) == len({row["SkuPriceId"] for row in rows})
 
 
-def test_key_values_are_flat_json_and_only_keys_of_focus_are_without_a_prefix(rows):
+def test_key_values_are_flat_json_and_custom_keys_have_a_prefix(rows):
     for row in rows:
         details = json.loads(row["SkuPriceDetails"])
         assert all(name.startswith("x_") for name in details)
@@ -222,7 +222,7 @@ def test_a_row_has_the_figures_of_its_day_price_and_class(rows):
     [tokens] = [row for row in rows if row["SkuPriceId"].endswith("/us")]
     [dated] = [row for row in rows if row["SubAccountName"] == "Production"]
 
-    # $10 for 1,000, whatever the place, and no discount.
+    # $10 for 1,000 in every geography, without a discount.
     assert (
         searches
         | {
@@ -234,7 +234,7 @@ def test_a_row_has_the_figures_of_its_day_price_and_class(rows):
         }
         == searches
     )
-    # One token at $20 a million, a tenth more in the US, half of it as a batch.
+    # One token at $20 a million, 10% more in the US, half price in a batch.
     assert (
         tokens
         | {
@@ -249,7 +249,7 @@ def test_a_row_has_the_figures_of_its_day_price_and_class(rows):
         }
         == tokens
     )
-    # Priced by the row of the model without its date.
+    # Priced as the model without a date.
     assert (
         dated
         | {
@@ -263,7 +263,7 @@ def test_a_row_has_the_figures_of_its_day_price_and_class(rows):
     )
 
 
-def test_the_accounts_are_the_workspace_as_anthropic_names_it(export, workspace):
+def test_the_accounts_have_anthropics_id_of_the_workspace(export, workspace):
     Workspace.objects.filter(pk=workspace.pk).update(api_workspace_id="wrkspc_01")
     spent(workspace, FIRST, used(input=1))
 
@@ -273,7 +273,7 @@ def test_the_accounts_are_the_workspace_as_anthropic_names_it(export, workspace)
     assert row["SubAccountName"] == "Research"
 
 
-def test_a_price_step_by_prompt_size_is_a_price_of_its_own(export, workspace, settings):
+def test_each_price_step_by_prompt_size_is_a_separate_price(export, workspace, settings):
     settings.BATCHBOARD_PRICE_TABLE = load_prices()
     haiku = {"model": "claude-haiku-5-5", "input": 1}
     spent(
@@ -282,7 +282,7 @@ def test_a_price_step_by_prompt_size_is_a_price_of_its_own(export, workspace, se
         used(**haiku, prompt_up_to=100_000),
         used(**haiku, prompt_over=100_000, prompt_up_to=200_000),
     )
-    # Of another batch, and in a bracket that no price of this model tells apart.
+    # Of another batch, and in a bracket that has the same price.
     spent(workspace, FIRST, used(**haiku, prompt_over=200_000))
 
     rows = export()
@@ -294,24 +294,24 @@ def test_a_price_step_by_prompt_size_is_a_price_of_its_own(export, workspace, se
     assert json.loads(rows[1]["SkuPriceDetails"])["x_PromptTokensOver"] == 100_000
 
 
-def test_the_billed_cost_is_what_the_page_says(lead, spendings, export):
+def test_the_billed_cost_equals_the_page(lead, spendings, export):
     rows = export(month="2026-11")
 
     assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal("26.50")
     assert sum(Decimal(row["ListCost"]) for row in rows) == Decimal("53.00")
 
 
-def test_other_months_and_workspaces_are_not_in_it(export, spendings):
+def test_other_months_and_workspaces_are_excluded(export, spendings):
     assert {row["ChargePeriodStart"][:10] for row in export(month="2026-10")} == {"2026-10-31"}
     assert {row["SubAccountName"] for row in export(workspace="production")} == {"Production"}
     assert export(month="2026-09") == []
 
 
-def test_a_workspace_of_another_team_is_not_in_it_and_not_there(sign_in, workspace, spendings):
-    mine = sign_in("lead", workspace, name="mine")
+def test_a_workspace_of_another_team_is_excluded_and_unknown(sign_in, workspace, spendings):
+    browser = sign_in("lead", workspace, name="ada")
 
-    assert b"Production" not in mine.get(URL).getvalue()
-    assert mine.get(URL, {"workspace": "production"}).status_code == 400
+    assert b"Production" not in browser.get(URL).getvalue()
+    assert browser.get(URL, {"workspace": "production"}).status_code == 400
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("lead", 200)])
@@ -327,16 +327,16 @@ def test_it_is_for_leads(sign_in, role, status):
         ({"month": "٢٠٢٦-١١"}, "is not a month"),
         ({"month": ""}, "is not a month"),
         ({"month": "9" * 5_000}, "is not a month"),
-        ({"month": "2026-12"}, "Month: 2026-12 is yet to come."),
+        ({"month": "2026-12"}, "Month: 2026-12 is in the future."),
         ({"month": "2023-12"}, "is before there were any batches"),
-        ({"workspace": "nowhere"}, "Workspace: there is no “nowhere” to choose."),
-        ({"workspace": ""}, "Workspace: there is no"),
+        ({"workspace": "nowhere"}, "Workspace: “nowhere” is not a valid value."),
+        ({"workspace": ""}, "Workspace: “” is not a valid value."),
         ({"bom": "2"}, "is neither 0 nor 1"),
-        ({"label": "nightly"}, "“label” does not narrow this export down."),
-        ({"<b>": "1"}, "does not narrow this export down"),
+        ({"label": "nightly"}, "“label” is not a filter of this export."),
+        ({"<b>": "1"}, "is not a filter of this export"),
     ],
 )
-def test_what_cannot_be_right_is_refused_with_a_sentence(lead, spendings, query, sentence):
+def test_an_invalid_address_is_refused_with_a_sentence(lead, spendings, query, sentence):
     answer = lead.get(URL, query)
 
     assert answer.status_code == 400
@@ -344,7 +344,7 @@ def test_what_cannot_be_right_is_refused_with_a_sentence(lead, spendings, query,
     assert "<b>" not in answer.text
 
 
-def test_the_byte_order_mark_can_be_left_out(lead, spendings):
+def test_the_byte_order_mark_is_optional(lead, spendings):
     with_bom = lead.get(URL).getvalue()
     without = lead.get(URL, {"bom": "0"}).getvalue()
 
@@ -375,35 +375,35 @@ def test_a_batch_that_two_workspaces_mirror_is_billed_once(export, workspace, ot
     assert len(export()) == 1
 
 
-def test_it_takes_one_query_for_each_day(lead, spendings, django_assert_num_queries):
-    # Session, person, workspaces; for each of the two a look and an event of the audit; and the
-    # days of October.
+def test_it_takes_one_query_a_day(lead, spendings, django_assert_num_queries):
+    # Session, person, workspaces; for each of the two a look-up and an audit event; and the days
+    # of October.
     with django_assert_num_queries(3 + 2 * 2 + 31):
         lead.get(URL, {"month": "2026-10"}).getvalue()
 
 
-def test_the_page_counts_what_the_file_leaves_out_beside_the_link(lead, spendings):
+def test_the_page_counts_what_the_file_does_not_include(lead, spendings):
     page = lead.get("/spend/").text
 
     assert download(page) == f"{URL}?month=2026-11"
     assert (
-        "Left out of the file: 1 running · 1 not read yet · 1 unreadable · 1 lost"
+        "Not included: 1 running · 1 not read yet · 1 unreadable · 1 lost"
         " · 1 with an unpriced model" in words_of_section(page, "focus")
     )
     assert "it is not an invoice" in words_of_section(page, "focus")
 
 
-def test_the_page_says_that_nothing_is_left_out(lead, workspace):
+def test_the_page_says_that_nothing_is_missing(lead, workspace):
     spent(workspace, FIRST, used(input=1))
 
-    assert "Left out of the file: nothing" in words_of_section(lead.get("/spend/").text, "focus")
+    assert "Not included: nothing" in words_of_section(lead.get("/spend/").text, "focus")
 
 
 def test_the_page_of_one_workspace_leads_to_its_export(lead, spendings):
     page = lead.get("/spend/", {"workspace": "production"}).text
 
     assert download(page) == f"{URL}?month=2026-11&workspace=production"
-    assert "of the file: 1 not read yet · 1 unreadable" in words_of_section(page, "focus")
+    assert "Not included: 1 not read yet · 1 unreadable" in words_of_section(page, "focus")
     assert lead.get(download(page)).status_code == 200
 
 
@@ -417,7 +417,7 @@ def test_the_page_of_one_workspace_leads_to_its_export(lead, spendings):
         {"until": "2026-11-12"},
     ],
 )
-def test_a_page_of_something_else_leads_to_the_months_page(lead, spendings, query):
+def test_a_page_of_another_selection_leads_to_the_months_page(lead, spendings, query):
     page = lead.get("/spend/", query).text
 
     [href] = [href for words, href in links(page) if words == "Show November 2026"]

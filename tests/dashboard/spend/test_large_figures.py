@@ -1,4 +1,4 @@
-"""Figures as large as the doors let in break no page, and larger ones are no query's."""
+"""The largest figures that the API may send break no page, nor do larger numbers in an address."""
 
 from datetime import date
 from decimal import Decimal
@@ -12,14 +12,14 @@ from tests.spend_world import spent
 
 pytestmark = pytest.mark.usefixtures("november")
 FIRST = date(2026, 11, 2)
-# As one batch of the most requests at the most tokens each.
+# A batch with the most requests, each with the most tokens.
 MOST_TOKENS = 10**8 * 100_000
 HUGE = (2**63 - 1, 2**63, 10**19, 10**400)
 
 
 @pytest.fixture
 def huge(workspace, other_workspace):
-    """Batches whose every count and figure is as large as the API may send it."""
+    """Batches whose counts and figures are all as large as the API may send them."""
     counts = dict.fromkeys(("succeeded", "errored", "canceled", "expired"), LARGEST_COUNT)
     names = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
     usage = {f"{name}_tokens": MOST_TOKENS for name in names}
@@ -35,7 +35,7 @@ def huge(workspace, other_workspace):
     return batch
 
 
-# $9.35 for a million of each class as a batch, and a cent for a search.
+# In a batch: $9.35 for a million tokens of each class, and $0.01 for a search.
 COST = Decimal("100093500000.00")
 
 
@@ -51,7 +51,7 @@ COST = Decimal("100093500000.00")
         ("/spend/focus.csv", 2 * MOST_TOKENS),
     ],
 )
-def test_pages_and_files_take_the_largest_figures(lead, huge, address, figure):
+def test_pages_and_files_show_the_largest_figures(lead, huge, address, figure):
     answer = lead.get(address)
 
     assert answer.status_code == 200
@@ -91,5 +91,5 @@ def test_no_number_in_an_address_breaks_a_page(lead, huge, address, number):
 
 
 @pytest.mark.parametrize("number", HUGE)
-def test_a_file_of_no_month_is_refused(lead, number):
+def test_a_month_that_does_not_exist_is_refused(lead, number):
     assert lead.get("/spend/focus.csv", {"month": f"{number}-11"}).status_code == 400

@@ -33,7 +33,7 @@ def lead(person, workspace):
 
 @pytest.fixture
 def ended(sandbox):
-    """A function that adds a batch to the API which ran for half an hour so many days ago."""
+    """A function that adds a batch to the API that ran for half an hour some days ago."""
 
     def ended(days: int = 1, **details) -> str:
         created_at = datetime.combine(TODAY - timedelta(days=days), time(8), UTC)
@@ -47,7 +47,7 @@ def ended(sandbox):
 
 @pytest.fixture
 def fetched(sync):
-    """A function: sync and read all batches but `unread`, and fetch Anthropic's cost report."""
+    """A function that syncs, reads all batches except `unread`, and fetches the cost report."""
 
     def fetched(*, unread=()) -> None:
         for workspace in Workspace.objects.all():
@@ -66,7 +66,7 @@ def shown(user, *workspaces, since=FIRST, until=TODAY) -> str:
 
 
 def words(html: str) -> str:
-    """What is read, on one line."""
+    """The text that a person reads, on one line."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
@@ -80,7 +80,7 @@ def test_before_the_first_fetch_it_says_so(lead, workspace):
     assert "has not been fetched yet" in words(shown(lead, workspace))
 
 
-def test_all_read_shows_no_gap_and_folds_the_days(ended, fetched, lead, workspace):
+def test_without_a_difference_the_days_are_folded(ended, fetched, lead, workspace):
     ended()
     ended(2)
     fetched()
@@ -92,7 +92,9 @@ def test_all_read_shows_no_gap_and_folds_the_days(ended, fetched, lead, workspac
     assert "What may explain it" not in text
 
 
-def test_a_gap_stands_on_its_day_with_what_explains_it(sandbox, ended, fetched, lead, workspace):
+def test_a_difference_is_shown_on_its_day_with_its_explanation(
+    sandbox, ended, fetched, lead, workspace
+):
     missing = ended(models=["claude-opus-5-5"], requests=300)
     ended(2)
     fetched(unread=[missing])
@@ -123,7 +125,7 @@ PRICED = r"\$[0-9.]+ in Batchboard’s figure"
         ("future-tokens", rf"{UNKNOWN} \(30 requests; not in Batchboard’s figure\)"),
     ],
 )
-def test_requests_with_other_prices_explain_a_gap_before_batches_that_are_not_read(
+def test_requests_with_other_prices_explain_a_difference_before_unread_batches(
     ended, fetched, lead, workspace, quirk, explained
 ):
     ended(requests=300, quirks=[quirk], models=["claude-opus-5-5"])
@@ -149,7 +151,7 @@ def test_requests_of_several_tiers_say_that_some_have_no_price(ended, fetched, l
     )
 
 
-def test_several_workspaces_stand_apart_below_the_day(
+def test_several_workspaces_are_listed_below_the_day(
     sandbox, ended, fetched, person, workspace, other_workspace
 ):
     lead = person("lead", workspace, other_workspace)
@@ -159,7 +161,7 @@ def test_several_workspaces_stand_apart_below_the_day(
 
     html = shown(lead, workspace, other_workspace)
 
-    rows = re.findall(r'<th scope="row">(.*?)</th>', html)
+    rows = re.findall(r'<th scope="row">(.*?)</th>', html, re.DOTALL)
     assert [words(row) for row in rows] == ["23 Nov 2026", "Production"]
 
 
@@ -212,7 +214,7 @@ def test_a_superuser_who_has_chosen_a_workspace_sees_that_one(
     assert "Production" not in shown(admin_user, workspace)
 
 
-def test_an_error_is_shown_in_the_apis_words_and_what_was_fetched_stays(
+def test_an_error_is_shown_with_anthropics_message_above_the_last_figures(
     sandbox, ended, fetched, lead, workspace, settings
 ):
     ended()
@@ -233,13 +235,13 @@ def test_an_error_is_shown_in_the_apis_words_and_what_was_fetched_stays(
     assert sandbox.key not in html
 
 
-def test_what_the_api_says_is_text_and_never_markup(lead, workspace):
+def test_an_error_message_is_never_markup(lead, workspace):
     CostReport.objects.create(pk=1, error="<b>No.</b>", error_at=NOON)
 
     assert "&lt;b&gt;No.&lt;/b&gt;" in shown(lead, workspace)
 
 
-def test_an_old_report_is_called_out_of_date(ended, fetched, lead, workspace):
+def test_an_old_report_is_shown_as_out_of_date(ended, fetched, lead, workspace):
     ended()
     fetched()
     CostReport.objects.update(fetched_at=NOON - timedelta(hours=4))
@@ -247,7 +249,7 @@ def test_an_old_report_is_called_out_of_date(ended, fetched, lead, workspace):
     assert "out of date" in words(shown(lead, workspace))
 
 
-def test_days_that_are_to_come_in_the_report_are_named(ended, fetched, lead, workspace):
+def test_days_that_anthropic_has_not_reported_are_named(ended, fetched, lead, workspace):
     ended()
     ended(0)
     fetched()
@@ -256,7 +258,7 @@ def test_days_that_are_to_come_in_the_report_are_named(ended, fetched, lead, wor
     text = words(shown(lead, workspace))
 
     assert "24 Nov 2026" in text
-    assert "Not in the report yet" in text
+    assert "Not reported yet" in text
 
 
 def test_a_period_that_was_never_fetched_says_so(fetched, lead, workspace):
@@ -264,7 +266,7 @@ def test_a_period_that_was_never_fetched_says_so(fetched, lead, workspace):
 
     text = words(shown(lead, workspace, since=date(2020, 1, 1), until=date(2020, 1, 31)))
 
-    assert "has no day of this period" in text
+    assert "Anthropic hasn’t reported this period yet" in text
 
 
 def test_workspaces_that_cannot_be_compared_are_named(ended, fetched, lead, workspace):
@@ -272,7 +274,7 @@ def test_workspaces_that_cannot_be_compared_are_named(ended, fetched, lead, work
     fetched()
     Workspace.objects.update(base_url="https://elsewhere.test")
 
-    assert "Not compared: Research uses another address" in words(shown(lead, workspace))
+    assert "Not compared: Research uses a different base URL" in words(shown(lead, workspace))
 
 
 def test_nothing_in_it_needs_a_style_or_a_script(ended, fetched, lead, workspace):

@@ -15,22 +15,20 @@ URL = "/spend/"
 FIRST, LATE = date(2026, 11, 2), date(2026, 11, 12)
 
 
-def test_the_tiles_say_what_it_came_to_and_what_is_not_in_it(lead, spendings):
+def test_the_tiles_show_the_total_and_what_is_not_included(lead, spendings):
     page = lead.get(URL).text
 
-    assert "1–24 Nov 2026 (UTC) $26.50 so far, computed from the results of 4 batches" in words_of(
-        page, "total"
-    )
+    assert "1–24 Nov 2026 (UTC) $26.50 so far, from 4 batches’ results" in words_of(page, "total")
     assert words_of(page, "change") == (
         "Period before: 8–31 Oct 2026 $20.00"
         " No comparison: 8–31 Oct 2026 isn’t complete: 1 not read yet"
     )
     assert (
-        "$26.50 against $53.00 at standard prices: a batch pays the standard price × 0.5"
+        "$26.50 against $53.00 at standard prices: batch tokens cost half; web searches full price"
         in words_of(page, "saved")
     )
     assert words_of(page, "left-out") == (
-        "Not in the figures 5 batches 1 running · 1 not read yet · 1 unreadable · 1 lost"
+        "Not included 5 batches 1 running · 1 not read yet · 1 unreadable · 1 lost"
         " · 1 with an unpriced model"
     )
     assert "UTC day on which it was created" in page
@@ -41,7 +39,7 @@ def test_a_group_row_has_all_of_its_figures(lead, spendings):
     rows = table(lead.get(URL, {"group": "workspace"}).text, "Spend by workspace")
 
     assert rows == [
-        ["Workspace", "Batches", "Billed requests", "Cost", "Share", "Saving", "Not in it"],
+        ["Workspace", "Batches", "Billed requests", "Cost", "Share", "Saving", "Not included"],
         ["Research", "5", "27", "$16.50", "62.3%", "$16.50",
          "1 running · 1 lost · 1 with an unpriced model"],
         ["Production", "3", "10", "$10.00", "37.7%", "$10.00", "1 not read yet · 1 unreadable"],
@@ -54,7 +52,7 @@ def test_the_days_are_a_table_with_the_charts_figures(lead, spendings):
     page = lead.get(URL).text
 
     rows = table(page, "Spend by UTC day")
-    assert rows[0] == ["Day (UTC)", "Total", "large", "small", "Not in it"]
+    assert rows[0] == ["Day (UTC)", "Total", "large", "small", "Not included"]
     assert rows[2] == ["Mon 2 Nov", "$16.50", "$11.00", "$5.50", "1 not read yet · 1 unreadable"]
     assert rows[3][:4] == ["Tue 3 Nov", "$0.00", "–", "–"]
     assert rows[24][0] == "Tue 24 Nov so far"
@@ -65,19 +63,19 @@ def test_the_days_are_a_table_with_the_charts_figures(lead, spendings):
     assert 'aria-label="3 Nov: $0.00"' in page
 
 
-def test_token_classes_and_searches_stand_apart(lead, workspace):
+def test_token_classes_and_searches_are_listed_separately(lead, workspace):
     spent(workspace, FIRST, used(input=2, cache_write_5m=1, web_searches=30))
 
     rows = table(lead.get(URL).text, "Tokens and web searches")
 
     assert ["Input", "2,000,000", "$2.00"] in rows
     assert ["Cache write, 5 minutes", "1,000,000", "$1.25"] in rows
-    assert ["Web searches per search, not halved", "30", "$0.30"] in rows
+    assert ["Web searches full price, per search", "30", "$0.30"] in rows
     assert rows[-1] == ["Total", "", "$3.55"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_figure_leads_to_exactly_its_batches(lead, spendings, group):
+def test_every_figure_links_to_exactly_its_batches(lead, spendings, group):
     page = lead.get(URL, {"group": group}).text
     batches = [(words, href) for words, href in links(page) if href.startswith("/?")]
     batches = [(words, href) for words, href in batches if words[0].isdigit()]
@@ -89,9 +87,9 @@ def test_every_figure_leads_to_exactly_its_batches(lead, spendings, group):
 
 
 @pytest.mark.parametrize(("stack", "parts"), [("model", 3), ("workspace", 2)])
-def test_a_segment_leads_to_its_day_and_series(lead, spendings, stack, parts):
+def test_a_segment_links_to_its_day_and_series(lead, spendings, stack, parts):
     page = lead.get(URL, {"stack": stack}).text
-    segments = re.findall(r'class="chart-segment" href="([^"]+)".*?aria-label="([^"]+)"', page)
+    segments = re.findall(r'class="chart-segment"\s+href="([^"]+)"[^>]*aria-label="([^"]+)"', page)
 
     assert len(segments) == parts
     for href, words in segments:
@@ -99,7 +97,7 @@ def test_a_segment_leads_to_its_day_and_series(lead, spendings, stack, parts):
         assert words.rpartition(" ")[2] in words_of(narrowed, "total")
 
 
-def test_a_group_leads_to_the_page_narrowed_to_it_and_grouped_anew(lead, spendings):
+def test_a_group_links_to_its_own_page_with_another_grouping(lead, spendings):
     page = lead.get(URL, {"group": "label", "since": "2026-11-01", "until": "2026-11-20"}).text
 
     [href] = [href for words, href in links(page) if words == "nightly"]
@@ -108,22 +106,22 @@ def test_a_group_leads_to_the_page_narrowed_to_it_and_grouped_anew(lead, spendin
     assert "$15.50" in words_of(lead.get(href).text, "total")
 
 
-def test_no_label_has_an_address_of_its_own(lead, spendings):
+def test_batches_without_a_label_have_an_address(lead, spendings):
     page = lead.get(URL, {"label": "(none)"}).text
 
     assert "$11.00" in words_of(page, "total")
-    assert "of 2 batches" in words_of(page, "total")
+    assert "from 2 batches’ results" in words_of(page, "total")
 
 
-def test_asked_for_one_model_the_unread_still_count_beside_it(lead, spendings):
+def test_with_one_model_chosen_unread_batches_are_still_counted(lead, spendings):
     page = lead.get(URL, {"model": "small"}).text
 
-    assert "$5.50 so far, computed from the results of 1 batch" in words_of(page, "total")
+    assert "$5.50 so far, from 1 batch’s results" in words_of(page, "total")
     assert "1 running · 1 not read yet · 1 unreadable · 1 lost" in words_of(page, "left-out")
-    assert "of any model" in words_of(page, "left-out")
+    assert "Counts cover all models (except “unpriced”)" in words_of(page, "left-out")
 
 
-def test_only_what_is_known_counts_as_something(lead, workspace):
+def test_an_unread_batch_costs_an_unknown_amount(lead, workspace):
     spent(workspace, FIRST, results_state="pending")
 
     page = lead.get(URL).text
@@ -134,10 +132,8 @@ def test_only_what_is_known_counts_as_something(lead, workspace):
     assert "so there is no chart" in page
 
 
-def test_results_that_will_be_lost_next_are_listed_whatever_the_period(
-    lead, workspace, monkeypatch
-):
-    monkeypatch.setattr("dashboard.spend.views.MOST_LOST", 1)
+def test_results_about_to_expire_are_listed_whatever_the_period(lead, workspace, monkeypatch):
+    monkeypatch.setattr("dashboard.spend.views.MOST_EXPIRING", 1)
     first = spent(workspace, datetime(2026, 10, 27, 15, tzinfo=UTC), results_state="pending")
     spent(workspace, datetime(2026, 10, 28, 15, tzinfo=UTC), results_state="unreadable")
 
@@ -165,7 +161,7 @@ def test_a_long_table_of_groups_folds_its_end(lead, workspace, monkeypatch):
     ]
 
 
-def test_nine_models_share_eight_colours(lead, workspace, settings):
+def test_ten_models_share_eight_colors(lead, workspace, settings):
     for n in range(10):
         spent(workspace, FIRST, used(model=f"large-2026010{n}", input=10 - n))
 
@@ -186,7 +182,7 @@ def test_hostile_names_are_text(lead, workspace):
         assert evil not in lead.get(URL, {"group": group}).text
 
 
-def test_anthropics_report_stands_beside_where_there_is_an_admin_key(lead, spendings, settings):
+def test_with_an_admin_key_the_page_shows_anthropics_cost_report(lead, spendings, settings):
     assert "Compared with Anthropic’s cost report" not in lead.get(URL).text
 
     settings.ANTHROPIC_ADMIN_KEY = "sk-ant-admin01-x"
@@ -198,7 +194,7 @@ def test_anthropics_report_stands_beside_where_there_is_an_admin_key(lead, spend
     ("group", "queries"),
     [("workspace", 8), ("model", 10), ("label", 9), ("owner", 9), ("canceled", 8)],
 )
-def test_however_many_batches_the_page_takes_so_many_queries(
+def test_the_number_of_queries_does_not_depend_on_the_number_of_batches(
     lead, spendings, workspace, group, queries, django_assert_num_queries
 ):
     for n in range(40):

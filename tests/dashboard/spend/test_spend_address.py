@@ -1,4 +1,4 @@
-"""What the address of the spend page may say, and who may read the page."""
+"""What the address of the spend page may contain, and who may read the page."""
 
 import html
 import re
@@ -13,8 +13,8 @@ URL = "/spend/"
 FIRST, LATE = date(2026, 11, 2), date(2026, 11, 12)
 
 
-def test_another_teams_spend_is_nowhere(sign_in, workspace, other_workspace, spendings):
-    mine = sign_in("lead", workspace, name="ada")
+def test_another_teams_spend_never_shows(sign_in, workspace, other_workspace, spendings):
+    browser = sign_in("lead", workspace, name="ada")
 
     for path in (
         URL,
@@ -24,16 +24,16 @@ def test_another_teams_spend_is_nowhere(sign_in, workspace, other_workspace, spe
         "/spend.csv?table=days&stack=workspace",
         "/spend.csv?table=batches&workspace=production",
     ):
-        answer = mine.get(path)
+        answer = browser.get(path)
         text = answer.getvalue().decode() if answer.streaming else answer.text
         assert "Production" not in text
         assert "bob" not in text
         assert "26.5" not in text
-    assert "$16.50" in words_of(mine.get(URL).text, "total")
+    assert "$16.50" in words_of(browser.get(URL).text, "total")
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, role):
+def test_spend_and_the_link_to_it_need_the_lead_role(sign_in, workspace, role):
     browser = sign_in(role, workspace)
 
     assert browser.get(URL).status_code == 403
@@ -45,20 +45,20 @@ def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, ro
     ("query", "sentence"),
     [
         ({"since": "yesterday"}, "Since: “yesterday” is not a day such as 2026-11-24."),
-        ({"since": "2026-11-23", "until": "2026-11-22"}, "comes after the end, 2026-11-22."),
-        ({"since": "2027-01-01", "until": "2027-02-01"}, "comes after the end, 2026-11-24."),
+        ({"since": "2026-11-23", "until": "2026-11-22"}, "is after the end, 2026-11-22."),
+        ({"since": "2027-01-01", "until": "2027-02-01"}, "is after the end, 2026-11-24."),
         ({"until": "0001-01-05"}, "Until: 0001-01-05 is before there were any batches."),
-        ({"since": "9999-12-31"}, "Since: 9999-12-31 comes after the end"),
-        ({"group": "colour"}, "Grouping: “colour” is not a valid value."),
+        ({"since": "9999-12-31"}, "Since: 9999-12-31 is after the end"),
+        ({"group": "color"}, "Grouping: “color” is not a valid value."),
         ({"stack": "label"}, "Stack: “label” is not a valid value."),
-        ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
+        ({"workspace": "other"}, "Workspace: “other” is not a valid value."),
         ({"canceled": "perhaps"}, "Canceled: “perhaps” is not a valid value."),
         ({"model": "m" * 300}, "Model: text is limited to 200 characters"),
         ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
         ({"owner": "a\0<script>"}, "Owner: it contains a character"),
     ],
 )  # fmt: skip
-def test_a_value_that_cannot_be_is_named_and_left_out(lead, spendings, query, sentence):
+def test_an_invalid_value_is_named_and_ignored(lead, spendings, query, sentence):
     response = lead.get(URL, query)
 
     assert response.status_code == 200
@@ -82,7 +82,7 @@ def test_no_period_is_longer_than_366_days(lead, spendings, since, days, is_cut)
 def test_a_period_that_is_not_over_ends_today(lead, spendings):
     response = lead.get(URL, {"until": "2026-12-31"})
 
-    assert "Until: 2026-12-31 is yet to come. The figures end today." in response.text
+    assert "Until: 2026-12-31 is in the future. The figures end today." in response.text
     assert 'id="filter-problems"' not in response.text
     assert lead.get("/spend.csv", {"until": "2026-12-31"}).status_code == 200
 
@@ -96,7 +96,7 @@ def test_a_period_that_is_not_over_ends_today(lead, spendings):
         ("Last 30 days", "26 Oct – 24 Nov 2026"),
     ],
 )
-def test_the_usual_periods_are_one_press_away_and_keep_the_rest(lead, spendings, title, words):
+def test_shortcuts_to_periods_keep_the_other_choices(lead, spendings, title, words):
     page = lead.get(URL, {"group": "owner"}).text
 
     [href] = [href for name, href in links(page) if name == title]
@@ -111,17 +111,17 @@ def test_the_usual_periods_are_one_press_away_and_keep_the_rest(lead, spendings,
     ("query", "sentence"),
     [
         ({}, "No batches for 1–24 Nov 2026"),
-        ({"label": "nothing"}, "None that the filters let through"),
+        ({"label": "nothing"}, "No batch of this period matches the filters."),
     ],
 )
-def test_an_empty_period_says_so_and_what_to_do(lead, query, sentence):
+def test_an_empty_period_says_what_to_do(lead, query, sentence):
     page = lead.get(URL, query).text
 
     assert sentence in page
-    assert "no ended batch of your workspaces is unread" in page
+    assert "no ended batch in your workspaces has unread results" in page
 
 
-def test_a_lead_without_a_workspace_is_told_whom_to_ask(client, person):
+def test_a_lead_without_a_workspace_learns_whom_to_ask(client, person):
     client.force_login(person("lead"))
 
     assert "Ask an admin of this Batchboard to add you" in client.get(URL).text

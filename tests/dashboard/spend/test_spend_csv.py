@@ -1,4 +1,4 @@
-"""The CSVs of the spend page equal the page, and are harmless to a spreadsheet."""
+"""The CSVs of the spend page equal the page and are harmless in a spreadsheet."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,7 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from batches.models import Workspace
 from batches.spend.figures import MISSING
 from dashboard.spend.address import GROUPS, STACKS
-from dashboard.spend.tables import MISSING_WORDS
+from dashboard.spend.not_included import MISSING_WORDS
 from dashboard.words import usd
 from tests.dashboard.reading import csv_table, table
 from tests.spend_world import spent, used
@@ -34,13 +34,14 @@ def as_shown(money: str) -> str:
     return usd(Decimal(money)) if money else "unknown"
 
 
-def not_in_it(row: dict[str, str]) -> str:
-    counts = [(row[f"{MISSING_WORDS[kind]} (batches)"], MISSING_WORDS[kind]) for kind in MISSING]
+def not_included(row: dict[str, str]) -> str:
+    kinds = [MISSING_WORDS[kind] for kind in MISSING]
+    counts = [(row[f"not included: {words} (batches)"], words) for words in kinds]
     return " · ".join(f"{count} {words}" for count, words in counts if count != "0")
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_groups_and_their_total_equal_the_screen(lead, spendings, sheet, group):
+def test_the_groups_and_their_total_equal_the_page(lead, spendings, sheet, group):
     shown = table(lead.get("/spend/", {"group": group}).text, f"Spend by {group},")
 
     rows = [
@@ -51,7 +52,7 @@ def test_the_groups_and_their_total_equal_the_screen(lead, spendings, sheet, gro
             as_shown(row["cost (USD)"]),
             share_as_shown(row),
             as_shown(row["saving (USD)"]),
-            not_in_it(row),
+            not_included(row),
         ]
         for row in sheet("groups", group=group)
     ]
@@ -65,7 +66,7 @@ def share_as_shown(row: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_days_and_their_total_equal_the_screen(lead, spendings, sheet, stack):
+def test_the_days_and_their_total_equal_the_page(lead, spendings, sheet, stack):
     shown = table(lead.get("/spend/", {"stack": stack}).text, "Spend by UTC day")
 
     rows = sheet("days", stack=stack)
@@ -74,7 +75,7 @@ def test_the_days_and_their_total_equal_the_screen(lead, spendings, sheet, stack
     assert [
         [as_shown(row["total (USD)"])]
         + [as_shown(row[f"{name} (USD)"]).replace("$0.00", "–") for name in series]
-        + [not_in_it(row)]
+        + [not_included(row)]
         for row in rows
     ] == [cells[1:] for cells in shown[1:]]
     assert rows[0]["day (UTC)"] == "2026-11-01"
@@ -94,7 +95,7 @@ def test_the_days_and_their_total_equal_the_screen(lead, spendings, sheet, stack
         {"since": "2026-11-12", "until": "2026-11-12"},
     ],
 )
-def test_the_batches_sum_to_the_groups_and_to_the_days(spendings, sheet, query):
+def test_the_batches_add_up_to_the_groups_and_the_days(spendings, sheet, query):
     batches = [row["cost (USD)"] for row in sheet("batches", **query)]
     known = sum((Decimal(cost) for cost in batches if cost), Decimal(0))
 
@@ -104,7 +105,7 @@ def test_the_batches_sum_to_the_groups_and_to_the_days(spendings, sheet, query):
         assert Decimal(total or 0) == known
 
 
-def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
+def test_a_batchs_row_has_everything_that_its_cost_depends_on(sheet, workspace):
     spent(
         workspace,
         FIRST,
@@ -159,7 +160,7 @@ def test_a_batchs_row_has_everything_that_its_cost_hangs_on(sheet, workspace):
         ({"results_state": "lost"}, "lost", "results lost"),
     ],
 )
-def test_what_is_not_known_is_an_empty_cell_with_its_reason(
+def test_an_unknown_amount_is_an_empty_cell_with_its_reason(
     sheet, workspace, columns, state, words
 ):
     spent(workspace, FIRST, **columns)
@@ -186,7 +187,7 @@ def test_an_unpriced_batch_is_unknown_and_a_partly_unpriced_one_has_its_known_pa
     assert {row["cost not known"] for row in sheet("batches")} == {"no price for new"}
 
 
-def test_a_batch_of_which_nothing_succeeded_cost_nothing(sheet, workspace):
+def test_a_batch_without_succeeded_requests_cost_nothing(sheet, workspace):
     spent(workspace, FIRST)
 
     [row] = sheet("batches")
@@ -218,20 +219,20 @@ def test_no_header_is_a_formula(sheet, workspace):
     assert headers[2] == "'=cmd() (USD)"
 
 
-def test_batches_stream_in_so_many_queries_a_chunk(
+def test_batches_stream_with_two_queries_a_block(
     lead, workspace, monkeypatch, django_assert_num_queries
 ):
     monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 4)
     for _ in range(12):
         spent(workspace, FIRST, used(input=1), used(model="large", input=1))
 
-    # Session, person, workspaces; their count and, for each of two workspaces, a look and an event
-    # of the audit; which batches, and each four of them with their usage.
+    # Session, person, workspaces; the count of batches and, for each of two workspaces, a look-up
+    # and an audit event; the batches' keys, and for each block of four the batches and their usage.
     with django_assert_num_queries(3 + 1 + 2 * 2 + 1 + 2 * 3):
         lines = lead.get("/spend.csv", {"table": "batches"}).getvalue().splitlines()
 
     assert len(lines) == 13
 
 
-def test_another_table_is_not_there(lead):
+def test_an_unknown_table_is_not_found(lead):
     assert lead.get("/spend.csv", {"table": "secrets"}).status_code == 404

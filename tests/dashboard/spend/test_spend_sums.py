@@ -1,4 +1,4 @@
-"""What the spend page shows adds up as it is shown, and periods are compared where that is fair."""
+"""Shown amounts add up, and periods are compared only if both are complete."""
 
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ OCTOBER = {"since": "2026-10-01", "until": "2026-10-31"}
 
 @pytest.fixture
 def thirds(workspace, other_workspace) -> None:
-    """Many figures of a third of a cent and the like, $4 and some in all."""
+    """Many figures such as a third of a cent, a little over $4 in total."""
     for n in range(24):
         spent(
             other_workspace if n % 3 else workspace,
@@ -31,13 +31,13 @@ def thirds(workspace, other_workspace) -> None:
 
 @pytest.fixture
 def crumbs(workspace) -> None:
-    """Less than a cent a batch, and less than a dollar in all."""
+    """Less than a cent a batch, and less than a dollar in total."""
     for n in range(9):
         spent(workspace, date(2026, 10, 1 + n % 4), used(input=0.001111 * n), label=f"label {n}")
 
 
 def dollars(words: str) -> Decimal:
-    """A shown figure; a dash, and what is less than shown figures tell, is nothing."""
+    """A shown amount; a dash, or less than the smallest shown amount, counts as zero."""
     if words == "–" or words.startswith("<$"):
         return Decimal(0)
     assert words.startswith("$"), words
@@ -76,7 +76,7 @@ def test_groups_add_up(request, lead, world, group):
     assert sum(shares) == 100
 
 
-def test_groups_that_are_the_charts_series_are_shown_alike(lead, thirds):
+def test_groups_that_are_the_charts_series_show_the_same_amounts(lead, thirds):
     page = lead.get(URL, {**OCTOBER, "group": "model", "stack": "model"}).text
 
     header, *_, total = table(page, "Spend by UTC day")
@@ -121,7 +121,7 @@ def test_folded_groups_add_up(lead, thirds, monkeypatch):
 
 
 @pytest.mark.parametrize("world", ["thirds", "crumbs", "spendings"])
-def test_cost_and_saving_come_to_the_standard_cost(request, lead, world):
+def test_cost_and_saving_add_up_to_the_standard_cost(request, lead, world):
     request.getfixturevalue(world)
 
     page = lead.get(URL, OCTOBER).text
@@ -131,16 +131,16 @@ def test_cost_and_saving_come_to_the_standard_cost(request, lead, world):
     assert dollars(cost) + dollars(saved[1]) == dollars(saved[saved.index("against") + 1])
 
 
-def test_a_saving_that_rounding_alone_would_show_a_cent_short(lead, workspace):
+def test_a_saving_is_the_difference_of_the_shown_amounts(lead, workspace):
     spent(workspace, date(2026, 10, 1), used(input=2.4949))
 
     page = lead.get(URL, OCTOBER).text
 
-    assert "$2.49 computed" in words_of(page, "total")
+    assert "$2.49 from 1 batch’s results" in words_of(page, "total")
     assert "Saved $2.50 against $4.99" in words_of(page, "saved")
 
 
-def test_what_is_less_than_shown_is_not_nothing(lead, workspace):
+def test_an_amount_below_a_cent_is_not_shown_as_zero(lead, workspace):
     spent(workspace, date(2026, 10, 1), used(input=3), label="large")
     spent(workspace, date(2026, 10, 2), used(input=0.001), label="small")
 
@@ -150,7 +150,7 @@ def test_what_is_less_than_shown_is_not_nothing(lead, workspace):
     assert [row[1] for row in table(page, "Spend by UTC day")[1:4]] == ["$3.00", "<$0.01", "$0.00"]
 
 
-def test_the_csv_is_exact_where_the_page_is_rounded(lead, workspace):
+def test_the_csv_is_exact_while_the_page_is_rounded(lead, workspace):
     spent(workspace, date(2026, 10, 1), used(input=0.333333))
 
     row, _ = csv_table(lead.get("/spend.csv", OCTOBER))
@@ -169,7 +169,7 @@ def test_the_csv_is_exact_where_the_page_is_rounded(lead, workspace):
         (0, 5, "$0.00 No comparison: 1–7 Nov 2026 cost less than $1.00"),
     ],
 )
-def test_whole_periods_are_compared_from_a_dollar_on(lead, workspace, before, after, words):
+def test_complete_periods_are_compared_from_a_dollar_up(lead, workspace, before, after, words):
     spent(workspace, date(2026, 11, 1), used(input=before))
     spent(workspace, date(2026, 11, 9), used(input=after))
 
@@ -188,9 +188,7 @@ def test_whole_periods_are_compared_from_a_dollar_on(lead, workspace, before, af
     ],
 )
 @pytest.mark.parametrize(("day", "period"), [(1, "1–7 Nov 2026"), (9, "8–14 Nov 2026")])
-def test_a_period_that_is_not_whole_is_compared_with_none(
-    lead, workspace, missing, words, day, period
-):
+def test_an_incomplete_period_is_not_compared(lead, workspace, missing, words, day, period):
     spent(workspace, date(2026, 11, 1), used(input=10))
     spent(workspace, date(2026, 11, 9), used(input=10))
     spent(workspace, date(2026, 11, day), **missing)
@@ -201,7 +199,7 @@ def test_a_period_that_is_not_whole_is_compared_with_none(
 
 
 @pytest.mark.parametrize(("day", "words"), [(1, "1 request"), (9, "1 with an unpriced model")])
-def test_usage_without_a_price_is_compared_with_nothing(lead, workspace, day, words):
+def test_a_period_with_unpriced_usage_is_not_compared(lead, workspace, day, words):
     spent(workspace, date(2026, 11, 1), used(input=10))
     spent(workspace, date(2026, 11, 9), used(input=10))
     spent(workspace, date(2026, 11, day), used(model="new", requests=1))
