@@ -97,7 +97,6 @@ class ApiClient:
         path: str,
         *,
         within: float | None = None,
-        attempts: int | None = None,
         about_batch: bool = False,
         **content: Any,
     ) -> Answer:
@@ -110,7 +109,7 @@ class ApiClient:
                 raise error
             return answer
 
-        return persist(ask_once, deadline, attempts=attempts or self._attempts)
+        return persist(ask_once, deadline, attempts=self._attempts)
 
 
 def read_answer[T](answer: Answer, read: Callable[[bytes], T]) -> T:

@@ -96,7 +96,6 @@ class BatchPage(Struct, frozen=True, kw_only=True):
     batches: tuple[RemoteBatch, ...]
     unreadable: tuple[UnreadableBatch, ...]
     has_more: bool
-    first_id: str | None
     last_id: str | None
     request_id: str
     workspace_id: str = ""
@@ -110,16 +109,11 @@ class _Listed(Struct):
     data: list[msgspec.Raw]
     has_more: bool
     # An odd cursor must not hide the page's batches.
-    first_id: Any = None
     last_id: Any = None
 
 
 class _Named(Struct):
     id: Any = None
-
-
-class _Deleted(Struct):
-    id: BatchId
 
 
 # Filled in by us, so an answer's own fields of these names stay in `raw` only.
@@ -235,7 +229,6 @@ def read_page(
         batches=tuple(batches),
         unreadable=tuple(unreadable),
         has_more=listed.has_more,
-        first_id=_usable_id(listed.first_id),
         last_id=_usable_id(listed.last_id),
         request_id=request_id,
         workspace_id=workspace_id,
@@ -258,8 +251,3 @@ def _unreadable(item: msgspec.Raw, *, problem: str) -> UnreadableBatch:
     except ValueError:
         pass
     return UnreadableBatch(id=_usable_id(named) or "", problem=printable(problem)[:300], raw=raw)
-
-
-def read_deleted(body: bytes) -> str:
-    """The ID of the batch that was deleted. Raises ValueError if the answer does not say."""
-    return decode(body, _Deleted).id

@@ -61,7 +61,7 @@ def test_a_list_of_millions_of_items_is_refused_before_they_become_objects(filli
     assert peak < 4 * len(body)
 
 
-@pytest.mark.parametrize("field", ["first_id", "unheard_of"])
+@pytest.mark.parametrize("field", ["last_id", "unheard_of"])
 def test_values_beside_the_list_are_bounded_as_well(field):
     body = b'{"has_more":false,"data":[],"%s":[%s0]}' % (field.encode(), b"[]," * 5_000_000)
     client = Upstream(reply(content=body)).client()
@@ -72,7 +72,7 @@ def test_values_beside_the_list_are_bounded_as_well(field):
     assert peak < 4 * len(body)
 
 
-@pytest.mark.parametrize("name", ["retrieve", "cancel", "create", "delete"])
+@pytest.mark.parametrize("name", ["retrieve", "cancel"])
 def test_an_answer_about_one_batch_is_bounded_as_well(name):
     body = b'{"id":"msgbatch_1","x":[%s0]}' % (b"[]," * 5_000_000)
 

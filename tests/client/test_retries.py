@@ -29,7 +29,6 @@ GOOD = {
     "results": reply(content=b"{}\n", headers={"content-type": "application/x-jsonl"}),
 }
 REPEATED = sorted(GOOD)
-SENT_ONCE = ["create", "delete"]
 PASSING = [408, 409, 429, 500, 502, 504, 529]
 BROKEN = [
     httpx.ConnectError,
@@ -68,26 +67,6 @@ def test_a_read_or_cancel_survives_a_broken_connection(name, error):
     make(upstream, name)
 
     assert len(upstream.requests) == 2
-
-
-@pytest.mark.usefixtures("no_waits")
-@pytest.mark.parametrize("name", SENT_ONCE)
-@pytest.mark.parametrize(
-    "failure",
-    [
-        *(refusal(status) for status in PASSING),
-        *(broken(error) for error in BROKEN),
-        refusal(500, x_should_retry="true"),
-        refusal(429, retry_after="0"),
-    ],
-)
-def test_a_create_or_delete_is_sent_once_whatever_happens(name, failure):
-    upstream = Upstream(failure)
-
-    with pytest.raises(ApiError):
-        make(upstream, name)
-
-    assert len(upstream.requests) == 1
 
 
 @pytest.mark.usefixtures("no_waits")
