@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from batches.sandbox.access import Access
-from batches.sandbox.answers import RESULTS_TYPE, Answer, cut, slowed
 from batches.sandbox.calls import Call
 from batches.sandbox.chance import Draws
 from batches.sandbox.clock import Clock, wall_clock
+from batches.sandbox.controls import Controls
 from batches.sandbox.faults import ANSWERS, Faults
 from batches.sandbox.organization import ORGANIZATION, Organization
 from batches.sandbox.refusals import RefusalError, status_line
+from batches.sandbox.replies import RESULTS_TYPE, Reply, cut, slowed
 from batches.sandbox.resume import open_state
 from batches.sandbox.routes import Routes
 from batches.sandbox.seeding import Drip, seed_world
 from batches.sandbox.spoiling import SPOILS
-from batches.sandbox.stage import Stage
 from batches.sandbox.throttle import Throttle
 from batches.sandbox.transport import SandboxTransport
 from batches.sandbox.world import World
@@ -38,7 +38,7 @@ CALLS_REMEMBERED = 100_000
 SLOW_BYTE_SECONDS = 0.2
 
 
-class SandboxApi(Stage):
+class SandboxApi(Controls):
     """The whole Message Batches API as a WSGI app: two keys, two workspaces, safe across threads.
 
     With the Admin key it also tells what the organisation has paid, and for which workspaces.
@@ -121,7 +121,7 @@ class SandboxApi(Stage):
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterator[bytes]:
-        """Answer one request.
+        """Reply one request.
 
         A fault that breaks the connection raises ConnectionResetError (`reset`, `lost`) or
         TimeoutError (`timeout`) here, or ConnectionAbortedError out of the body (`cut`): a
@@ -136,7 +136,7 @@ class SandboxApi(Stage):
         try:
             answer = self._answer(call, fault, request_id, common)
         except RefusalError as refusal:
-            answer = Answer(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
+            answer = Reply(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
         if fault == "lost":
             raise ConnectionResetError("The sandbox did it and broke the connection, as told to.")
         start_response(status_line(answer.status), answer.all_headers(common))
@@ -144,11 +144,11 @@ class SandboxApi(Stage):
 
     def _answer(
         self, call: Call, fault: str, request_id: str, common: list[tuple[str, str]]
-    ) -> Answer:
+    ) -> Reply:
         if fault in ANSWERS:
             return _faulty(fault, request_id)
         if call.path == ACCEPTED_CANCELS:
-            return Answer.json(self.world.store.accepted_cancels())
+            return Reply.json(self.world.store.accepted_cancels())
         if call.path.startswith(ORGANIZATION):
             self._access.require_admin(call.headers)
             self._catch_up()
@@ -169,7 +169,7 @@ class SandboxApi(Stage):
             self._answered += 1
             return f"req_01{Draws(self.world.seed, 'request', self._answered).word(22)}"
 
-    def _sent(self, answer: Answer, fault: str) -> Iterator[bytes]:
+    def _sent(self, answer: Reply, fault: str) -> Iterator[bytes]:
         if fault == "cut":
             return cut(answer.blocks())
         if fault == "slow":
@@ -212,10 +212,10 @@ def _break_before(fault: str) -> None:
         raise TimeoutError("The sandbox does not answer, as it was told to.")
 
 
-def _faulty(fault: str, request_id: str) -> Answer:
+def _faulty(fault: str, request_id: str) -> Reply:
     ready = ANSWERS[fault]
     body = ready.body
     if body is None:
         refusal = RefusalError(ready.status, ready.message, error_code=ready.error_code)
         body = refusal.body(request_id)
-    return Answer(ready.status, body, ready.content_type, dict(ready.headers))
+    return Reply(ready.status, body, ready.content_type, dict(ready.headers))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from batches.sandbox.clock import SandboxClock
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.prices import Used, cost
 from batches.sandbox.quirks import ESCAPED_HALF
-from batches.sandbox.results import results_file
-from batches.sandbox.store import Charge, Store
+from batches.sandbox.results_file import results_file
+from batches.sandbox.store import ModelCharge, Store
 
 
 class Lifetimes(msgspec.Struct):
@@ -26,7 +26,7 @@ class Tools(msgspec.Struct):
     web_search_requests: int | None = None
 
 
-class Step(msgspec.Struct, kw_only=True):
+class BilledPass(msgspec.Struct, kw_only=True):
     """One pass of a model; whatever is missing or null counts as none."""
 
     type: str = "message"
@@ -52,14 +52,14 @@ class Step(msgspec.Struct, kw_only=True):
         )
 
 
-class Usage(Step, kw_only=True):
+class BilledUsage(BilledPass, kw_only=True):
     """A message's usage: its own figures, and the passes behind them where they are listed."""
 
     server_tool_use: Tools | None = None
     inference_geo: str | None = None
     service_tier: str | None = None
     speed: str | None = None
-    iterations: list[Step] | None = None
+    iterations: list[BilledPass] | None = None
     # Of a kind that no client knows yet; they cost what input does.
     memory_input_tokens: int = 0
 
@@ -88,27 +88,27 @@ class Usage(Step, kw_only=True):
         )
 
 
-class Message(msgspec.Struct):
+class BilledMessage(msgspec.Struct):
     """A succeeded request's message, as far as a bill needs it."""
 
     model: str
-    usage: Usage
+    usage: BilledUsage
 
 
-class Result(msgspec.Struct):
+class BilledResult(msgspec.Struct):
     """One request's result; there is a message to pay for only when it succeeded."""
 
     type: str
-    message: Message | None = None
+    message: BilledMessage | None = None
 
 
-class Line(msgspec.Struct):
+class BilledLine(msgspec.Struct):
     """One line of a results file."""
 
-    result: Result
+    result: BilledResult
 
 
-_decode_lines = msgspec.json.Decoder(Line).decode_lines
+_decode_lines = msgspec.json.Decoder(BilledLine).decode_lines
 
 
 class Ledger:
@@ -131,7 +131,7 @@ class Ledger:
             for batch in self._store.unbilled():
                 self.bill(batch)
 
-    def bill(self, batch: Batch) -> None:
+    def bill(self, batch: StoredBatch) -> None:
         """Bill one batch, unless it was billed before or has not ended."""
         if batch.status(self._clock.now()) != "ended" or self._store.is_billed(batch.id):
             return
@@ -143,9 +143,9 @@ class Ledger:
         self._store.add_bill(batch.id, charges)
 
 
-def charged(blocks: Iterable[bytes]) -> tuple[Charge, ...]:
+def charged(blocks: Iterable[bytes]) -> tuple[ModelCharge, ...]:
     """Add up what a results file costs, by model and tier; each request counts with its own."""
-    sums: dict[tuple[str, str], Charge] = {}
+    sums: dict[tuple[str, str], ModelCharge] = {}
     for block in blocks:
         # Half a character, which this reader refuses, costs nothing.
         for line in _decode_lines(block.replace(ESCAPED_HALF, b"")):
@@ -155,8 +155,8 @@ def charged(blocks: Iterable[bytes]) -> tuple[Charge, ...]:
             tier, requests = message.usage.tier, 1
             for model, used in message.usage.paid(message.model):
                 amount, list_amount = cost(model, used, tier)
-                before = sums.get((model, tier), Charge(model, 0, 0, 0, tier))
-                sums[model, tier] = Charge(
+                before = sums.get((model, tier), ModelCharge(model, 0, 0, 0, tier))
+                sums[model, tier] = ModelCharge(
                     model,
                     before.amount + amount,
                     before.list_amount + list_amount,

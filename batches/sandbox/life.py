@@ -16,7 +16,7 @@ EXPIRES_AFTER = timedelta(hours=24)
 ARCHIVED_AFTER = timedelta(days=29)
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class FinalCounts(msgspec.Struct, frozen=True):
     """How many requests end in which way."""
 
     succeeded: int = 0
@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.succeeded + self.errored + self.canceled + self.expired
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The stored facts about one batch.
 
     `planned` is what it comes to at `ends_at` if nobody cancels it. A cancel adds the three
@@ -42,7 +42,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str
     created_at: datetime
     ends_at: datetime
-    planned: Outcome
+    planned: FinalCounts
     invalid: int = 0
     models: tuple[str, ...] = ()
     prompt_tokens: int = 0
@@ -57,7 +57,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     is_interruptible: bool = True
     cancel_initiated_at: datetime | None = None
     cancel_ends_at: datetime | None = None
-    settled: Outcome | None = None
+    settled: FinalCounts | None = None
     archived_early_at: datetime | None = None
 
     @property
@@ -76,7 +76,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return self.archived_early_at or self.created_at + ARCHIVED_AFTER
 
     @property
-    def outcome(self) -> Outcome:
+    def final_counts(self) -> FinalCounts:
         """Tell what the batch comes to in the end, as things stand."""
         return self.settled or self.planned
 
@@ -90,12 +90,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether the results are gone."""
         return now >= self.archived_at
 
-    def done(self, now: datetime) -> Outcome:
+    def done(self, now: datetime) -> FinalCounts:
         """Tell how many requests have finished by a moment before the end."""
         now = min(now, self.cancel_initiated_at or now)
         lifetime = self.ends_at - self.created_at
         share = min(1.0, max(0.0, (now - self.created_at) / lifetime)) if lifetime else 1.0
-        return Outcome(
+        return FinalCounts(
             succeeded=int(self.planned.succeeded * share),
             # What can't be understood is turned down at once, not at its turn.
             errored=max(self.invalid, int(self.planned.errored * share)),
@@ -107,9 +107,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         With `moving_counts` finished requests show while the batch still runs.
         """
         if self.status(now) == "ended":
-            shown = self.outcome
+            shown = self.final_counts
         else:
-            shown = self.done(now) if self.moving_counts else Outcome()
+            shown = self.done(now) if self.moving_counts else FinalCounts()
         return {
             "processing": self.planned.total - shown.total,
             "succeeded": shown.succeeded,
@@ -140,7 +140,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Batch:
+def cancel(batch: StoredBatch, now: datetime, lasting: timedelta, draws: Draws) -> StoredBatch:
     """Return the batch as a cancel at `now` leaves it: canceling, with its end settled.
 
     Requests that can't be interrupted still finish, so the canceled ones may come to zero;
@@ -152,11 +152,11 @@ def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Bat
         settled = batch.planned
     elif batch.is_interruptible:
         late = int(left * draws.between(0, 0.1))
-        settled = Outcome(
+        settled = FinalCounts(
             succeeded=done.succeeded + late, errored=done.errored, canceled=left - late
         )
     else:
-        settled = Outcome(succeeded=done.succeeded + left, errored=done.errored)
+        settled = FinalCounts(succeeded=done.succeeded + left, errored=done.errored)
     return msgspec.structs.replace(
         batch,
         cancel_initiated_at=now,
@@ -165,14 +165,14 @@ def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Bat
     )
 
 
-def end_now(batch: Batch, now: datetime) -> Batch:
+def end_now(batch: StoredBatch, now: datetime) -> StoredBatch:
     """Return the batch as ended at `now`, with the outcome it was heading for."""
     if batch.cancel_initiated_at:
         return msgspec.structs.replace(batch, cancel_ends_at=now)
     return msgspec.structs.replace(batch, ends_at=now)
 
 
-def archive_now(batch: Batch, now: datetime) -> Batch:
+def archive_now(batch: StoredBatch, now: datetime) -> StoredBatch:
     """Return the batch with its results gone since `now`."""
     return msgspec.structs.replace(batch, archived_early_at=now)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from batches.sandbox.answers import Answer
 from batches.sandbox.calls import Call, read_limit, read_query, wrong_method
 from batches.sandbox.cost_report import CostQuery, CostRow, cost_rows, page_of, parse_cost_query
 from batches.sandbox.prices import cents
 from batches.sandbox.refusals import RefusalError
+from batches.sandbox.replies import Reply
 from batches.sandbox.world import World
 
 ORGANIZATION = "/v1/organizations/"
@@ -33,7 +33,7 @@ class Organization:
         self._world = world
         self._workspaces = [_described(at, each) for at, each in enumerate(workspaces)]
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> Reply:
         """Return the answer to a call; raises RefusalError for whatever is not done."""
         endpoints = {COST: self._cost, WORKSPACES: self._list_workspaces}
         if call.path not in endpoints:
@@ -42,7 +42,7 @@ class Organization:
             raise wrong_method("GET")
         return endpoints[call.path](call)
 
-    def _cost(self, call: Call) -> Answer:
+    def _cost(self, call: Call) -> Reply:
         betas = [beta.strip() for beta in call.headers.get("anthropic-beta", "").split(",")]
         if COST_BETA not in betas:
             raise RefusalError(400, f"This endpoint requires the anthropic-beta {COST_BETA}.")
@@ -51,7 +51,7 @@ class Organization:
         self._world.ledger.settle()
         bills = self._world.store.bills(wanted.since, wanted.until)
         rows, next_page = page_of(cost_rows(bills, wanted), wanted)
-        return Answer.json(
+        return Reply.json(
             {
                 "data": [_told(row, wanted) for row in rows],
                 "has_more": next_page is not None,
@@ -60,7 +60,7 @@ class Organization:
             }
         )
 
-    def _list_workspaces(self, call: Call) -> Answer:
+    def _list_workspaces(self, call: Call) -> Reply:
         values = dict(read_query(call.query))
         limit = read_limit(values.get("limit"))
         after_id, before_id = values.get("after_id", ""), values.get("before_id", "")
@@ -74,7 +74,7 @@ class Organization:
             if after_id:
                 found = found[self._place("after_id", after_id) + 1 :]
             page, has_more = found[:limit], len(found) > limit
-        return Answer.json(
+        return Reply.json(
             {
                 "data": page,
                 "has_more": has_more,

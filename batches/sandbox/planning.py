@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from batches.sandbox.chance import Draws
-from batches.sandbox.life import EXPIRES_AFTER, Outcome
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts
 
 TYPICAL_MINUTES = 12
 
@@ -13,7 +13,7 @@ class Plan(NamedTuple):
     """A batch's natural end, its outcome then, and whether a cancel can still stop any of it."""
 
     ends_at: datetime
-    outcome: Outcome
+    counts: FinalCounts
     is_interruptible: bool
 
 
@@ -30,7 +30,7 @@ def plan(created_at: datetime, requests: int, invalid: int, draws: Draws) -> Pla
     errored = min(valid - expired, round((valid - expired) * mishaps))
     return Plan(
         ends_at=created_at + min(lasting, EXPIRES_AFTER),
-        outcome=Outcome(
+        counts=FinalCounts(
             succeeded=valid - expired - errored, errored=invalid + errored, expired=expired
         ),
         is_interruptible=not draws.happens(0.05),

@@ -19,7 +19,7 @@ TIER_TOKENS = 100_000
 TIERED_MODEL = "claude-haiku-5-5"
 
 
-class Price(NamedTuple):
+class TokenPrices(NamedTuple):
     """Picodollars for one token in a batch, which is half of what it costs elsewhere."""
 
     input: int
@@ -29,9 +29,9 @@ class Price(NamedTuple):
     cache_read: int
 
 
-def _price(*dollars_a_million: str) -> Price:
+def _price(*dollars_a_million: str) -> TokenPrices:
     # A dollar for a million tokens is a million picodollars for one.
-    return Price(*(int(Decimal(figure) * 1_000_000) for figure in dollars_a_million))
+    return TokenPrices(*(int(Decimal(figure) * 1_000_000) for figure in dollars_a_million))
 
 
 _FABLE = _price("4", "20", "5", "8", "0.10")
@@ -83,15 +83,15 @@ class Used(NamedTuple):
         return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
 
 
-class Cost(NamedTuple):
+class BilledCost(NamedTuple):
     """Picodollars: what is billed, and what the same would have cost outside of a batch."""
 
     amount: int
     list_amount: int
 
 
-def cost(model: str, used: Used, tier: str = "batch") -> Cost:
-    """Price one pass of a succeeded request, by the model's resolved name or its alias."""
+def cost(model: str, used: Used, tier: str = "batch") -> BilledCost:
+    """TokenPrices one pass of a succeeded request, by the model's resolved name or its alias."""
     price = PRICES.get(model, OTHER_MODELS)
     if model == TIERED_MODEL and used.prompt > TIER_TOKENS:
         price = UPPER_TIER
@@ -107,7 +107,7 @@ def cost(model: str, used: Used, tier: str = "batch") -> Cost:
         tokens = tokens * 11 // 10
     searches = used.web_searches * WEB_SEARCH
     at_tier = tokens * TIERS[tier]
-    return Cost(at_tier + searches, max(at_tier, tokens * TIERS["standard"]) + searches)
+    return BilledCost(at_tier + searches, max(at_tier, tokens * TIERS["standard"]) + searches)
 
 
 def dollars(picodollars: int) -> Decimal:

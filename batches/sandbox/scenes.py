@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts, StoredBatch
 from batches.sandbox.quirks import checked
 
 HOUR = timedelta(hours=1)
@@ -38,34 +38,34 @@ class Scene:
     quirks: Sequence[str] = ()
 
 
-def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
+def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> StoredBatch:
     """Return the batch of a scene, as it stands at `now`.
 
     One in progress is new and runs for an hour, one that is canceling goes on for
     `canceling_for`, one that has ended was created an hour ago (a day, if requests expired).
     Raises ValueError for a scene that can't be: tallies that don't sum, an end to come.
     """
-    outcome = _outcome(scene)
+    counts = _final_counts(scene)
     if scene.duration is not None and not timedelta(0) < scene.duration <= EXPIRES_AFTER:
         raise ValueError("A batch runs for some time and for at most 24 hours.")
     if scene.status == "ended":
-        return _ended(scene, outcome, batch_id, workspace, now)
+        return _ended(scene, counts, batch_id, workspace, now)
     if scene.status not in ("in_progress", "canceling"):
         raise ValueError(f"A batch is never {scene.status!r}.")
     created_at = scene.created_at or now
     if now >= created_at + EXPIRES_AFTER:
         raise ValueError("A batch that was created a day ago has ended.")
-    if outcome.canceled and scene.status == "in_progress":
+    if counts.canceled and scene.status == "in_progress":
         raise ValueError("Nothing is canceled before a cancel: ask for canceling or ended.")
     ends_at = created_at + scene.duration if scene.duration else _later(created_at, now)
     is_canceling = scene.status == "canceling"
     canceled_at = scene.cancel_initiated_at or now
-    return Batch(
+    return StoredBatch(
         id=batch_id,
         workspace=workspace,
         created_at=created_at,
         ends_at=ends_at,
-        planned=_without_cancel(outcome) if is_canceling else outcome,
+        planned=_without_cancel(counts) if is_canceling else counts,
         models=tuple(scene.models),
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
@@ -74,26 +74,28 @@ def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
         is_interruptible=scene.is_interruptible,
         cancel_initiated_at=canceled_at if is_canceling else None,
         cancel_ends_at=now + scene.canceling_for if is_canceling else None,
-        settled=outcome if is_canceling else None,
+        settled=counts if is_canceling else None,
     )
 
 
-def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: datetime) -> Batch:
-    age = EXPIRES_AFTER + HOUR if outcome.expired else HOUR
+def _ended(
+    scene: Scene, counts: FinalCounts, batch_id: str, workspace: str, now: datetime
+) -> StoredBatch:
+    age = EXPIRES_AFTER + HOUR if counts.expired else HOUR
     created_at = scene.created_at or now - max(age, scene.duration or age)
-    usual = EXPIRES_AFTER if outcome.expired else min(HOUR / 2, now - created_at)
+    usual = EXPIRES_AFTER if counts.expired else min(HOUR / 2, now - created_at)
     ends_at = created_at + (usual if scene.duration is None else scene.duration)
     if ends_at > now:
         raise ValueError("A batch that has ended can't end later than now.")
     canceled_at = scene.cancel_initiated_at
-    if outcome.canceled and canceled_at is None:
+    if counts.canceled and canceled_at is None:
         canceled_at = max(created_at, ends_at - scene.canceling_for)
-    return Batch(
+    return StoredBatch(
         id=batch_id,
         workspace=workspace,
         created_at=created_at,
         ends_at=ends_at,
-        planned=_without_cancel(outcome) if canceled_at else outcome,
+        planned=_without_cancel(counts) if canceled_at else counts,
         models=tuple(scene.models),
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
@@ -101,11 +103,11 @@ def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: d
         quirks=checked(tuple(scene.quirks)),
         cancel_initiated_at=canceled_at,
         cancel_ends_at=ends_at if canceled_at else None,
-        settled=outcome if canceled_at else None,
+        settled=counts if canceled_at else None,
     )
 
 
-def _outcome(scene: Scene) -> Outcome:
+def _final_counts(scene: Scene) -> FinalCounts:
     given = {
         name: getattr(scene, name) or 0 for name in ("succeeded", "errored", "canceled", "expired")
     }
@@ -117,17 +119,17 @@ def _outcome(scene: Scene) -> Outcome:
         requests = total or DEFAULT_REQUESTS
     if scene.succeeded is None:
         given["succeeded"] = requests - total
-    outcome = Outcome(**given)
-    if outcome.total != requests or given["succeeded"] < 0 or requests < 1:
+    counts = FinalCounts(**given)
+    if counts.total != requests or given["succeeded"] < 0 or requests < 1:
         raise ValueError(f"The tallies {given} don't sum to {requests} requests.")
-    return outcome
+    return counts
 
 
-def _without_cancel(outcome: Outcome) -> Outcome:
-    return Outcome(
-        succeeded=outcome.succeeded + outcome.canceled,
-        errored=outcome.errored,
-        expired=outcome.expired,
+def _without_cancel(counts: FinalCounts) -> FinalCounts:
+    return FinalCounts(
+        succeeded=counts.succeeded + counts.canceled,
+        errored=counts.errored,
+        expired=counts.expired,
     )
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from batches.sandbox.chance import Draws
-from batches.sandbox.history import TEAMS, history
-from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.demo_history import TEAMS, history
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts, StoredBatch
 from batches.sandbox.planning import plan
 from batches.sandbox.scenes import Scene, staged
 from batches.sandbox.world import World
@@ -40,7 +40,7 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
         iter(_scenes(world, now, at, workspace, turns.count(at)))
         for at, workspace in enumerate(workspaces)
     ]
-    batches: list[Batch] = []
+    batches: list[StoredBatch] = []
     for at, turn in enumerate(turns):
         batch_id = f"msgbatch_01{Draws(world.seed, 'seed', at).word(22)}"
         batches.append(
@@ -104,29 +104,29 @@ def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
 
 
 def _past(now: datetime, scale: float) -> list[Scene]:
-    def ended(hours_ago: float, minutes: float, outcome: Outcome) -> Scene:
+    def ended(hours_ago: float, minutes: float, counts: FinalCounts) -> Scene:
         return Scene(
             status="ended",
             created_at=now - timedelta(hours=hours_ago),
             duration=timedelta(minutes=minutes),
-            succeeded=ceil(outcome.succeeded * scale),
-            errored=ceil(outcome.errored * scale),
-            canceled=ceil(outcome.canceled * scale),
-            expired=ceil(outcome.expired * scale),
-            models=(CHEAPEST_MODEL,) if outcome.total >= LARGE else (),
+            succeeded=ceil(counts.succeeded * scale),
+            errored=ceil(counts.errored * scale),
+            canceled=ceil(counts.canceled * scale),
+            expired=ceil(counts.expired * scale),
+            models=(CHEAPEST_MODEL,) if counts.total >= LARGE else (),
         )
 
     late_start = now - timedelta(hours=3)
     return [
-        ended(1.2, 18, Outcome(succeeded=1_200)),
-        ended(2.1, 41, Outcome(succeeded=371, errored=29)),
-        ended(5.5, 12, Outcome(succeeded=412, errored=3, canceled=785)),
+        ended(1.2, 18, FinalCounts(succeeded=1_200)),
+        ended(2.1, 41, FinalCounts(succeeded=371, errored=29)),
+        ended(5.5, 12, FinalCounts(succeeded=412, errored=3, canceled=785)),
         ended(
             27,
             EXPIRES_AFTER / timedelta(minutes=1),
-            Outcome(succeeded=1_203, errored=12, expired=285),
+            FinalCounts(succeeded=1_203, errored=12, expired=285),
         ),
-        ended(9, 2, Outcome(errored=40)),
+        ended(9, 2, FinalCounts(errored=40)),
         Scene(
             status="ended",
             requests=150,
@@ -134,7 +134,7 @@ def _past(now: datetime, scale: float) -> list[Scene]:
             duration=timedelta(minutes=16),
             cancel_initiated_at=late_start + timedelta(minutes=15, seconds=40),
         ),
-        ended(31 * 24, 33, Outcome(succeeded=4_988, errored=12)),
+        ended(31 * 24, 33, FinalCounts(succeeded=4_988, errored=12)),
         Scene(
             status="ended",
             requests=250,
@@ -172,7 +172,7 @@ class Drip:
     def _turn(self) -> int:
         return int(self._world.clock.now().timestamp() // self._interval.total_seconds())
 
-    def _batch(self, turn: int) -> Batch:
+    def _batch(self, turn: int) -> StoredBatch:
         seed = self._world.seed
         draws = Draws(seed, "drip", turn)
         start = datetime.fromtimestamp(
@@ -181,12 +181,12 @@ class Drip:
         batch_id = f"msgbatch_01{draws.word(22)}"
         requests = draws.pick(DRIP_SIZES)
         planned = plan(start, requests, 0, draws)
-        return Batch(
+        return StoredBatch(
             id=batch_id,
             workspace=draws.pick(self._workspaces),
             created_at=start,
             ends_at=planned.ends_at,
-            planned=planned.outcome,
+            planned=planned.counts,
             prompt_tokens=PROMPT_TOKENS,
             quirks=QUIRKS,
             is_interruptible=planned.is_interruptible,

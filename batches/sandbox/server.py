@@ -34,7 +34,7 @@ class SandboxServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__((host, port), Exchange)
+        super().__init__((host, port), Connection)
         self.app: WSGIApplication | None = None
         self.stopping = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, name="sandbox", daemon=True)
@@ -71,7 +71,7 @@ class SandboxServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Exchange(BaseHTTPRequestHandler):
+class Connection(BaseHTTPRequestHandler):
     """One connection: its requests one after the other, each answered by the app."""
 
     protocol_version = "HTTP/1.1"
@@ -88,7 +88,7 @@ class Exchange(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_error(411)
             return
-        body = Body(cast("IO[bytes]", self.rfile), self.headers.get("content-length"))
+        body = RequestBody(cast("IO[bytes]", self.rfile), self.headers.get("content-length"))
         try:
             self._pass_to_app(body)
         except ConnectionResetError:
@@ -111,7 +111,7 @@ class Exchange(BaseHTTPRequestHandler):
     def _server(self) -> SandboxServer:
         return cast("SandboxServer", self.server)
 
-    def _pass_to_app(self, body: "Body") -> None:
+    def _pass_to_app(self, body: "RequestBody") -> None:
         if self._server.app is None:
             raise ConnectionResetError("The server has not started.")
         blocks = self._server.app(self._environ(body), self._start_response)
@@ -148,7 +148,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
-    def _environ(self, body: "Body") -> "WSGIEnvironment":
+    def _environ(self, body: "RequestBody") -> "WSGIEnvironment":
         path, _, query = self.path.partition("?")
         host, port = self._server.server_address[:2]
         environ: WSGIEnvironment = {
@@ -178,7 +178,7 @@ class Exchange(BaseHTTPRequestHandler):
         """Log nothing: a poll every few seconds would bury what matters."""
 
 
-class Body:
+class RequestBody:
     """A request's body, which ends where its Content-Length says."""
 
     def __init__(self, source: IO[bytes], length: str | None) -> None:

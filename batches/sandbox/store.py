@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REQUESTS_AT_ONCE = 1000
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS bills (
 );
 """
 
-_decode_batch = msgspec.json.Decoder(Batch).decode
+_decode_batch = msgspec.json.Decoder(StoredBatch).decode
 
 
 class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -60,7 +60,7 @@ class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
 
 
-class Charge(msgspec.Struct, frozen=True, array_like=True):
+class ModelCharge(msgspec.Struct, frozen=True, array_like=True):
     """What one model's requests at one tier cost, in picodollars, and how many there were.
 
     `list_amount` is what the same would have cost outside of a batch.
@@ -78,11 +78,11 @@ class Bill(NamedTuple):
 
     workspace: str
     created_at: datetime
-    charges: tuple[Charge, ...]
+    charges: tuple[ModelCharge, ...]
 
 
 _decode_request = msgspec.json.Decoder(StoredRequest).decode
-_decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
+_decode_charges = msgspec.json.Decoder(tuple[ModelCharge, ...]).decode
 
 
 class Store:
@@ -140,7 +140,7 @@ class Store:
         with self.transaction():
             self._db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
 
-    def add(self, batches: Iterable[Batch]) -> None:
+    def add(self, batches: Iterable[StoredBatch]) -> None:
         """Add batches; one whose id is taken already is left out, so that a repeat is harmless."""
         with self.transaction():
             self._db.executemany(
@@ -152,7 +152,7 @@ class Store:
                 ),
             )
 
-    def replace(self, batch: Batch) -> None:
+    def replace(self, batch: StoredBatch) -> None:
         """Overwrite the facts about a batch; its place in the list stays."""
         with self.transaction():
             self._db.execute(
@@ -165,7 +165,7 @@ class Store:
             self._db.execute("DELETE FROM requests WHERE batch_id = ?", (batch_id,))
             self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
 
-    def get(self, batch_id: str) -> Batch | None:
+    def get(self, batch_id: str) -> StoredBatch | None:
         """Return a batch of any workspace, None if there is none."""
         row = self._one("SELECT facts FROM batches WHERE id = ?", batch_id)
         return _decode_batch(row[0]) if row else None
@@ -179,7 +179,7 @@ class Store:
         row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'batches'")
         return row[0] if row else 0
 
-    def newest(self, workspace: str, limit: int) -> list[Batch]:
+    def newest(self, workspace: str, limit: int) -> list[StoredBatch]:
         """Return up to `limit` batches of a workspace, newest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ?"
@@ -189,7 +189,7 @@ class Store:
         )
         return [_decode_batch(row[0]) for row in rows]
 
-    def older(self, workspace: str, than: str, limit: int) -> list[Batch]:
+    def older(self, workspace: str, than: str, limit: int) -> list[StoredBatch]:
         """Return up to `limit` batches older than the one with this id, newest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) <"
@@ -201,7 +201,7 @@ class Store:
         )
         return [_decode_batch(row[0]) for row in rows]
 
-    def newer(self, workspace: str, than: str, limit: int) -> list[Batch]:
+    def newer(self, workspace: str, than: str, limit: int) -> list[StoredBatch]:
         """Return up to `limit` batches newer than the one with this id, the oldest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) >"
@@ -248,7 +248,7 @@ class Store:
         """Return how often each batch was moved from in_progress to canceling."""
         return dict(self._all("SELECT batch_id, count(*) FROM cancels GROUP BY batch_id"))
 
-    def unbilled(self) -> list[Batch]:
+    def unbilled(self) -> list[StoredBatch]:
         """Return the batches without a bill, in the order added."""
         rows = self._all(
             "SELECT facts FROM batches WHERE seq NOT IN (SELECT seq FROM bills) ORDER BY seq"
@@ -261,7 +261,7 @@ class Store:
             self._one("SELECT 1 FROM bills JOIN batches USING (seq) WHERE id = ?", batch_id)
         )
 
-    def add_bill(self, batch_id: str, charges: Iterable[Charge]) -> None:
+    def add_bill(self, batch_id: str, charges: Iterable[ModelCharge]) -> None:
         """Put what a batch cost on record; not for one that has a bill, or is gone."""
         with self.transaction():
             self._db.execute(
@@ -270,7 +270,7 @@ class Store:
                 (msgspec.json.encode(list(charges)), batch_id),
             )
 
-    def charges(self, batch_id: str) -> tuple[Charge, ...] | None:
+    def charges(self, batch_id: str) -> tuple[ModelCharge, ...] | None:
         """Return what the latest batch of this id was billed, None if it was not."""
         row = self._one(
             "SELECT charges FROM bills WHERE batch_id = ? ORDER BY seq DESC LIMIT 1", batch_id

@@ -10,11 +10,11 @@ from batches.sandbox import life
 from batches.sandbox.billing import Ledger
 from batches.sandbox.chance import Draws, Shuffle
 from batches.sandbox.clock import SandboxClock
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.planning import plan
 from batches.sandbox.quirks import checked
 from batches.sandbox.refusals import RefusalError, unknown_batch
-from batches.sandbox.results import results_file
+from batches.sandbox.results_file import results_file
 from batches.sandbox.store import Store, StoredRequest
 from batches.sandbox.validation import Request
 
@@ -22,7 +22,7 @@ from batches.sandbox.validation import Request
 class Page(NamedTuple):
     """One page of a list, newest first; `has_more` speaks of the direction asked for."""
 
-    batches: list[Batch]
+    batches: list[StoredBatch]
     has_more: bool
 
 
@@ -58,19 +58,19 @@ class World:
         self.cancel_of_ended = cancel_of_ended
         self.second_cancel = second_cancel
 
-    def create(self, workspace: str, requests: Sequence[Request]) -> Batch:
+    def create(self, workspace: str, requests: Sequence[Request]) -> StoredBatch:
         """Add a batch of these requests, in progress from now on."""
         with self.store.transaction():
             batch_id = self.new_id()
             now = self.clock.now()
             invalid = sum(1 for request in requests if request.problem)
             planned = plan(now, len(requests), invalid, Draws(self.seed, batch_id, "plan"))
-            batch = Batch(
+            batch = StoredBatch(
                 id=batch_id,
                 workspace=workspace,
                 created_at=now,
                 ends_at=planned.ends_at,
-                planned=planned.outcome,
+                planned=planned.counts,
                 is_interruptible=planned.is_interruptible,
                 invalid=invalid,
                 has_stored_requests=True,
@@ -79,7 +79,7 @@ class World:
             self.store.add_requests(batch_id, self._placed(batch, requests))
         return batch
 
-    def add(self, batches: Iterable[Batch]) -> None:
+    def add(self, batches: Iterable[StoredBatch]) -> None:
         """Add batches made elsewhere, with moving counts where their workspace has them."""
         self.store.add(
             msgspec.structs.replace(
@@ -95,7 +95,7 @@ class World:
         """Return an id that no batch has had; one seed gives the same ids in the same order."""
         return f"msgbatch_01{Draws(self.seed, 'id', self.store.count()).word(22)}"
 
-    def _placed(self, batch: Batch, requests: Sequence[Request]) -> dict[int, StoredRequest]:
+    def _placed(self, batch: StoredBatch, requests: Sequence[Request]) -> dict[int, StoredRequest]:
         """Give each request its place in the results file and its rank in the outcome."""
         order = Shuffle(len(requests), self.seed, batch.id, "order")
         valid_ranks = Shuffle(len(requests) - batch.invalid, self.seed, batch.id, "ranks")
@@ -112,7 +112,7 @@ class World:
             )
         return placed
 
-    def find(self, workspace: str, batch_id: str) -> Batch:
+    def find(self, workspace: str, batch_id: str) -> StoredBatch:
         """Return a workspace's batch; raises RefusalError (404) if it has none of this id."""
         batch = self.store.get(batch_id)
         if batch is None or batch.workspace != workspace:
@@ -144,7 +144,7 @@ class World:
         batch = self.store.get(batch_id)
         return batch is not None and batch.workspace == workspace
 
-    def cancel(self, workspace: str, batch_id: str) -> Batch:
+    def cancel(self, workspace: str, batch_id: str) -> StoredBatch:
         """Move a batch from in_progress to canceling.
 
         What the API answers for the other two states is not documented, so it can be set:
@@ -164,7 +164,7 @@ class World:
                 raise RefusalError(answer, f"Message Batch {batch_id} {words}.")
             return batch
 
-    def _accept_cancel(self, batch: Batch) -> Batch:
+    def _accept_cancel(self, batch: StoredBatch) -> StoredBatch:
         draws = Draws(self.seed, batch.id, "cancel")
         now = self.clock.now()
         lasting = timedelta(seconds=draws.between(*self.canceling_seconds))
@@ -208,11 +208,11 @@ class World:
             )
         return self.file(batch)
 
-    def file(self, batch: Batch) -> Iterator[bytes]:
+    def file(self, batch: StoredBatch) -> Iterator[bytes]:
         """Return the results file of an ended batch, archived or not, as a stream of blocks."""
         return results_file(batch, self.store.requests(batch.id), self.seed)
 
-    def change(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch:
+    def change(self, batch_id: str, change: Callable[[StoredBatch], StoredBatch]) -> StoredBatch:
         """Overwrite a batch of any workspace; raises RefusalError (404) if there is none."""
         with self.store.transaction():
             batch = self.store.get(batch_id)

@@ -10,7 +10,7 @@ RESULTS_TYPE = "application/x-jsonl"
 
 
 @dataclass(slots=True)
-class Answer:
+class Reply:
     """One HTTP answer; `body` is bytes or, for results, a stream of blocks."""
 
     status: int
@@ -19,8 +19,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, value: object, **headers: str) -> "Answer":
-        """Answer 200 with a value as JSON; header names are given with underscores."""
+    def json(cls, value: object, **headers: str) -> "Reply":
+        """Reply 200 with a value as JSON; header names are given with underscores."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return cls(200, msgspec.json.encode(value), headers=named)
 

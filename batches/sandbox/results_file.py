@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from batches.sandbox.chance import Draws, Shuffle
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.messages import MODELS, habits, message
 from batches.sandbox.quirks import ESCAPED_HALF, HALF, apply, long_text
 from batches.sandbox.store import StoredRequest
@@ -37,7 +37,7 @@ ODD_ERRORS: tuple[Any, ...] = (
 )
 
 
-def results_file(batch: Batch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
+def results_file(batch: StoredBatch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
     """Yield the results file of an ended batch in blocks of whole lines.
 
     Its lines come to exactly the batch's outcome, in an order that is not the requests' own.
@@ -58,13 +58,13 @@ def results_file(batch: Batch, stored: Iterable[StoredRequest], seed: int) -> It
             size = 0
     if block:
         yield b"".join(block)
-    if written < batch.outcome.total:
+    if written < batch.final_counts.total:
         raise ConnectionAbortedError(f"{batch.id} was deleted while its results were read.")
 
 
-def generated_requests(batch: Batch, seed: int) -> Iterator[StoredRequest]:
+def generated_requests(batch: StoredBatch, seed: int) -> Iterator[StoredRequest]:
     """Yield the requests of a batch that nobody created, in the order of its results file."""
-    total = batch.outcome.total
+    total = batch.final_counts.total
     prefix = Draws(seed, batch.id, "prefix").pick(PREFIXES)
     order = Shuffle(total, seed, batch.id, "order")
     ranks = Shuffle(total, seed, batch.id, "ranks")
@@ -76,7 +76,7 @@ def generated_requests(batch: Batch, seed: int) -> Iterator[StoredRequest]:
 class LineWriter:
     """Writes the lines of one batch: what its requests have in common is drawn once."""
 
-    def __init__(self, batch: Batch, seed: int) -> None:
+    def __init__(self, batch: StoredBatch, seed: int) -> None:
         self._seed = seed
         self._batch = batch
         self._models = batch.models or _usual_models(Draws(seed, batch.id, "models"))
@@ -89,20 +89,20 @@ class LineWriter:
         self._written += 1
         custom_id = request.custom_id
         self._first_id = self._first_id or custom_id
-        if "repeated" in self._batch.quirks and self._written == self._batch.outcome.total:
+        if "repeated" in self._batch.quirks and self._written == self._batch.final_counts.total:
             custom_id = self._first_id
         fields = {"custom_id": custom_id, "result": self._result(request)}
         return msgspec.json.encode(fields).replace(HALF.encode(), ESCAPED_HALF) + b"\n"
 
     def _result(self, request: StoredRequest) -> dict[str, Any]:
-        outcome, rank = self._batch.outcome, request.rank
+        counts, rank = self._batch.final_counts, request.rank
         draws = Draws(self._seed, self._batch.id, rank)
         odd_by = rank % ODD_EVERY if self._batch.odd_lines else None
-        if rank < outcome.errored:
+        if rank < counts.errored:
             if odd_by == 0:
                 return {"type": "errored", "error": draws.pick(ODD_ERRORS)}
             return _errored(request, draws)
-        if rank < outcome.errored + outcome.succeeded:
+        if rank < counts.errored + counts.succeeded:
             if odd_by == 0:
                 return {"type": "withheld"}
             model = request.model or draws.pick(self._models)
@@ -110,10 +110,10 @@ class LineWriter:
             if odd_by == ODD_EVERY // 2:
                 answer["usage"]["cache_creation"] = None
             apply(self._batch.quirks, answer, rank, draws)
-            if "long" in self._batch.quirks and rank == outcome.errored:
+            if "long" in self._batch.quirks and rank == counts.errored:
                 answer["content"] = [{"type": "text", "text": long_text()}]
             return {"type": "succeeded", "message": answer}
-        if rank < outcome.total - outcome.expired:
+        if rank < counts.total - counts.expired:
             return {"type": "canceled"}
         return {"type": "expired"}
 

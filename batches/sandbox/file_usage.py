@@ -7,16 +7,16 @@ from typing import Any
 
 LONG_PROMPT_TOKENS = 100_000
 
-type Kind = tuple[str, bool, str]
+type UsageKey = tuple[str, bool, str]
 
 
-def usage_of(blocks: Iterable[bytes]) -> dict[Kind, dict[str, int]]:
+def usage_of(blocks: Iterable[bytes]) -> dict[UsageKey, dict[str, int]]:
     """Sum the succeeded lines of a results file by model, long prompt or not, and geo.
 
     These are the messages' own figures: passes beside them, such as compactions, are left out.
     It shares nothing with what prices the same file: see `billing`.
     """
-    sums: dict[Kind, Counter[str]] = {}
+    sums: dict[UsageKey, Counter[str]] = {}
     for block in blocks:
         for line in block.split(b"\n"):
             result = json.loads(line)["result"] if line else {}

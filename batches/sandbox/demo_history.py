@@ -99,7 +99,7 @@ def _scene(at: int, created_at: datetime, now: datetime, team: Team, draws: Draw
     # The move from one model to the next takes the middle half of the time.
     has_moved = draws.happens(min(1.0, max(0.0, 2 * progress - 0.5)))
     planned = plan(created_at, requests, 0, draws)
-    succeeded, errored = planned.outcome.succeeded, planned.outcome.errored
+    succeeded, errored = planned.counts.succeeded, planned.counts.errored
     canceled = 0
     if at % FAILED_EVERY == FAILED_EVERY // 2:
         succeeded, errored = 0, succeeded + errored
@@ -113,7 +113,7 @@ def _scene(at: int, created_at: datetime, now: datetime, team: Team, draws: Draw
         succeeded=succeeded - canceled,
         errored=errored,
         canceled=canceled,
-        expired=planned.outcome.expired,
+        expired=planned.counts.expired,
         cancel_initiated_at=planned.ends_at - lasting / 10 if canceled else None,
         models=(project.later_model if has_moved else project.first_model,),
         prompt_tokens=project.prompt_tokens,

@@ -7,15 +7,15 @@ from typing import Any
 
 from batches.sandbox import life
 from batches.sandbox.faults import Faults
-from batches.sandbox.life import Batch
+from batches.sandbox.file_usage import UsageKey, usage_of
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.prices import dollars
 from batches.sandbox.refusals import unknown_batch
 from batches.sandbox.scenes import Scene, staged
-from batches.sandbox.usage import Kind, usage_of
 from batches.sandbox.world import World
 
 
-class Stage:
+class Controls:
     """The wings of the imitation: set a scene, arrange the next fault, look behind it.
 
     `world` and `faults` are what the API's side works with; `key` and `other_key` are the
@@ -115,7 +115,7 @@ class Stage:
 
     def describe(self, batch_id: str) -> dict[str, Any]:
         """Return a batch's MessageBatch object; raises RefusalError if there is none."""
-        batch: Batch | None = self.world.store.get(batch_id)
+        batch: StoredBatch | None = self.world.store.get(batch_id)
         if batch is None:
             raise unknown_batch(batch_id)
         return batch.describe(self.now(), self.base_url)
@@ -144,7 +144,7 @@ class Stage:
             raise unknown_batch(batch_id)
         return dollars(sum(charge.amount for charge in charges))
 
-    def usage(self, batch_id: str) -> dict[Kind, dict[str, int]]:
+    def usage(self, batch_id: str) -> dict[UsageKey, dict[str, int]]:
         """Sum a batch's results file, archived or not, in the plainest way.
 
         By (model, whether the prompt was longer than 100,000 tokens, inference_geo or "") it
