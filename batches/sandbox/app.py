@@ -1,4 +1,4 @@
-"""The imitation as a WSGI app, with what tests need to set the scene and to look behind it."""
+"""The sandbox as a WSGI app, including the controls that tests use."""
 
 import threading
 from collections import deque
@@ -39,21 +39,21 @@ SLOW_BYTE_SECONDS = 0.2
 
 
 class SandboxApi(Controls):
-    """The whole Message Batches API as a WSGI app: two keys, two workspaces, safe across threads.
+    """The Message Batches API as a WSGI app with two keys and two workspaces. Thread-safe.
 
-    With the Admin key it also tells what the organisation has paid, and for which workspaces.
+    With the Admin key it also serves the organization's cost report and its list of workspaces.
 
-    Tests put it behind a client with httpx.WSGITransport or, where connections are to break,
-    with SandboxTransport; `manage.py sandbox` serves it.
+    Tests connect a client to it with httpx.WSGITransport or, to simulate broken connections, with
+    SandboxTransport. `manage.py sandbox` serves it over HTTP.
 
-    `seed` decides every id, outcome and result. `clock` tells aware datetimes; from the start
-    on, the sandbox's time goes `speed` times as fast. `batches` is how many to begin with, in
-    every state, and `drip` how often another one comes. `state_path` names a SQLite file that
-    keeps the world across restarts. `moving_counts` is True, or the keys whose batches tally
-    while they run. `canceling_seconds` is the range, in the sandbox's time, that canceling
-    takes. `odd_lines` puts some results into every file that no client has met yet, `quirks`
-    what `batches.sandbox.quirks` names. `pause` waits so many seconds between the bytes of a
-    slow body. Raises ValueError for a bad speed, fault specification, quirk or seed.
+    `seed` determines every ID, outcome and result. `clock` returns aware datetimes; the sandbox's
+    time runs `speed` times as fast. `batches` is the number of batches to start with, in every
+    state, and `drip` the interval at which new ones appear. `state_path` names a SQLite file that
+    keeps all batches across restarts. `moving_counts` is True, or the keys of the workspaces whose
+    request counts change while a batch runs. `canceling_seconds` is how long canceling takes, as a
+    range in the sandbox's time. `odd_lines` adds results of unknown types to every file; `quirks`
+    adds those of `batches.sandbox.quirks`. `pause` waits the given seconds between the bytes of a
+    slow body. Raises ValueError for an invalid speed, fault specification, quirk or seed.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SandboxApi(Controls):
         self._counting = threading.Lock()
 
     def transport(self) -> SandboxTransport:
-        """Return an httpx transport whose requests this sandbox answers."""
+        """An httpx transport that sends requests to this sandbox."""
         return SandboxTransport(self)
 
     @property
@@ -121,15 +121,15 @@ class SandboxApi(Controls):
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterator[bytes]:
-        """Reply one request.
+        """Answer one call.
 
-        A fault that breaks the connection raises ConnectionResetError (`reset`, `lost`) or
-        TimeoutError (`timeout`) here, or ConnectionAbortedError out of the body (`cut`): a
-        server does to its socket what they say.
+        Faults that break the connection raise ConnectionResetError (`reset`, `lost`) or
+        TimeoutError (`timeout`) here, or ConnectionAbortedError while the body is read (`cut`).
+        The server then breaks its socket accordingly.
         """
         call = _read(environ)
         request_id = self._next_request_id(call)
-        # A look behind the scenes is no call to the API: it never fails.
+        # Not part of the API, so no fault applies.
         fault = "" if call.path == ACCEPTED_CANCELS else self.faults.due(call.path)
         _break_before(fault)
         common = [("request-id", request_id), ("anthropic-organization-id", self._organization_id)]
@@ -138,7 +138,9 @@ class SandboxApi(Controls):
         except RefusalError as refusal:
             answer = Reply(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
         if fault == "lost":
-            raise ConnectionResetError("The sandbox did it and broke the connection, as told to.")
+            raise ConnectionResetError(
+                "The sandbox broke the connection after the call took effect: fault 'lost'."
+            )
         start_response(status_line(answer.status), answer.all_headers(common))
         return self._sent(answer, fault)
 
@@ -185,7 +187,7 @@ def _moving_workspaces(
     if isinstance(moving_counts, bool):
         return frozenset(keys.values()) if moving_counts else frozenset()
     if unknown := set(moving_counts) - set(keys):
-        raise ValueError(f"There is no key {unknown.pop()!r}, only {' and '.join(keys)}.")
+        raise ValueError(f"No key is called {unknown.pop()!r}. There are: {', '.join(keys)}.")
     return frozenset(keys[key] for key in moving_counts)
 
 
@@ -207,9 +209,9 @@ def _read(environ: "WSGIEnvironment") -> Call:
 
 def _break_before(fault: str) -> None:
     if fault == "reset":
-        raise ConnectionResetError("The sandbox broke the connection, as it was told to.")
+        raise ConnectionResetError("The sandbox broke the connection: fault 'reset'.")
     if fault == "timeout":
-        raise TimeoutError("The sandbox does not answer, as it was told to.")
+        raise TimeoutError("The sandbox does not answer: fault 'timeout'.")
 
 
 def _faulty(fault: str, request_id: str) -> Reply:

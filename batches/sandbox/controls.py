@@ -1,4 +1,4 @@
-"""What tests may do to the imitation behind the API's back, and what they may look at."""
+"""What tests can change and inspect in the sandbox without calling its API."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,10 +16,10 @@ from batches.sandbox.world import World
 
 
 class Controls:
-    """The wings of the imitation: set a scene, arrange the next fault, look behind it.
+    """Adds and changes batches, orders faults, and reports bills and usage.
 
-    `world` and `faults` are what the API's side works with; `key` and `other_key` are the
-    keys of the two workspaces.
+    `world` and `faults` are shared with the API's endpoints. `key` and `other_key` are the keys
+    of the two workspaces.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Controls:
         self.other_key = others[0] if others else self.key
 
     def close(self) -> None:
-        """Close the state; nothing works afterwards."""
+        """Close the database. The sandbox can't be used afterwards."""
         self.world.store.close()
 
     def now(self) -> datetime:
-        """Tell the sandbox's time, in UTC."""
+        """The sandbox's time, in UTC."""
         return self.world.clock.now()
 
     def add_batch(
@@ -62,19 +62,19 @@ class Controls:
         odd_lines: bool = False,
         quirks: Sequence[str] = (),
     ) -> str:
-        """Add a batch in any state to the key's workspace and return its id.
+        """Add a batch in any state to the key's workspace and return its ID.
 
-        What is left out is usual: ten requests, all succeeding; one in progress began now and
-        runs for an hour, one that has ended ran half an hour and began an hour ago (requests
-        that expired: a day). `duration` is the time to the natural end. The four tallies are
-        final ones; `succeeded` fills up to `requests`. `cancel_initiated_at` makes an ended
-        batch one that was canceled, be it too late. One that is not `interruptible` comes to
-        zero canceled. `prompt_tokens` is the median prompt, without the few very long ones that
-        a batch else has. With `odd_lines`, of each ten results one is of the type `withheld`
-        (a tally counts it as succeeded) or, where it errored, nested in a way of its own, and
-        one of the ten does not say how long its cache writes stay. `quirks` are names of
-        `batches.sandbox.quirks`, such as "passes" or "fast": each concerns a tenth of the
-        succeeded requests. Raises ValueError for what can't be, or an id already taken.
+        By default it has ten requests that all succeed. One in progress was just created and runs
+        for an hour. One that has ended was created an hour ago and ran for half an hour (if
+        requests expired, a day each). `duration` is the time to the end without a cancel. The four
+        counts are final ones; without `succeeded`, the remaining `requests` succeed. An ended
+        batch with `cancel_initiated_at` was canceled, possibly too late. If it is not
+        `interruptible`, a cancel stops no request. `prompt_tokens` is the median prompt, and no
+        prompt is far longer. With `odd_lines`, one result in ten has the type `withheld` (the
+        request counts count it as succeeded) or, if it errored, an error that is nested
+        differently, and another one in ten does not say how long its cache writes stay. `quirks`
+        are names from `batches.sandbox.quirks`, such as "passes" or "fast"; each affects a tenth
+        of the succeeded requests. Raises ValueError for an impossible batch or an ID in use.
         """
         scene = Scene(
             status=status,
@@ -97,24 +97,24 @@ class Controls:
         with self.world.store.transaction():
             new_id = self.world.new_id() if batch_id is None else batch_id
             if self.world.store.get(new_id):
-                raise ValueError(f"There is a batch {new_id} already.")
+                raise ValueError(f"There already is a batch {new_id}.")
             self.world.add([staged(scene, new_id, self.keys[key or self.key], self.now())])
         return new_id
 
     def finish(self, batch_id: str) -> None:
-        """End a batch now, with the outcome it is heading for."""
+        """End a batch now, with the final counts it would have had."""
         self.world.change(batch_id, lambda batch: life.end_now(batch, self.now()))
 
     def archive(self, batch_id: str) -> None:
-        """Throw a batch's results away now, as the API does 29 days after its creation."""
+        """Archive a batch's results now, as the API does 29 days after its creation."""
         self.world.change(batch_id, lambda batch: life.archive_now(batch, self.now()))
 
     def remove(self, batch_id: str) -> None:
-        """Make a batch gone, as though someone had deleted it by the API."""
+        """Delete a batch, as someone could with the API."""
         self.world.remove(batch_id)
 
     def describe(self, batch_id: str) -> dict[str, Any]:
-        """Return a batch's MessageBatch object; raises RefusalError if there is none."""
+        """A batch's MessageBatch object. Raises RefusalError if there is no such batch."""
         batch: StoredBatch | None = self.world.store.get(batch_id)
         if batch is None:
             raise unknown_batch(batch_id)
@@ -122,17 +122,17 @@ class Controls:
 
     @property
     def batches(self) -> dict[str, dict[str, Any]]:
-        """Every batch of every workspace: id to MessageBatch object, in the order added."""
+        """The MessageBatch object of every batch by its ID, in the order added."""
         return {batch_id: self.describe(batch_id) for batch_id in self.world.store.ids()}
 
     def accepted_cancels(self, batch_id: str) -> int:
-        """Tell how often a batch was moved from in_progress to canceling."""
+        """How often a batch was moved from in_progress to canceling."""
         return self.world.store.accepted_cancels().get(batch_id, 0)
 
     def billed(self, batch_id: str) -> Decimal:
-        """Tell exactly how many US dollars a batch has cost: none before its end.
+        """What a batch has cost, in exact US dollars; zero before its end.
 
-        One that was deleted has cost what it had. Raises RefusalError if there never was one.
+        Also for deleted batches. Raises RefusalError if there never was such a batch.
         """
         batch = self.world.store.get(batch_id)
         if batch and batch.status(self.now()) != "ended":
@@ -145,11 +145,11 @@ class Controls:
         return dollars(sum(charge.amount for charge in charges))
 
     def usage(self, batch_id: str) -> dict[UsageKey, dict[str, int]]:
-        """Sum a batch's results file, archived or not, in the plainest way.
+        """A batch's usage according to its results file, archived or not.
 
-        By (model, whether the prompt was longer than 100,000 tokens, inference_geo or "") it
-        tells `requests`, the five classes of tokens that are billed, `thinking_tokens` and
-        `web_searches`. Raises RefusalError if there is no such batch, or not ended.
+        For each (model, whether the prompt had more than 100,000 tokens, inference_geo or ""):
+        `requests`, the five classes of billed tokens, `thinking_tokens` and `web_searches`. Raises
+        RefusalError if there is no such batch or it has not ended.
         """
         batch = self.world.store.get(batch_id)
         if batch is None or batch.status(self.now()) != "ended":
@@ -157,8 +157,8 @@ class Controls:
         return usage_of(self.world.file(batch))
 
     def fail_next(self, kind: str, times: int = 1, path: str | None = None) -> None:
-        """Have the next `times` calls, of those whose path contains `path`, fail.
+        """Make the next `times` calls fail, optionally only those whose path contains `path`.
 
-        The kinds are those of `batches.sandbox.faults`; raises ValueError for another one.
+        The kinds are those of `batches.sandbox.faults`. Raises ValueError for an unknown one.
         """
         self.faults.order(kind, times, path)

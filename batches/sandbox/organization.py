@@ -1,4 +1,4 @@
-"""What an Admin key is told: the organisation's cost report and its workspaces."""
+"""The endpoints of the Admin key: the organization's cost report and its workspaces."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ ORGANIZATION = "/v1/organizations/"
 COST = f"{ORGANIZATION}analytics/cost"
 WORKSPACES = f"{ORGANIZATION}workspaces"
 COST_BETA = "analytics-usage-cost-2026-08-24"
-# Every dimension that a row's group names, null unless it was asked for.
+# Every dimension in a row's group; null unless the query groups by it.
 DIMENSIONS = (
     "actor", "actor_type", "agent_id", "api_key_id", "claude_tag_category", "claude_tag_user_id",
     "context_window", "cost_type", "deployment_id", "environment_id", "inference_geo", "model",
@@ -27,14 +27,14 @@ FOUNDED_AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 class Organization:
-    """Answers the calls of an Admin key; which key that is, is `Access`'s to say."""
+    """Answers calls with the Admin key, which `Access` has checked."""
 
     def __init__(self, world: World, workspaces: Iterable[str]) -> None:
         self._world = world
-        self._workspaces = [_described(at, each) for at, each in enumerate(workspaces)]
+        self._workspaces = [_workspace_json(at, each) for at, each in enumerate(workspaces)]
 
     def answer(self, call: Call) -> Reply:
-        """Return the answer to a call; raises RefusalError for whatever is not done."""
+        """The response to a call. Raises RefusalError for what is refused."""
         endpoints = {COST: self._cost, WORKSPACES: self._list_workspaces}
         if call.path not in endpoints:
             raise RefusalError(404, f"Not found: {call.path[:200]}")
@@ -53,7 +53,7 @@ class Organization:
         rows, next_page = page_of(cost_rows(bills, wanted), wanted)
         return Reply.json(
             {
-                "data": [_told(row, wanted) for row in rows],
+                "data": [_row_json(row, wanted) for row in rows],
                 "has_more": next_page is not None,
                 "next_page": next_page,
                 "data_refreshed_at": _stamp(now),
@@ -90,7 +90,7 @@ class Organization:
         return ids.index(cursor)
 
 
-def _told(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
+def _row_json(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
     return {
         "starting_at": _stamp(row.starting_at),
         "ending_at": _stamp(row.ending_at),
@@ -104,7 +104,7 @@ def _told(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
     }
 
 
-def _described(at: int, workspace: str) -> dict[str, Any]:
+def _workspace_json(at: int, workspace: str) -> dict[str, Any]:
     name = workspace.removeprefix("wrkspc_01").rstrip("0")
     return {
         "id": workspace,

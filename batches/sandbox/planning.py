@@ -1,4 +1,4 @@
-"""What becomes of a batch that nobody cancels: when it ends, and what it comes to."""
+"""Plans how a batch ends unless it is canceled: when, and with which request counts."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -10,7 +10,7 @@ TYPICAL_MINUTES = 12
 
 
 class Plan(NamedTuple):
-    """A batch's natural end, its outcome then, and whether a cancel can still stop any of it."""
+    """When a batch ends, its final counts, and whether a cancel can stop its requests."""
 
     ends_at: datetime
     counts: FinalCounts
@@ -18,9 +18,9 @@ class Plan(NamedTuple):
 
 
 def plan(created_at: datetime, requests: int, invalid: int, draws: Draws) -> Plan:
-    """Draw a batch's life: most end within the hour, few run into the 24 hours and expire.
+    """A random plan: most batches end within an hour, a few take 24 hours and expire.
 
-    `invalid` of the `requests` have params that no model can take; they end as errored.
+    `invalid` of the `requests` have invalid params and end as errored.
     """
     lasting = timedelta(minutes=draws.around(TYPICAL_MINUTES, 1.4), seconds=20)
     share_done = min(1.0, EXPIRES_AFTER / lasting)

@@ -1,4 +1,4 @@
-"""A batch's results file, generated line by line from the batch's facts and the seed."""
+"""Generates a batch's results file line by line from the batch's facts and the seed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from batches.sandbox.quirks import ESCAPED_HALF, HALF, apply, long_text
 from batches.sandbox.store import StoredRequest
 
 BLOCK_BYTES = 64 * 1024
-# With odd lines, every so many requests have a result of a type that clients don't know, or an
-# error nested otherwise; and as many cache writes don't say how long they stay.
+# With odd lines, one request in ten has a result of an unknown type or an error that is nested
+# differently, and one cache write in ten doesn't say how long it stays.
 ODD_EVERY = 10
 PREFIXES = ("req", "eval", "summary", "label", "translate", "review-ticket")
 
-# What goes wrong with a request whose params are good, and one word the API may yet invent.
-MISHAPS = (
+# Errors of requests with valid params, including a type that the API does not have yet.
+ERRORS = (
     ("api_error", "Internal server error"),
     ("api_error", "Internal server error"),
     ("overloaded_error", "Overloaded"),
@@ -38,11 +38,11 @@ ODD_ERRORS: tuple[Any, ...] = (
 
 
 def results_file(batch: StoredBatch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
-    """Yield the results file of an ended batch in blocks of whole lines.
+    """The results file of an ended batch in blocks of whole lines.
 
-    Its lines come to exactly the batch's outcome, in an order that is not the requests' own.
-    Memory does not grow with the batch. Raises ConnectionAbortedError when the stored
-    requests end too soon because the batch was deleted meanwhile.
+    Its lines add up to the batch's final counts and are not in the order of the requests. Memory
+    use does not grow with the batch. Raises ConnectionAbortedError if the stored requests end too
+    early because the batch was deleted meanwhile.
     """
     block: list[bytes] = []
     size = written = 0
@@ -63,7 +63,7 @@ def results_file(batch: StoredBatch, stored: Iterable[StoredRequest], seed: int)
 
 
 def generated_requests(batch: StoredBatch, seed: int) -> Iterator[StoredRequest]:
-    """Yield the requests of a batch that nobody created, in the order of its results file."""
+    """The requests of a batch that has no stored ones, in the order of its results file."""
     total = batch.final_counts.total
     prefix = Draws(seed, batch.id, "prefix").pick(PREFIXES)
     order = Shuffle(total, seed, batch.id, "order")
@@ -74,7 +74,7 @@ def generated_requests(batch: StoredBatch, seed: int) -> Iterator[StoredRequest]
 
 
 class LineWriter:
-    """Writes the lines of one batch: what its requests have in common is drawn once."""
+    """Writes the lines of one batch. What its requests have in common is drawn once."""
 
     def __init__(self, batch: StoredBatch, seed: int) -> None:
         self._seed = seed
@@ -85,7 +85,7 @@ class LineWriter:
         self._first_id = ""
 
     def line(self, request: StoredRequest) -> bytes:
-        """Return one request's line, its line end included."""
+        """One request's line, including the line end."""
         self._written += 1
         custom_id = request.custom_id
         self._first_id = self._first_id or custom_id
@@ -124,10 +124,10 @@ def _usual_models(draws: Draws) -> tuple[str, ...]:
 
 
 def _errored(request: StoredRequest, draws: Draws) -> dict[str, Any]:
-    kind, words = draws.pick(MISHAPS)
+    kind, text = draws.pick(ERRORS)
     if request.problem:
-        kind, words = request.error_type, request.problem
-    error: dict[str, Any] = {"type": kind, "message": words}
+        kind, text = request.error_type, request.problem
+    error: dict[str, Any] = {"type": kind, "message": text}
     if draws.happens(0.2):
         error["details"] = None
     request_id = f"req_01{draws.word(22)}" if draws.happens(0.5) else None

@@ -1,4 +1,4 @@
-"""The API's endpoints: from one call to one answer."""
+"""The API's endpoints for batches."""
 
 import re
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from batches.sandbox.world import World
 
 ROOT = "/v1/messages/batches"
 ONE_BATCH = re.compile(rf"{ROOT}/(?P<id>[^/]+)(?P<action>/cancel|/results)?")
-# Seen in real traffic: a batch that has not ended comes with a hint when to look again.
+# As in real traffic: a batch that has not ended comes with a `retry-after` header.
 POLL_HINT_SECONDS = "10"
 
 
 class Routes:
-    """Sends a call of one workspace to the world and words the answer.
+    """Answers the calls of a workspace.
 
-    `lenient` also answers what the official SDK's own tests ask for, as though it existed:
-    ids that no batch has, and a list from both cursors at once.
+    With `lenient`, it also answers what the tests of the official SDK request: IDs of batches that
+    don't exist, and a list with both cursors at once.
     """
 
     def __init__(self, world: World, base_url: str, *, lenient: bool) -> None:
@@ -31,7 +31,7 @@ class Routes:
         self.lenient = lenient
 
     def answer(self, call: Call, workspace: str) -> Reply:
-        """Return the answer to a call; raises RefusalError for whatever is not done."""
+        """The response to a call. Raises RefusalError for what is refused."""
         if call.path == ROOT:
             return self._collection(call, workspace)
         match = ONE_BATCH.fullmatch(call.path)
@@ -114,7 +114,7 @@ class Routes:
         return self.lenient and not self.world.has(workspace, batch_id)
 
     def _imagined(self, batch_id: str, *, ended: bool) -> dict[str, Any]:
-        """Describe a batch that does not exist: canceled a moment ago, and perhaps ended."""
+        """The MessageBatch object of a batch that does not exist: just canceled, perhaps ended."""
         now = self.world.clock.now()
         batch = StoredBatch(
             id=batch_id,

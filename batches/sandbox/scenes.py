@@ -1,4 +1,4 @@
-"""Setting a scene: a batch in whatever state a test or a demo asks for."""
+"""Creates batches in any state that a test or the demo needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ DEFAULT_REQUESTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What is asked for; None leaves it to the usual: see `staged`.
+    """The state of a batch to create. None means the default; see `staged`.
 
-    `duration` is the time from creation to the natural end. The four tallies are final ones:
-    what is left of `requests` when some are given has succeeded. `prompt_tokens` is the median
-    prompt, zero for the usual.
+    `duration` is the time from creation to the end without a cancel. The four counts are final
+    ones. Without `succeeded`, all requests that the other counts don't cover succeed.
+    `prompt_tokens` is the median prompt; zero means a random one.
     """
 
     status: str = "in_progress"
@@ -39,24 +39,25 @@ class Scene:
 
 
 def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> StoredBatch:
-    """Return the batch of a scene, as it stands at `now`.
+    """The batch that is in the scene's state at `now`.
 
-    One in progress is new and runs for an hour, one that is canceling goes on for
-    `canceling_for`, one that has ended was created an hour ago (a day, if requests expired).
-    Raises ValueError for a scene that can't be: tallies that don't sum, an end to come.
+    By default, a batch in progress was just created and runs for an hour, one that is canceling
+    continues for `canceling_for`, and one that has ended was created an hour ago (a day ago, if
+    requests expired). Raises ValueError for an impossible scene, such as counts that don't add up
+    or an end in the future.
     """
     counts = _final_counts(scene)
     if scene.duration is not None and not timedelta(0) < scene.duration <= EXPIRES_AFTER:
-        raise ValueError("A batch runs for some time and for at most 24 hours.")
+        raise ValueError("A batch's duration must be above zero and at most 24 hours.")
     if scene.status == "ended":
         return _ended(scene, counts, batch_id, workspace, now)
     if scene.status not in ("in_progress", "canceling"):
-        raise ValueError(f"A batch is never {scene.status!r}.")
+        raise ValueError(f"No batch has the status {scene.status!r}.")
     created_at = scene.created_at or now
     if now >= created_at + EXPIRES_AFTER:
         raise ValueError("A batch that was created a day ago has ended.")
     if counts.canceled and scene.status == "in_progress":
-        raise ValueError("Nothing is canceled before a cancel: ask for canceling or ended.")
+        raise ValueError("A batch with canceled requests must be canceling or ended.")
     ends_at = created_at + scene.duration if scene.duration else _later(created_at, now)
     is_canceling = scene.status == "canceling"
     canceled_at = scene.cancel_initiated_at or now
@@ -86,7 +87,7 @@ def _ended(
     usual = EXPIRES_AFTER if counts.expired else min(HOUR / 2, now - created_at)
     ends_at = created_at + (usual if scene.duration is None else scene.duration)
     if ends_at > now:
-        raise ValueError("A batch that has ended can't end later than now.")
+        raise ValueError("A batch that has ended can't end in the future.")
     canceled_at = scene.cancel_initiated_at
     if counts.canceled and canceled_at is None:
         canceled_at = max(created_at, ends_at - scene.canceling_for)
@@ -111,8 +112,8 @@ def _final_counts(scene: Scene) -> FinalCounts:
     given = {
         name: getattr(scene, name) or 0 for name in ("succeeded", "errored", "canceled", "expired")
     }
-    if any(figure < 0 for figure in given.values()):
-        raise ValueError("A tally can't be negative.")
+    if any(count < 0 for count in given.values()):
+        raise ValueError("A count can't be negative.")
     total = sum(given.values())
     requests = scene.requests
     if requests is None:
@@ -121,7 +122,7 @@ def _final_counts(scene: Scene) -> FinalCounts:
         given["succeeded"] = requests - total
     counts = FinalCounts(**given)
     if counts.total != requests or given["succeeded"] < 0 or requests < 1:
-        raise ValueError(f"The tallies {given} don't sum to {requests} requests.")
+        raise ValueError(f"The counts {given} don't add up to {requests} requests.")
     return counts
 
 
@@ -134,6 +135,6 @@ def _without_cancel(counts: FinalCounts) -> FinalCounts:
 
 
 def _later(created_at: datetime, now: datetime) -> datetime:
-    """An hour after the creation or, where that has passed, after now; never past the expiry."""
+    """An hour after creation or, if that has passed, after now. At most 24 hours after creation."""
     usual = created_at + HOUR
     return usual if usual > now else min(now + HOUR, created_at + EXPIRES_AFTER)

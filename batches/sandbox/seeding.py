@@ -1,4 +1,4 @@
-"""The demo's world: batches in every state to begin with, and another one now and then."""
+"""The demo's batches: in every state at the start, and new ones from time to time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,25 +12,25 @@ from batches.sandbox.planning import plan
 from batches.sandbox.scenes import Scene, staged
 from batches.sandbox.world import World
 
-# Small and cheap: however long the demo runs, its last days don't dwarf its history.
+# Small and cheap, so that a demo that runs for days doesn't dwarf its history.
 DRIP_SIZES = (1, 3, 12, 12, 40, 40, 80, 150, 400)
 PROMPT_TOKENS = 600
-# The model of the cast's largest batches, for the same reason.
+# The model of the largest initial batches, for the same reason.
 LARGE, CHEAPEST_MODEL = 5_000, "claude-haiku-5-5"
 MOST_CAUGHT_UP = 50
-# Younger than this a batch's whole life so far fits into what is left of its 24 hours.
+# A running batch's age and remaining time together stay below its 24 hours.
 LONGEST_REMAINING = EXPIRES_AFTER - timedelta(hours=1)
 UNPRICED_MODEL = "claude-mythos-5-1"
-# A tenth of all requests take several passes of a model.
+# A tenth of all requests take several passes.
 QUIRKS = ("passes",)
 
 
 def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
-    """Fill a new world with `count` batches; a world that had any before stays as it is.
+    """Add `count` batches to a world that never had any.
 
-    Three in five go to the first workspace, two to the second. Each gets the whole cast of
-    states first, live ones with real minutes to run whatever the clock's speed, and then a
-    history over some six weeks, nearly all of it within the 29 days that results are kept.
+    The first workspace gets three in five, the second two. Each gets batches in every state first,
+    where live ones run for real minutes at any clock speed, and then a history of about six weeks,
+    most of it within the 29 days that results are kept.
     """
     if world.store.count():
         return
@@ -51,18 +51,18 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
 
 
 def _scenes(world: World, now: datetime, at: int, workspace: str, count: int) -> list[Scene]:
-    """Return `count` scenes: first the cast, most telling states first, then history."""
-    # One workspace's batches are smaller and younger than another's.
+    """`count` scenes: first those in every state, the most important first, then history."""
+    # The second workspace's batches are smaller and newer than the first's.
     scale = 1 / (1 + at)
     live, past = _live(now, world.clock.speed, scale), _past(now, scale)
-    # Live and past by turns, so that a small world has both.
-    cast = [
+    # Live and past batches alternate, so that a small world has both.
+    every_state = [
         replace(scene, prompt_tokens=PROMPT_TOKENS)
         for pair in zip(live, past, strict=True)
         for scene in pair
     ][:count]
     draws = Draws(world.seed, "cast", workspace)
-    return cast + history(now, count - len(cast), TEAMS[at % len(TEAMS)], draws)
+    return every_state + history(now, count - len(every_state), TEAMS[at % len(TEAMS)], draws)
 
 
 def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
@@ -146,9 +146,9 @@ def _past(now: datetime, scale: float) -> list[Scene]:
 
 
 class Drip:
-    """Another batch every `interval` of the sandbox's time, in one workspace or the other.
+    """Adds a batch to one of the workspaces every `interval` of the sandbox's time.
 
-    Which ones come, and when, hangs on the seed alone, so they come just so after a restart.
+    The seed determines the batches and their times, so they are the same after a restart.
     """
 
     def __init__(self, world: World, interval: timedelta, workspaces: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ class Drip:
         self._done = int(note) if note else self._turn()
 
     def catch_up(self) -> None:
-        """Add the batches that are due; after a long sleep only the latest fifty."""
+        """Add the batches that are due, but after a long pause only the latest 51."""
         turn = self._turn()
         if turn <= self._done:
             return
