@@ -14,13 +14,13 @@ from batches.client.retries import Deadline, persist
 from batches.client.types import BatchPage, RemoteBatch, possible_id, read_batch, read_page
 
 PATH = "v1/messages/batches"
-# If the next piece of a results file takes longer, no more of it will come.
+# If the next piece of a results file takes longer, the rest will not arrive.
 STALL_SECONDS = 30.0
 RESULTS_TIMEOUT = httpx.Timeout(connect=5, read=STALL_SECONDS, write=30, pool=10)
 
 
 class BatchClient(ApiClient):
-    """Speaks to the Message Batches API; one client serves any number of threads.
+    """Calls the Message Batches API. One client can be used by any number of threads.
 
         with BatchClient("https://api.anthropic.com", api_key) as client:
             batch = client.cancel("msgbatch_…")
@@ -32,8 +32,8 @@ class BatchClient(ApiClient):
     def list_page(self, *, limit: int = 1000, after_id: str | None = None) -> BatchPage:
         """One page, newest first; with `after_id`, of batches older than that one.
 
-        An item that cannot be read goes to the page's `unreadable` and hides no other. Raises
-        NotTheApi for a page of more than `limit` items.
+        Items that cannot be read are in the page's `unreadable`. Raises NotTheApi for a page of
+        more than `limit` items.
         """
         cursor = {"after_id": possible_id(after_id)} if after_id else {}
         answer = self._ask_for_list({"limit": limit, **cursor})
@@ -50,15 +50,15 @@ class BatchClient(ApiClient):
         )
 
     def retrieve(self, batch_id: str, *, within: float | None = None) -> RemoteBatch:
-        """One batch as it stands now, in at most `within` seconds. Raises BatchNotFound."""
+        """One batch as it is now, in at most `within` seconds. Raises BatchNotFound."""
         path = f"{PATH}/{possible_id(batch_id)}"
         return _read_about(batch_id, self._ask("GET", path, within=within, about_batch=True))
 
     def cancel(self, batch_id: str, *, within: float | None = None) -> RemoteBatch:
-        """Ask for cancellation, in at most `within` seconds, pauses included.
+        """Cancel a batch, in at most `within` seconds, including pauses.
 
         The batch is `canceling` until requests that can't be interrupted are done. Safe to repeat.
-        After an error, retrieve the batch to learn whether it is being canceled.
+        After an error, retrieve the batch to find out whether it is being canceled.
         """
         path = f"{PATH}/{possible_id(batch_id)}/cancel"
         return _read_about(batch_id, self._ask("POST", path, within=within, about_batch=True))
@@ -67,24 +67,24 @@ class BatchClient(ApiClient):
     def stream_results(
         self, batch_id: str, *, within: float | None = None
     ) -> Iterator[Iterator[bytes]]:
-        """The results file's bytes as they arrive, in pieces that end anywhere.
+        """The results file's bytes as they arrive, in pieces that can end anywhere.
 
-        A stream that is cut off, or whose next piece takes more than STALL_SECONDS, raises
-        Unreachable. A file that ends too early without an error can only be told by its number
-        of lines. Opening takes at most `within` seconds and is retried; reading never is.
+        A stream that breaks off, or whose next piece takes longer than STALL_SECONDS, raises
+        Unreachable. A file that ends too early without an error has too few lines, which only the
+        caller can check. Opening takes at most `within` seconds and is retried; reading is not.
         """
         path = f"{PATH}/{possible_id(batch_id)}/results"
         deadline = Deadline(self._total_seconds if within is None else within)
 
-        def opened() -> httpx.Response:
+        def open_once() -> httpx.Response:
             request = self._http.build_request("GET", path, timeout=RESULTS_TIMEOUT)
             return open_stream(self._http, request, deadline, self._redactor)
 
-        with closing(persist(opened, deadline, attempts=self._attempts)) as response:
+        with closing(persist(open_once, deadline, attempts=self._attempts)) as response:
             yield chunks_of(response, stall_seconds=STALL_SECONDS)
 
     def _ask_for_list(self, params: dict[str, str | int]) -> Answer:
-        """The API's answer. Raises NotTheApi if it says that there is no list of batches."""
+        """The API's answer. Raises NotTheApi if there is no list of batches at this address."""
         try:
             return self._ask("GET", PATH, params=params)
         except ApiError as error:
@@ -109,8 +109,8 @@ def _read_batch(answer: Answer) -> RemoteBatch:
 
 
 def _read_about(batch_id: str, answer: Answer) -> RemoteBatch:
-    """The batch in an answer, which must be the one asked about."""
+    """The batch in an answer. Raises NotTheApi if it is not the requested one."""
     batch = _read_batch(answer)
     if batch.id != batch_id:
-        raise not_the_api(answer, "it answered about another batch than the one asked for.")
+        raise not_the_api(answer, "it answered with another batch.")
     return batch

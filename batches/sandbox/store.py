@@ -114,7 +114,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit all that the block writes, or nothing after an exception. Excludes other threads."""
+        """Commit all that the block writes, or nothing after an exception. Blocks other threads."""
         with self._lock:
             if self._depth:
                 yield

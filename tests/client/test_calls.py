@@ -1,4 +1,4 @@
-"""What each operation asks, and what it gives back."""
+"""What each operation sends and returns."""
 
 import tomllib
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from tests.client.upstream import (
 HOSTILE_IDS = ["", "..", "../x", "a/b", "a?b", "a%2fb", "a#b", "a b", "a\n", "ü", "x" * 201]
 
 
-def test_cancel_posts_nothing_to_the_batch_and_returns_it_canceling():
+def test_cancel_sends_an_empty_post_and_returns_the_canceling_batch():
     canceling = batch_json(
         processing_status="canceling", cancel_initiated_at="2026-11-01T11:00:00Z"
     )
@@ -52,7 +52,7 @@ def test_retrieve_gets_the_batch_by_its_id():
 @pytest.mark.parametrize(
     ("named", "workspace_id"), [("wrkspc_01ab", "wrkspc_01ab"), ("", ""), ("wrk spc", "")]
 )
-def test_an_answer_about_a_batch_tells_which_workspace_answered(named, workspace_id):
+def test_a_batch_has_the_workspace_id_of_its_answer(named, workspace_id):
     upstream = Upstream(reply(json=batch_json(), headers={"anthropic-workspace-id": named}))
     client = upstream.client()
 
@@ -60,16 +60,16 @@ def test_an_answer_about_a_batch_tells_which_workspace_answered(named, workspace
     assert client.cancel("msgbatch_1").workspace_id == workspace_id
 
 
-def test_a_page_s_batches_tell_which_workspace_answered():
+def test_the_batches_of_a_page_have_the_workspace_id_of_their_answer():
     headers = {"anthropic-workspace-id": "wrkspc_1"}
-    upstream = Upstream(reply(json=page_json(batch_json(workspace_id="theirs")), headers=headers))
+    upstream = Upstream(reply(json=page_json(batch_json(workspace_id="other")), headers=headers))
 
     (batch,) = upstream.client().list_page().batches
 
     assert batch.workspace_id == "wrkspc_1"
 
 
-def test_no_answer_makes_the_client_send_a_cookie():
+def test_cookies_of_answers_are_not_sent():
     cookie = {"set-cookie": "session=1; Path=/"}
     upstream = Upstream(reply(json=batch_json(), headers=cookie))
     client = upstream.client()
@@ -80,7 +80,7 @@ def test_no_answer_makes_the_client_send_a_cookie():
     assert "cookie" not in upstream.requests[1].headers
 
 
-def test_a_page_is_asked_for_by_limit_and_cursors():
+def test_a_page_is_requested_with_limit_and_cursor():
     upstream = Upstream(reply(json=page_json()))
 
     upstream.client().list_page(limit=7, after_id="msgbatch_old")
@@ -91,7 +91,7 @@ def test_a_page_is_asked_for_by_limit_and_cursors():
     assert dict(request.url.params) == {"limit": "7", "after_id": "msgbatch_old"}
 
 
-def test_a_path_in_the_address_goes_before_every_call():
+def test_a_path_in_the_address_is_the_prefix_of_every_call():
     upstream = Upstream(reply(json=batch_json()))
 
     upstream.client(base_url="https://gateway.test/anthropic").retrieve("msgbatch_1")
@@ -100,7 +100,7 @@ def test_a_path_in_the_address_goes_before_every_call():
 
 
 @pytest.mark.parametrize("batch_id", HOSTILE_IDS)
-def test_an_id_that_cannot_exist_is_not_found_without_asking(batch_id):
+def test_an_impossible_id_is_not_found_without_a_call(batch_id):
     upstream = Upstream(reply(json=batch_json()))
     client = upstream.client()
 
@@ -113,7 +113,7 @@ def test_an_id_that_cannot_exist_is_not_found_without_asking(batch_id):
     assert upstream.requests == []
 
 
-def test_an_answer_about_another_batch_is_not_believed():
+def test_an_answer_about_another_batch_is_an_error():
     upstream = Upstream(reply(json=batch_json("msgbatch_other")))
 
     with pytest.raises(NotTheApi, match="another batch"):
@@ -121,7 +121,7 @@ def test_an_answer_about_another_batch_is_not_believed():
 
 
 @pytest.mark.parametrize("cursor", ["a/b", "a&limit=1"])
-def test_a_cursor_that_no_batch_can_be_is_not_found_without_asking(cursor):
+def test_an_impossible_cursor_is_not_found_without_a_call(cursor):
     upstream = Upstream(reply(json=page_json()))
 
     with pytest.raises(BatchNotFound):
@@ -130,7 +130,7 @@ def test_a_cursor_that_no_batch_can_be_is_not_found_without_asking(cursor):
     assert upstream.requests == []
 
 
-def test_every_operation_raises_the_api_s_refusal():
+def test_every_operation_raises_the_apis_refusal():
     upstream = Upstream(refusal(400, "invalid_request_error", "Not like this."))
 
     with calls(upstream.client()) as operations:
@@ -141,7 +141,7 @@ def test_every_operation_raises_the_api_s_refusal():
     assert len(upstream.requests) == 4
 
 
-def test_every_request_names_the_version_of_the_api_and_of_this_program():
+def test_every_call_names_the_versions_of_the_api_and_of_batchboard():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     upstream = Upstream(reply(json=page_json()))
 
@@ -152,7 +152,7 @@ def test_every_request_names_the_version_of_the_api_and_of_this_program():
     assert headers["user-agent"] == f"batchboard/{project['project']['version']}"
 
 
-def test_the_key_goes_as_x_api_key_and_the_workspace_is_left_out():
+def test_the_key_is_sent_as_x_api_key_without_a_workspace():
     upstream = Upstream(reply(json=page_json()))
 
     upstream.client().list_page()
@@ -163,7 +163,7 @@ def test_the_key_goes_as_x_api_key_and_the_workspace_is_left_out():
     assert "anthropic-workspace-id" not in headers
 
 
-def test_the_other_dialect_sends_the_key_as_a_bearer_token_with_the_workspace():
+def test_the_key_can_be_sent_as_a_bearer_token_with_the_workspace():
     upstream = Upstream(reply(json=page_json()))
 
     upstream.client(auth="bearer", workspace_id="wrkspc_1").list_page()

@@ -1,4 +1,4 @@
-"""An API of few words: answers in turn what a test has put in."""
+"""A fake API that sends the replies given by a test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ type Reply = Callable[[httpx.Request], httpx.Response]
 
 
 class Upstream:
-    """Gives its replies in turn, the last one for ever, and keeps what was asked."""
+    """Sends its replies in turn, repeats the last one, and records the HTTP requests."""
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = list(replies)
