@@ -1,14 +1,13 @@
 """What tests can change and inspect in the sandbox without calling its API."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from batches.sandbox import life
 from batches.sandbox.faults import Faults
 from batches.sandbox.file_usage import UsageKey, usage_of
-from batches.sandbox.life import StoredBatch
 from batches.sandbox.prices import dollars
 from batches.sandbox.refusals import unknown_batch
 from batches.sandbox.scenes import Scene, staged
@@ -41,64 +40,19 @@ class Controls:
         return self.world.clock.now()
 
     def add_batch(
-        self,
-        batch_id: str | None = None,
-        *,
-        key: str | None = None,
-        requests: int | None = None,
-        status: str = "in_progress",
-        created_at: datetime | None = None,
-        duration: timedelta | None = None,
-        succeeded: int | None = None,
-        errored: int | None = None,
-        canceled: int | None = None,
-        expired: int | None = None,
-        cancel_initiated_at: datetime | None = None,
-        canceling_for: timedelta = timedelta(seconds=40),
-        moving_counts: bool = False,
-        interruptible: bool = True,
-        models: Sequence[str] = (),
-        prompt_tokens: int = 0,
-        odd_lines: bool = False,
-        quirks: Sequence[str] = (),
+        self, batch_id: str | None = None, *, key: str | None = None, **scene: Any
     ) -> str:
         """Add a batch in any state to the key's workspace and return its ID.
 
-        By default it has ten requests that all succeed. One in progress was just created and runs
-        for an hour. One that has ended was created an hour ago and ran for half an hour (if
-        requests expired, a day each). `duration` is the time to the end without a cancel. The four
-        counts are final ones; without `succeeded`, the remaining `requests` succeed. An ended
-        batch with `cancel_initiated_at` was canceled, possibly too late. If it is not
-        `interruptible`, a cancel stops no request. `prompt_tokens` is the median prompt, and no
-        prompt is far longer. With `odd_lines`, one result in ten has the type `withheld` (the
-        request counts count it as succeeded) or, if it errored, an error that is nested
-        differently, and another one in ten does not say how long its cache writes stay. `quirks`
-        are names from `batches.sandbox.quirks`, such as "passes" or "fast"; each affects a tenth
-        of the succeeded requests. Raises ValueError for an impossible batch or an ID in use.
+        The other arguments are those of `Scene`, whose defaults make a batch of ten requests that
+        was just created. Raises ValueError for an impossible scene or an ID in use.
         """
-        scene = Scene(
-            status=status,
-            requests=requests,
-            created_at=created_at,
-            duration=duration,
-            succeeded=succeeded,
-            errored=errored,
-            canceled=canceled,
-            expired=expired,
-            cancel_initiated_at=cancel_initiated_at,
-            canceling_for=canceling_for,
-            moving_counts=moving_counts,
-            is_interruptible=interruptible,
-            models=models,
-            prompt_tokens=prompt_tokens,
-            odd_lines=odd_lines,
-            quirks=quirks,
-        )
+        wanted = Scene(**scene)
         with self.world.store.transaction():
             new_id = self.world.new_id() if batch_id is None else batch_id
             if self.world.store.get(new_id):
                 raise ValueError(f"There already is a batch {new_id}.")
-            self.world.add([staged(scene, new_id, self.keys[key or self.key], self.now())])
+            self.world.add([staged(wanted, new_id, self.keys[key or self.key], self.now())])
         return new_id
 
     def finish(self, batch_id: str) -> None:
@@ -115,7 +69,7 @@ class Controls:
 
     def describe(self, batch_id: str) -> dict[str, Any]:
         """A batch's MessageBatch object. Raises RefusalError if there is no such batch."""
-        batch: StoredBatch | None = self.world.store.get(batch_id)
+        batch = self.world.store.get(batch_id)
         if batch is None:
             raise unknown_batch(batch_id)
         return batch.describe(self.now(), self.base_url)

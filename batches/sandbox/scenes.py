@@ -16,8 +16,15 @@ class Scene:
     """The state of a batch to create. None means the default; see `staged`.
 
     `duration` is the time from creation to the end without a cancel. The four counts are final
-    ones. Without `succeeded`, all requests that the other counts don't cover succeed.
-    `prompt_tokens` is the median prompt; zero means a random one.
+    ones. Without `succeeded`, all requests that the other counts don't cover succeed. An ended
+    batch with `cancel_initiated_at` was canceled, possibly too late. If it is not
+    `is_interruptible`, a cancel stops no request.
+
+    `prompt_tokens` is the median prompt, and no prompt is far longer; zero means random prompts.
+    With `odd_lines`, one result in ten has the type `withheld` (the request counts count it as
+    succeeded) or, if it errored, an error that is nested differently, and another one in ten does
+    not say how long its cache writes stay. `quirks` are names from `batches.sandbox.quirks`, such
+    as "passes" or "fast"; each affects a tenth of the succeeded requests.
     """
 
     status: str = "in_progress"
@@ -42,9 +49,9 @@ def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Stored
     """The batch that is in the scene's state at `now`.
 
     By default, a batch in progress was just created and runs for an hour, one that is canceling
-    continues for `canceling_for`, and one that has ended was created an hour ago (a day ago, if
-    requests expired). Raises ValueError for an impossible scene, such as counts that don't add up
-    or an end in the future.
+    continues for `canceling_for`, and one that has ended was created an hour ago and ran for half
+    an hour (if requests expired, it was created 25 hours ago and ran for 24). Raises ValueError for
+    an impossible scene, such as counts that don't add up or an end in the future.
     """
     counts = _final_counts(scene)
     if scene.duration is not None and not timedelta(0) < scene.duration <= EXPIRES_AFTER:

@@ -142,7 +142,7 @@ def test_a_cancel_just_before_the_end_cancels_nothing(api, http, clock):
 
 
 def test_a_canceled_batch_that_cannot_be_interrupted_finishes(api, http, clock):
-    batch_id = api.add_batch(requests=10, interruptible=False)
+    batch_id = api.add_batch(requests=10, is_interruptible=False)
 
     http.post(f"{BATCHES}/{batch_id}/cancel")
     clock.forward(minutes=1)
