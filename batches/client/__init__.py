@@ -1,4 +1,4 @@
-"""The Message Batches API: typed values, errors sorted by what to do about them, streams."""
+"""A client for the Message Batches API and the cost report."""
 
 from batches.client.address import checked_base_url, parse_headers
 from batches.client.errors import (

@@ -1,4 +1,4 @@
-"""What an HTTP answer means: a body to read, or one of our errors."""
+"""HTTP answers, and the errors that they mean."""
 
 import re
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ KINDS: dict[int, type[ApiError]] = {401: KeyRefused, 402: KeyRefused, 403: KeyRe
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, read to its end, with every secret in it redacted.
+    """One HTTP answer, read completely, with every secret in it redacted.
 
-    An error's body is cut off after some kB. `is_encoded` is true where the body was
-    compressed and therefore not read.
+    An error's body is cut off at LARGEST_ERROR_BYTES. `is_encoded` is true if the body is
+    compressed and was therefore not read.
     """
 
     status: int
@@ -37,38 +37,38 @@ class Answer:
 
     @property
     def is_html(self) -> bool:
-        """Whether this is a page for people: the API itself sends none."""
-        is_named = "text/html" in self.headers.get("content-type", "").lower()
-        return is_named or self.body[:100].lstrip().startswith(b"<")
+        """Whether this is a web page. The API never sends one."""
+        is_declared = "text/html" in self.headers.get("content-type", "").lower()
+        return is_declared or self.body[:100].lstrip().startswith(b"<")
 
     @property
     def request_id(self) -> str:
-        """Identifies this answer to Anthropic's support; empty where there is none."""
+        """Identifies this answer to Anthropic's support; empty if there is none."""
         return request_id(self.headers)
 
     @property
     def workspace_id(self) -> str:
-        """What the API calls the workspace it answers for; empty where it does not say."""
+        """The API's ID of the workspace; empty if the answer has none."""
         return _word(self.headers.get("anthropic-workspace-id", ""))
 
 
 def request_id(headers: httpx.Headers) -> str:
-    """The `request-id` header, empty unless it looks like one."""
+    """The `request-id` header, empty unless it looks like a request ID."""
     return _word(headers.get("request-id", ""))
 
 
 def trace_id(headers: httpx.Headers, *, in_body: object = None) -> str:
-    """Identifies a failed answer: by its request ID, or by `cf-ray …` where it has none."""
+    """Identifies a failed answer by its request ID, or by `cf-ray …` if it has none."""
     named = request_id(headers) or _word(in_body)
     edge = _word(headers.get("cf-ray", ""))
     return named or (f"{EDGE}{edge}" if edge else "")
 
 
 def error_of(answer: Answer, *, about_batch: bool = False) -> ApiError | None:
-    """The error that an answer stands for, None for success.
+    """The error that an answer means, None for success.
 
-    Branches on status and type only: the API's messages may change. A 404 is a BatchNotFound
-    only if one batch was asked about.
+    Depends on status and type only, as the API's messages may change. A 404 is a BatchNotFound
+    only if the call was about one batch.
     """
     if 200 <= answer.status < 300 and not answer.is_encoded:
         return None
@@ -87,27 +87,27 @@ def _sorted(
     answer: Answer, problem: dict[str, Any], message: str, *, about_batch: bool
 ) -> ApiError:
     status, wait = answer.status, retry_after(answer.headers)
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         "status": status,
         "type": _word(problem.get("type")),
         "request_id": trace_id(answer.headers, in_body=problem.get("request_id")),
     }
     if _passes_by_waiting(status, problem, wait):
-        return TryLater(message, retry_after=wait, **told)
+        return TryLater(message, retry_after=wait, **details)
     if answer.is_encoded:
-        return NotTheApi(message, **told)
+        return NotTheApi(message, **details)
     if status == 409:
-        # A conflict may pass within seconds; when it does not, it is the API's answer.
-        error = ApiRefused(message, **told)
+        # A conflict may resolve within seconds. If it doesn't, it is a refusal.
+        error = ApiRefused(message, **details)
         error.is_transient = True
         return error
-    # The edge in front of the API answers 413 with a page of its own. Any other page comes from
-    # someone else, who can neither refuse our key nor know our batches.
+    # The edge in front of the API answers 413 with a web page. Any other page comes from another
+    # server, which can't know whether a key or a batch exists.
     if not 400 <= status < 500 or (answer.is_html and status not in {413, 429}):
-        return NotTheApi(message, **told)
+        return NotTheApi(message, **details)
     if status == 404 and about_batch:
-        return BatchNotFound(message, **told)
-    return KINDS.get(status, ApiRefused)(message, **told)
+        return BatchNotFound(message, **details)
+    return KINDS.get(status, ApiRefused)(message, **details)
 
 
 def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None) -> bool:
@@ -119,9 +119,9 @@ def _passes_by_waiting(status: int, problem: dict[str, Any], wait: float | None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:
-    """The API's `error` object with the request ID beside it; empty when the body holds none.
+    """The API's `error` object and the request ID; empty if the body has no such object.
 
-    The edge in front of the API leaves out the outer `type`.
+    The edge in front of the API omits the outer `type`.
     """
     try:
         document = decode(body, dict[str, Any])
@@ -134,34 +134,34 @@ def _problem(body: bytes) -> dict[str, Any]:
 
 
 def _message(problem: dict[str, Any]) -> str:
-    """The error's message; empty unless its type is a plain word, as the API's is.
+    """The error's message; empty unless its type is a plain word, as the API's types are.
 
-    No other text is repeated: the address may be an internal host's, and viewers of the workspace
-    see the error. Gateways that imitate the API use its form.
+    Other text is never shown, as the address may be that of an internal host and all viewers of
+    the workspace see the error. Gateways that imitate the API use its format.
     """
     message = problem.get("message")
     return message if isinstance(message, str) and _word(problem.get("type")) else ""
 
 
 def _described(answer: Answer) -> str:
-    """What kind of answer this is, where it holds no message of the API's."""
+    """A description of an answer that contains no API error message."""
     if answer.is_encoded:
-        return "it sent a compressed answer, though it was asked not to."
+        return "it sent a compressed answer, which was not requested."
     if answer.status == 413:
-        return "the request is larger than the API takes."
+        return "the request is too large for the API."
     if answer.status == 407:
-        return "the proxy asks for a name and password."
+        return "the proxy requires a username and password."
     if 300 <= answer.status < 400:
-        return "it redirects elsewhere, and a redirect is never followed."
+        return "it redirects to another address, and redirects are not followed."
     if answer.is_html:
         return "it sent a web page instead of an answer."
     if not answer.body.strip():
-        return "it sent nothing more."
+        return "its answer is empty."
     try:
         decode(answer.body, object)
     except ValueError:
         return "it sent something that is not JSON."
-    return "it sent JSON that is not an error of the API's."
+    return "it sent JSON that is not an API error."
 
 
 def _word(value: object) -> str:

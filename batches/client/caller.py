@@ -1,8 +1,7 @@
-"""The one place where the API is called: both clients are made of this."""
+"""The base class of both clients, and the only place where the API is called."""
 
 from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -14,17 +13,17 @@ from batches.client.network import NetworkTransport
 from batches.client.redaction import Redactor
 from batches.client.retries import TIMEOUT, Deadline, persist
 
-# Headers of answers that are logged, kept or shown.
+# Headers of answers that are logged, stored or shown.
 SHOWN_HEADERS = ("request-id", "anthropic-workspace-id", "cf-ray")
 
 
 class ApiClient:
-    """A key, the one address it is sent to, and the connections there.
+    """A key, the only address it is sent to, and the connections to that address.
 
     Raises ValueError for an address, a key or headers that cannot be sent, and for a proxy or
     certificates in the environment that cannot be used. Calls are attempted up to `attempts`
-    times within `total_seconds`. `headers` are sent with every call, and their values are kept
-    as secret as the key. Pass `transport` to have calls answered without a network.
+    times within `total_seconds`. `headers` are sent with every call, and their values are treated
+    as secrets, like the key. Pass `transport` to answer calls without a network.
     """
 
     def __init__(
@@ -49,12 +48,12 @@ class ApiClient:
             base_url=url,
             headers=sent,
             timeout=TIMEOUT,
-            # The key must not travel on to wherever an answer points.
+            # The key must not be sent to an address that an answer names.
             follow_redirects=False,
-            # Loads the CA bundle, some 20 ms: make one client and keep it, not one per call.
+            # Loads the CA bundle, which takes 20 ms: keep a client instead of making one per call.
             transport=transport or NetworkTransport(url),
             trust_env=False,
-            # No answer may add to what is kept, or to what is sent.
+            # Answers must not set cookies.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             event_hooks={"response": [self._forget_headers]},
         )
@@ -65,27 +64,22 @@ class ApiClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the client cannot be used afterwards."""
+        """Close the connections. The client cannot be used afterwards."""
         self._http.close()
 
     def redacted(self, text: str) -> str:
-        """Text of a streamed answer, with the key and the headers' values replaced.
+        """The text, with the key and the headers' values replaced.
 
-        The stream itself is passed on as it comes.
+        For text from a streamed answer, as streams are not redacted.
         """
         return self._redactor.redact_text(text)
 
     def _forget_headers(self, response: httpx.Response) -> None:
-        # httpx parses it, but no redirect is followed.
+        # httpx would parse it, although redirects are not followed.
         response.headers.pop("location", None)
         for name in SHOWN_HEADERS:
             if self._redactor.holds_secret(response.headers.get(name, "")):
@@ -97,7 +91,6 @@ class ApiClient:
         path: str,
         *,
         within: float | None = None,
-        attempts: int | None = None,
         about_batch: bool = False,
         **content: Any,
     ) -> Answer:
@@ -110,11 +103,11 @@ class ApiClient:
                 raise error
             return answer
 
-        return persist(ask_once, deadline, attempts=attempts or self._attempts)
+        return persist(ask_once, deadline, attempts=self._attempts)
 
 
 def read_answer[T](answer: Answer, read: Callable[[bytes], T]) -> T:
-    """The body, read. Raises NotTheApi where `read` raises ValueError."""
+    """The answer's body as `read` returns it. Raises NotTheApi if `read` raises ValueError."""
     try:
         return read(answer.body)
     except ValueError as error:

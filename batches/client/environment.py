@@ -1,7 +1,7 @@
-"""What the environment says about the way to the API: a proxy, and whom to trust.
+"""Reads proxies and certificate authorities from the environment.
 
-Every ValueError raised here names the variable that is wrong, and never repeats a proxy's
-address, as it may hold a password.
+Every ValueError raised here names the variable that is wrong, but never a proxy's address, which
+may contain a password.
 """
 
 import os
@@ -16,25 +16,25 @@ import httpx
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 # SOCKS5 sends the length of a name or password in one byte (RFC 1929).
-LONGEST_SOCKS_WORD = 255
+LONGEST_SOCKS_CREDENTIAL = 255
 
 type Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proxy:
-    """Where to send what is for another host. Has no repr, as the URL may hold a password."""
+    """A proxy to send calls through. Has no repr, as the URL may contain a password."""
 
     url: httpx.URL
 
     @property
     def is_socks(self) -> bool:
-        """Whether it speaks SOCKS5 rather than HTTP."""
+        """Whether it is a SOCKS5 proxy, not an HTTP proxy."""
         return self.url.scheme.startswith("socks")
 
     @property
     def credentials(self) -> tuple[bytes, bytes] | None:
-        """The name and password in its URL."""
+        """The username and password in its URL."""
         if not self.url.userinfo:
             return None
         return self.url.username.encode(), self.url.password.encode()
@@ -46,7 +46,7 @@ def proxy_for(url: httpx.URL, environment: Mapping[str, str]) -> Proxy | None:
     None for a host in NO_PROXY and for this machine. Raises ValueError for a proxy that cannot
     be used.
     """
-    if is_loopback(url) or _is_excepted(url, _value(environment, "no_proxy")[1]):
+    if is_loopback(url) or _is_excluded(url, _value(environment, "no_proxy")[1]):
         return None
     for name in (f"{url.scheme}_proxy", "all_proxy"):
         variable, value = _value(environment, name)
@@ -56,7 +56,7 @@ def proxy_for(url: httpx.URL, environment: Mapping[str, str]) -> Proxy | None:
 
 
 def is_loopback(url: httpx.URL) -> bool:
-    """Whether the URL leads to this machine, where no proxy can help."""
+    """Whether the URL is on this machine, which is never called through a proxy."""
     host = _host(url)
     if address := _address(host):
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
@@ -65,7 +65,7 @@ def is_loopback(url: httpx.URL) -> bool:
 
 
 def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Trusts the certificates of SSL_CERT_FILE and SSL_CERT_DIR, or else certifi's.
+    """A context that trusts SSL_CERT_FILE and SSL_CERT_DIR, or certifi's certificates.
 
     Raises ValueError if they cannot be read.
     """
@@ -73,7 +73,7 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     folders = environment.get("SSL_CERT_DIR", "").strip() or None
     if folders and not any(Path(each).is_dir() for each in folders.split(os.pathsep) if each):
         raise ValueError(
-            f"SSL_CERT_DIR names no folder that exists ({folders}). Correct or unset it."
+            f"SSL_CERT_DIR does not name an existing folder ({folders}). Correct or unset it."
         )
     if not file and not folders:
         return httpx.create_ssl_context(trust_env=False)
@@ -81,13 +81,13 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=file, capath=folders)
     except (OSError, ValueError):
         raise ValueError(
-            f"SSL_CERT_FILE names no readable file of PEM certificates ({file})."
+            f"SSL_CERT_FILE does not name a readable file of PEM certificates ({file})."
             " Correct or unset it."
         ) from None
 
 
 def _value(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The variable's name as it is set, and its value. Like curl, prefers lower case."""
+    """The name of the variable that is set, and its value. Like curl, prefers lower case."""
     for variable in (name, name.upper()):
         if value := environment.get(variable, "").strip():
             return variable, value
@@ -98,8 +98,8 @@ def _checked_proxy(variable: str, value: str) -> Proxy:
     scheme, has_scheme, _ = value.partition("://")
     if has_scheme and scheme.lower() not in PROXY_SCHEMES:
         raise ValueError(
-            f"{variable} names a kind of proxy that is not supported."
-            f" Begin it with {', '.join(f'{each}://' for each in PROXY_SCHEMES)}, or unset it."
+            f"{variable} names an unsupported type of proxy."
+            f" Start it with {', '.join(f'{each}://' for each in PROXY_SCHEMES)}, or unset it."
         )
     not_an_address = (
         f"{variable} is not the address of a proxy. Set it to http://host:port, or unset it."
@@ -112,20 +112,20 @@ def _checked_proxy(variable: str, value: str) -> Proxy:
     if not url.host or "%" in url.host or not (url.port is None or 0 < url.port < 65_536):
         raise ValueError(not_an_address)
     proxy = Proxy(url)
-    if proxy.is_socks and proxy.credentials and not _fit_socks(proxy.credentials):
+    if proxy.is_socks and proxy.credentials and not _are_valid_for_socks(proxy.credentials):
         raise ValueError(
-            f"{variable} holds a name or password that SOCKS5 cannot send:"
-            f" each has between 1 and {LONGEST_SOCKS_WORD} bytes."
+            f"{variable} contains a username or password that SOCKS5 cannot send:"
+            f" each must have between 1 and {LONGEST_SOCKS_CREDENTIAL} bytes."
         )
     return proxy
 
 
-def _fit_socks(credentials: tuple[bytes, bytes]) -> bool:
-    return all(0 < len(each) <= LONGEST_SOCKS_WORD for each in credentials)
+def _are_valid_for_socks(credentials: tuple[bytes, bytes]) -> bool:
+    return all(0 < len(each) <= LONGEST_SOCKS_CREDENTIAL for each in credentials)
 
 
-def _is_excepted(url: httpx.URL, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the URL's host. What cannot be understood there names none."""
+def _is_excluded(url: httpx.URL, no_proxy: str) -> bool:
+    """Whether NO_PROXY names the URL's host. Invalid entries match no host."""
     port = url.port or (443 if url.scheme == "https" else 80)
     return any(_names(entry, _host(url), port) for entry in re.split(r"[\s,]+", no_proxy))
 
@@ -155,7 +155,7 @@ def _without_port(entry: str) -> tuple[str, str]:
 
 
 def _host(url: httpx.URL) -> str:
-    # The form that is sent, in which international names are ASCII.
+    # As sent: international names are in ASCII.
     return url.raw_host.decode("ascii").lower().rstrip(".")
 
 

@@ -1,9 +1,9 @@
-"""What can go wrong in a call to the Batches API, sorted by what the caller can do about it."""
+"""The errors of calls to the API, by what the caller can do about them."""
 
 from typing import ClassVar
 
 LONGEST_MESSAGE = 500
-# How an answer is named that never reached the API: by the edge in front of it.
+# Identifies an answer from the edge in front of the API.
 EDGE = "cf-ray "
 
 
@@ -15,15 +15,15 @@ def printable(text: str) -> str:
 
 
 class ApiError(Exception):
-    """A call to the Batches API failed. `str(error)` is a sentence fit to show a person.
+    """A call to the API failed. `str(error)` is a sentence to show to people.
 
-    `message` is the API's own words, printable and at most 500 characters long. `status` is None
-    where no answer came. `type` and `request_id` are empty where the answer held none; an answer
-    from the edge in front of the API is identified by `cf-ray …` instead of a request ID.
+    `message` is the API's message, printable and at most 500 characters long. `status` is None if
+    there was no answer. `type` and `request_id` are empty if the answer had none. An answer from
+    the edge in front of the API is identified by `cf-ray …` instead of a request ID.
     """
 
     lead: ClassVar[str] = "The call to Anthropic's API failed"
-    # Whether the same call, repeated soon, may succeed. An answer may say otherwise.
+    # Whether the same call may succeed if repeated soon. An answer can override it.
     is_transient: bool = False
 
     def __init__(
@@ -46,9 +46,9 @@ class ApiError(Exception):
 
 
 class BatchNotFound(ApiError):
-    """404 for one batch, or an ID that no batch can have.
+    """A 404 for one batch, or an ID that no batch can have.
 
-    One 404 proves nothing: ask again minutes later.
+    A single 404 proves nothing. Try again minutes later.
     """
 
     lead = "Anthropic has no such batch"
@@ -61,13 +61,13 @@ class ApiRefused(ApiError):
 
 
 class KeyRefused(ApiRefused):
-    """401, 402 or 403: Anthropic refuses this key now; it may pass."""
+    """401, 402 or 403: Anthropic refuses this key, perhaps only temporarily."""
 
     lead = "Anthropic refused the key"
 
 
 class TryLater(ApiError):
-    """The API cannot answer now. `retry_after` is the seconds it asked for, None if it did not."""
+    """The API cannot answer now. `retry_after` is how many seconds to wait, None if unknown."""
 
     lead = "Anthropic asks to try again later"
     is_transient = True
@@ -86,14 +86,14 @@ class TryLater(ApiError):
 
 
 class Unreachable(ApiError):
-    """No complete answer came: no network, a timeout, a cut body. The request may have been met."""
+    """No complete answer arrived. The call may nevertheless have taken effect."""
 
     lead = "Anthropic's API did not answer"
     is_transient = True
 
 
 class NotTheApi(Unreachable):
-    """Something answered, but not as the Batches API does: a login page, a redirect, garbage."""
+    """The answer is not from the Batches API: a login page, a redirect, invalid JSON."""
 
     lead = "This address does not answer as the Batches API does"
     is_transient = False

@@ -1,4 +1,4 @@
-"""One request and its answer, with the network's failures in our own words."""
+"""One HTTP request and its answer. Network errors become errors of this package."""
 
 import logging
 import re
@@ -15,16 +15,16 @@ from batches.client.retries import Deadline
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 batches weighs less than one MiB, and 1,000 of the largest that are taken fit.
+# A page of 1,000 batches has less than one MiB. 1,000 batches of the largest allowed size fit.
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
-# An error of the API's takes some hundred bytes.
+# An API error has a few hundred bytes.
 LARGEST_ERROR_BYTES = 64 * 1024
 
 
 def exchange(
     http: httpx.Client, request: httpx.Request, deadline: Deadline, redactor: Redactor
 ) -> Answer:
-    """The whole answer, whatever its status. Raises Unreachable or NotTheApi."""
+    """The whole answer, with any status. Raises Unreachable or NotTheApi."""
     deadline.check()
     with failures_translated(deadline), deadline.bounding():
         response = http.send(request, stream=True)
@@ -34,32 +34,32 @@ def exchange(
 def open_stream(
     http: httpx.Client, request: httpx.Request, deadline: Deadline, redactor: Redactor
 ) -> httpx.Response:
-    """A successful answer about one batch, whose body the caller reads and closes.
+    """A successful answer about one batch. The caller reads its body and closes it.
 
-    Raises ApiError for any other answer. The deadline does not hold for the body.
+    Raises ApiError for any other answer. The deadline does not apply to the body.
     """
     deadline.check()
     with failures_translated(deadline), deadline.bounding():
         response = http.send(request, stream=True)
-        bare = Answer(response.status_code, response.headers, b"", _is_encoded(response))
-        if response.is_success and not bare.is_html and not bare.is_encoded:
+        unread = Answer(response.status_code, response.headers, b"", _is_encoded(response))
+        if response.is_success and not unread.is_html and not unread.is_encoded:
             _note(response)
             return response
         answer = _read(response, deadline, redactor)
-    raise error_of(answer, about_batch=True) or not_the_api(answer, "no results came.")
+    raise error_of(answer, about_batch=True) or not_the_api(answer, "it sent no results.")
 
 
 def chunks_of(response: httpx.Response, *, stall_seconds: float) -> Iterator[bytes]:
     """The body as it arrives, byte for byte.
 
-    Raises Unreachable, with the answer's request ID, if it is cut off or the next piece takes
-    more than `stall_seconds`.
+    Raises Unreachable, with the answer's request ID, if it breaks off or the next piece takes
+    longer than `stall_seconds`.
     """
     chunks = _raw(response)
     try:
         with failures_translated():
             while True:
-                # Not only each read: any number of them may bring no piece.
+                # A limit for each read would not do, as many reads may yield no piece.
                 with Deadline(stall_seconds).bounding():
                     chunk = next(chunks, None)
                 if chunk is None:
@@ -80,23 +80,23 @@ def not_the_api(answer: Answer, problem: str) -> NotTheApi:
 
 @contextmanager
 def failures_translated(deadline: Deadline | None = None) -> Iterator[None]:
-    """Raises Unreachable in place of the errors of httpx and httpcore."""
+    """Raises Unreachable instead of the errors of httpx and httpcore."""
     try:
         yield
     except (httpx.ConnectTimeout, httpcore.ConnectTimeout) as error:
-        raise Unreachable("no connection in time.") from error
+        raise Unreachable("could not connect in time.") from error
     except (httpx.TimeoutException, httpcore.TimeoutException) as error:
         if deadline:
             deadline.check()
-        raise Unreachable("nothing came in time.") from error
+        raise Unreachable("no data arrived in time.") from error
     except (httpx.ProxyError, httpcore.ProxyError) as error:
-        # The text of an HTTP proxy's own answer is not repeated.
+        # The text of a proxy's answer is not repeated.
         status = re.match(r"\d{3}", str(error))
         raise Unreachable(
             f"the proxy refused to connect ({status[0]})." if status else f"the proxy: {error}"
         ) from None
     except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError):
-        # Its text may quote what came, whatever that was: an echo of the key too.
+        # Its text may quote the answer, which may echo the key.
         raise Unreachable("the answer was cut short, or is not HTTP.") from None
     except (httpx.RequestError, httpcore.NetworkError, httpcore.ProtocolError) as error:
         raise Unreachable(str(error) or "the connection failed.") from error
@@ -113,11 +113,11 @@ def _read(response: httpx.Response, deadline: Deadline, redactor: Redactor) -> A
 def _body(response: httpx.Response, deadline: Deadline) -> bytes:
     body = bytearray()
     for chunk in _raw(response):
-        # Bounds a slow drip, also where `transport` is not our own.
+        # Also limits slow answers of other transports than NetworkTransport.
         deadline.check()
         body += chunk
         if not response.is_success and len(body) >= LARGEST_ERROR_BYTES:
-            # The status says enough. The rest is not read.
+            # The status is enough, so the rest is not read.
             return bytes(body[:LARGEST_ERROR_BYTES])
         if len(body) > LARGEST_BODY_BYTES:
             raise NotTheApi(f"its answer is longer than {LARGEST_BODY_BYTES:,} bytes.")

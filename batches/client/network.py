@@ -1,7 +1,7 @@
 """Connections on which every operation ends by the deadline of the call that uses them.
 
-A timeout of httpx holds for one read, and an answer's head may take any number of reads. Here
-each read, write, connect and TLS handshake asks how much time its call has left.
+httpx's timeouts apply to a single read, and an answer's head can take any number of reads. Here
+every read, write, connect and TLS handshake gets only the time that its call has left.
 """
 
 import logging
@@ -22,22 +22,22 @@ from socksio import SOCKSError
 from batches.client.environment import proxy_for, tls_context
 from batches.client.retries import time_for
 
-# As httpx has them.
+# httpx's defaults.
 MOST_CONNECTIONS = 100
 MOST_KEPT_ALIVE = 20
 KEEP_ALIVE_SECONDS = 5.0
 TLS_RECORD_BYTES = 16_384
 
-# At DEBUG, httpcore logs the headers of answers, which may echo a key, and the password that a
-# SOCKS proxy is given.
+# At DEBUG, httpcore logs the headers of answers, which may echo a key, and the password for a
+# SOCKS proxy.
 logging.getLogger("httpcore").setLevel(logging.INFO)
 
 
 class NetworkTransport(httpx.BaseTransport):
     """Sends requests to the one host of `url`, through a proxy if the environment names one.
 
-    Raises ValueError for a proxy or certificates in the environment that cannot be used; the
-    sentence names the variable.
+    Raises ValueError for a proxy or certificates in the environment that cannot be used. Its
+    message names the variable.
     """
 
     def __init__(self, url: httpx.URL, environment: Mapping[str, str] | None = None) -> None:
@@ -63,15 +63,15 @@ class NetworkTransport(httpx.BaseTransport):
             extensions=request.extensions | {"timeout": timeouts | {"pool": pool}},
         )
         with self._backend.closing_on_failure():
-            answer = self._answered(sent)
-        # Without the reason phrase, which httpx logs: it may echo a key.
+            answer = self._handle(sent)
+        # Without the reason phrase: httpx logs it, and it may echo a key.
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
 
-    def _answered(self, request: httpcore.Request) -> httpcore.Response:
+    def _handle(self, request: httpcore.Request) -> httpcore.Response:
         try:
             return self._pool.handle_request(request)
         except (SOCKSError, AssertionError, ValueError, OverflowError) as error:
-            # httpcore lets these pass when a SOCKS proxy answers with something else.
+            # httpcore doesn't translate these when a SOCKS proxy sends an invalid answer.
             if not isinstance(self._pool, httpcore.SOCKSProxy):
                 raise
             raise httpcore.ProxyError("it does not speak SOCKS5.") from error
@@ -91,7 +91,7 @@ class _Body(httpx.SyncByteStream):
         return self._answer.iter_stream()
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
+        """Return the connection to the pool, or close it if the body was not read completely."""
         self._answer.close()
 
 
@@ -119,7 +119,7 @@ def _pool_for(
 
 
 def _limited(limit: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    """Seconds that the next operation may take. Raises `error` if there are none left."""
+    """How many seconds the next operation may take. Raises `error` if none are left."""
     seconds = time_for(limit)
     if seconds is not None and seconds <= 0:
         raise error("The deadline has passed.")
@@ -127,7 +127,7 @@ def _limited(limit: float | None, error: type[httpcore.TimeoutException]) -> flo
 
 
 class BoundedBackend(httpcore.NetworkBackend):
-    """Opens connections whose every operation is bounded."""
+    """Opens connections whose operations are all limited in time."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -135,9 +135,9 @@ class BoundedBackend(httpcore.NetworkBackend):
 
     @contextmanager
     def closing_on_failure(self) -> Iterator[None]:
-        """Closes what this thread has connected within the block, if the block raises.
+        """Close this thread's new connection if the block raises.
 
-        httpcore forgets a connection whose proxy refuses, without closing it.
+        httpcore does not close a connection after its proxy has refused.
         """
         self._opened.stream = None
         try:
@@ -157,15 +157,15 @@ class BoundedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first of the host's addresses that answers."""
-        # The one operation without a bound: the system's resolver takes no time limit. Its own,
-        # some seconds for each of its servers, stands in /etc/resolv.conf.
+        """Connect to the first of the host's addresses that accepts a connection."""
+        # The only operation without a limit, as the system's resolver accepts none. Its own, a few
+        # seconds per server, is set in /etc/resolv.conf.
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError("The host has no address.")
-        # One by one, as a host may have many addresses and the timeout holds for each.
+        # One by one, as a host may have many addresses and the timeout applies to each.
         for *_, address in found:
             seconds = _limited(timeout, httpcore.ConnectTimeout)
             try:
@@ -181,7 +181,7 @@ class BoundedBackend(httpcore.NetworkBackend):
 
 
 class BoundedStream(httpcore.NetworkStream):
-    """A connection of httpcore's that gives each operation what is left of the current call."""
+    """An httpcore connection whose operations get only the time that the call has left."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -192,7 +192,7 @@ class BoundedStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of the buffer."""
-        # httpcore's own loop would give each of its sends the whole timeout.
+        # httpcore's loop would give each send the whole timeout.
         connection: socket.socket = self._stream.get_extra_info("socket")
         unsent = memoryview(buffer)
         while unsent:
@@ -214,7 +214,7 @@ class BoundedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Shake hands. The connection is closed if that fails."""
+        """Do the TLS handshake. The connection is closed if it fails."""
         try:
             seconds = _limited(timeout, httpcore.ConnectTimeout)
             if self._stream.get_extra_info("ssl_object") is not None:
@@ -225,24 +225,24 @@ class BoundedStream(httpcore.NetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks about the connection."""
+        """Details of the connection, for httpcore."""
         return self._stream.get_extra_info(info)
 
 
 class TunneledTls(httpcore.NetworkStream):
     """TLS inside the TLS connection to an https:// proxy.
 
-    httpcore has one too, which waits for each part of a record anew.
+    Unlike httpcore's, it limits the time for a whole record, not for each part of it.
     """
 
     def __init__(
         self,
-        below: BoundedStream,
+        outer: BoundedStream,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None,
         timeout: float | None,
     ) -> None:
-        self._below = below
+        self._outer = outer
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = ssl_context.wrap_bio(
             self._received, self._to_send, server_hostname=server_hostname
@@ -274,11 +274,11 @@ class TunneledTls(httpcore.NetworkStream):
 
     def close(self) -> None:
         """Close the connection."""
-        self._below.close()
+        self._outer.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks about the connection."""
-        return self._tls if info == "ssl_object" else self._below.get_extra_info(info)
+        """Details of the connection, for httpcore."""
+        return self._tls if info == "ssl_object" else self._outer.get_extra_info(info)
 
     def _run[T](self, operation: Callable[[], T], timeout: float | None) -> T:
         ends_at = None if timeout is None else time.monotonic() + timeout
@@ -289,8 +289,8 @@ class TunneledTls(httpcore.NetworkStream):
             except ssl.SSLWantReadError:
                 self._flush(left)
                 if left is not None and left <= 0:
-                    raise httpcore.ReadTimeout("No whole TLS record came in time.") from None
-                if received := self._below.read(TLS_RECORD_BYTES, left):
+                    raise httpcore.ReadTimeout("No complete TLS record arrived in time.") from None
+                if received := self._outer.read(TLS_RECORD_BYTES, left):
                     self._received.write(received)
                 else:
                     self._received.write_eof()
@@ -300,4 +300,4 @@ class TunneledTls(httpcore.NetworkStream):
 
     def _flush(self, timeout: float | None) -> None:
         if pending := self._to_send.read():
-            self._below.write(pending, timeout)
+            self._outer.write(pending, timeout)

@@ -1,4 +1,4 @@
-"""How long the API's headers ask to wait."""
+"""Reads from the API's headers how long to wait."""
 
 import re
 from datetime import UTC, datetime
@@ -8,15 +8,15 @@ import httpx
 
 from batches.client.types import moment
 
-# An answer may ask for a pause, but not for a day off.
+# Longer waits are cut to these.
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 300.0
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds that `retry-after` asks for, as a number or an HTTP date (RFC 9110, 10.2.3).
+    """The seconds to wait by `retry-after`, a number or an HTTP date (RFC 9110, 10.2.3).
 
-    At most an hour; None if it is missing or cannot be read.
+    At most an hour. None if the header is missing or invalid.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
@@ -25,23 +25,23 @@ def retry_after(headers: httpx.Headers) -> float | None:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    # Every HTTP date is in GMT, also the forms that do not say so.
+    # Every HTTP date is in GMT, including the formats that do not say so.
     return _until(date if date.tzinfo else date.replace(tzinfo=UTC))
 
 
 def pause_seconds(headers: httpx.Headers) -> float:
-    """Seconds to wait before the next call, at most five minutes; 0.0 if nothing asks for it.
+    """The seconds to wait before the next call, at most five minutes; 0.0 for no wait.
 
-    A successful answer asks by `retry-after`, or by a rate limit of which nothing remains.
+    Successful answers have `retry-after`, or a rate limit with no requests remaining.
     """
-    asked = retry_after(headers) or 0.0
+    seconds = retry_after(headers) or 0.0
     if headers.get("anthropic-ratelimit-requests-remaining", "").strip() == "0":
         try:
             reset = moment(headers.get("anthropic-ratelimit-requests-reset", "").strip())
         except ValueError:
             reset = datetime.now(UTC)
-        asked = max(asked, _until(reset))
-    return min(asked, LONGEST_PAUSE_SECONDS)
+        seconds = max(seconds, _until(reset))
+    return min(seconds, LONGEST_PAUSE_SECONDS)
 
 
 def _until(date: datetime) -> float:

@@ -1,7 +1,7 @@
-"""Keeps the key, and the values of extra headers, out of everything that the API sends back.
+"""Redacts the key and the values of extra headers in everything that the API sends.
 
-A gateway may echo what it was sent, in an error or in a field of a good answer. This is for
-accidents: a server that means to give a key away can write it in a way that nobody recognizes.
+A gateway may echo what it was sent, in an error or in a field of a successful answer. This is for
+accidents: a server that wants to reveal a key can encode it in an unrecognizable way.
 """
 
 import base64
@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 KEY = b"[API key]"
 HEADER = b"[header value]"
-# Anything shorter is no secret, and redacting it would only garble the API's words.
+# Shorter texts are not secrets, and redacting them would garble the API's words.
 SHORTEST_SECRET = 8
-# Longer secrets are also recognized by their beginning, as logs often cut them off.
+# Longer secrets are also recognized by their beginning, as logs often truncate them.
 LONG_SECRET = 20
 PREFIX_LENGTH = 16
-# Escapes in longer bodies are left alone: undoing them takes a second for some MiB of them.
+# In longer bodies escapes are not decoded, as that takes a second for a few MiB.
 LONGEST_UNESCAPED_BYTES = 1024 * 1024
-# What every answer holds. A header with such a value ("in_progress") holds no secret, and
+# Words of the API's answers. A header with such a value ("in_progress") is not a secret, and
 # redacting it would make every batch unreadable.
 VOCABULARY = (
     "id type message_batch processing_status in_progress canceling ended request_counts processing "
@@ -29,15 +29,15 @@ VOCABULARY = (
     "message_batch_deleted workspace_id amount currency requests starting_at ending_at "
     "next_page data_refreshed_at text/event-stream application/json application/x-jsonl"
 )
-# A character that JSON may escape without need, or a pair that must stay as it is.
+# A character that JSON can escape unnecessarily, or an escape that must not change.
 ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|.)", re.DOTALL)
 
 
 class Redactor:
-    """Replaces secrets in text from outside.
+    """Replaces secrets in untrusted text.
 
-    Recognizes them in any case, quoted for a URL, within base64, with JSON's escapes, and long
-    ones by their first characters.
+    Recognizes them in any case, quoted for a URL, in base64, with JSON escapes, and long ones by
+    their first characters.
     """
 
     def __init__(self, key: str, header_values: Iterable[str] = ()) -> None:
@@ -50,7 +50,7 @@ class Redactor:
         return f"{type(self).__name__}()"
 
     def redact(self, body: bytes) -> bytes:
-        """The body, with each secret replaced; the same object where there is none."""
+        """The body with all secrets replaced; the same object if there are none."""
         plain = body
         if b"\\" in body and len(body) <= LONGEST_UNESCAPED_BYTES:
             plain = ESCAPE.sub(_unescaped, body)
@@ -58,19 +58,19 @@ class Redactor:
         return body if redacted is plain else redacted
 
     def redact_text(self, text: str) -> str:
-        """The text, with each secret replaced; the same object where there is none."""
+        """The text with all secrets replaced; the same object if there are none."""
         body = text.encode("utf-8", "surrogatepass")
         redacted = self._replaced(body)
         return text if redacted is body else redacted.decode("utf-8", "surrogatepass")
 
     def holds_secret(self, text: str) -> bool:
-        """Whether a secret is in the text."""
+        """Whether the text contains a secret."""
         return self.redact_text(text) is not text
 
     def _replaced(self, body: bytes) -> bytes:
         lower = body.lower()
         for pattern, forms, replacement in self._rules:
-            # Most bodies hold none, and this finds out far sooner than the pattern does.
+            # Most bodies contain none, and this check is far faster than the pattern.
             if any(form in lower for form in forms):
                 body = pattern.sub(replacement, body)
                 lower = body.lower()
@@ -94,7 +94,7 @@ def _if_secret(text: str, replacement: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _pattern(secret: bytes) -> re.Pattern[bytes]:
     forms = [re.escape(form) for form in sorted(_forms(secret), key=len, reverse=True)]
     if len(secret) > LONG_SECRET:
-        # With what follows of it, as far as a token goes.
+        # With the rest of the secret, up to the end of the token.
         forms.append(re.escape(secret[:PREFIX_LENGTH]) + rb"[\w.~+/=%-]*")
     return re.compile(b"|".join(forms), re.IGNORECASE)
 
@@ -103,8 +103,8 @@ def _forms(secret: bytes) -> set[bytes]:
     in_json = json.dumps(secret.decode())[1:-1].encode()
     forms = {secret, in_json, quote(secret, safe="").encode()}
     for skipped in range(3):
-        # Base64 of a longer text holds the secret in one of three ways, by where it begins. Its
-        # first and last characters also depend on what stands before and after.
+        # Base64 of a longer text contains the secret in one of three forms, depending on where it
+        # starts. Its first and last characters also depend on the text around it.
         encoded = base64.b64encode(b"\0" * skipped + secret).rstrip(b"=")
         inner = encoded[(0, 2, 3)[skipped] : (len(encoded) if _is_whole(skipped, secret) else -1)]
         forms |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_")}

@@ -1,4 +1,4 @@
-"""The organization's cost report and its workspaces, which only an Admin key may read."""
+"""A client for the organization's cost report and its workspaces. It needs an Admin key."""
 
 import re
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ from batches.client.types import Count, decode, moment
 COST = "v1/organizations/analytics/cost"
 WORKSPACES = "v1/organizations/workspaces"
 COST_BETA = "analytics-usage-cost-2026-08-24"
-# The longest range that one call may ask for, and the most rows of a page (api.md).
+# Anthropic's limits: the longest range of one call, and the most rows per page.
 LONGEST_RANGE = timedelta(days=31)
-ROWS_A_PAGE = 1000
-# Of one range: enough for 6,000 workspaces that run batches every day.
+ROWS_PER_PAGE = 1000
+# Per range: enough for 6,000 workspaces that run batches every day.
 MOST_PAGES = 200
 
 DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 CENTS = Decimal(100)
-# Exact for every price there is, as the smallest part of one is 0.000 000 000 5 cents.
+# Exact for every price, as the smallest fraction of a price is 0.000 000 000 5 cents.
 PLACES = Decimal("1e-12")
 LARGEST_AMOUNT = Decimal(10) ** 12
-ROOMY = Context(prec=60, traps=[InvalidOperation, Overflow])
+PRECISE = Context(prec=60, traps=[InvalidOperation, Overflow])
 
 WorkspaceId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{0,100}\Z")]
 Cursor = Annotated[str, Meta(max_length=4000)]
@@ -38,8 +38,8 @@ Cursor = Annotated[str, Meta(max_length=4000)]
 class ReportedDay(Struct, frozen=True, kw_only=True):
     """What one workspace's batches cost on one UTC day, in US dollars; credits are negative.
 
-    `workspace_id` is empty for the organization's default workspace. `requests` is None where
-    the report does not say.
+    `workspace_id` is empty for the organization's default workspace. `requests` is None if the
+    report does not include it.
     """
 
     day: date
@@ -57,35 +57,35 @@ class CostPage(Struct, frozen=True, kw_only=True):
 
 
 class ReportClient(ApiClient):
-    """Speaks to the organization's reports; one client serves any number of threads.
+    """Reads the organization's reports. One client can be used by any number of threads.
 
         with ReportClient("https://api.anthropic.com", admin_key) as client:
             for page in client.iter_costs(date(2026, 11, 1), date(2026, 11, 30)): ...
 
-    Raises ValueError as ApiClient does, and every method raises ApiError. Anything that is not as
-    documented raises NotTheApi, since part of a report would be a wrong one.
+    Raises ValueError as ApiClient does, and every method raises ApiError. Any deviation from the
+    documentation raises NotTheApi, since a partial report would be wrong.
     """
 
     def iter_costs(
         self, since: date, until: date, *, within: float | None = None
     ) -> Iterator[CostPage]:
-        """What batches cost from one UTC day to another, both included, a page at a time.
+        """What batches cost from one UTC day to another, both included, page by page.
 
-        The range may be of any length, and reading it takes at most `within` seconds altogether.
-        Days without any cost have no row; one day and workspace may have several.
+        The range can have any length, and reading all of it takes at most `within` seconds. Days
+        without cost have no row. A day and workspace can have several rows.
         """
         deadline = self._deadline(within)
         begin, end = _midnight(since), _midnight(until + timedelta(days=1))
         while begin < end:
-            edge = min(begin + LONGEST_RANGE, end)
-            yield from self._pages_of_one_range(begin, edge, deadline)
-            begin = edge
+            until_edge = min(begin + LONGEST_RANGE, end)
+            yield from self._pages_of_one_range(begin, until_edge, deadline)
+            begin = until_edge
 
     def workspaces(self, *, within: float | None = None) -> list[tuple[str, str]]:
-        """ID and name of every workspace, including archived ones but not the default one."""
-        asked = {"limit": ROWS_A_PAGE, "include_archived": "true"}
+        """The ID and name of every workspace, including archived ones but not the default one."""
+        params = {"limit": ROWS_PER_PAGE, "include_archived": "true"}
         answers = self._follow(
-            WORKSPACES, asked, cursor="after_id", kind=_Workspaces, deadline=self._deadline(within)
+            WORKSPACES, params, cursor="after_id", kind=_Workspaces, deadline=self._deadline(within)
         )
         return [
             (each.id, printable(each.name)[:100]) for _, listed in answers for each in listed.data
@@ -97,19 +97,19 @@ class ReportClient(ApiClient):
     def _pages_of_one_range(
         self, since: datetime, until: datetime, deadline: Deadline
     ) -> Iterator[CostPage]:
-        asked = {
+        params = {
             "starting_at": _stamp(since),
             "ending_at": _stamp(until),
             "time_bucket_width": "1d",
             "products[]": "message_batches_api",
             "group_by[]": "workspace_id",
-            # The oldest days first, which no longer change: a row must not move to another page
-            # while pages are being read (the official SDK's cost_list_params).
+            # Oldest days first, as they no longer change: rows must not move to another page while
+            # pages are being read (cost_list_params in the official SDK).
             "order_by": "time",
             "order": "asc",
-            "limit": ROWS_A_PAGE,
+            "limit": ROWS_PER_PAGE,
         }
-        answers = self._follow(COST, asked, cursor="page", kind=_Report, deadline=deadline)
+        answers = self._follow(COST, params, cursor="page", kind=_Report, deadline=deadline)
         for answer, report in answers:
             try:
                 page = _page(report, answer, since, until)
@@ -118,25 +118,25 @@ class ReportClient(ApiClient):
             yield page
 
     def _follow[T: _Report | _Workspaces](
-        self, path: str, asked: dict[str, Any], *, cursor: str, kind: type[T], deadline: Deadline
+        self, path: str, params: dict[str, Any], *, cursor: str, kind: type[T], deadline: Deadline
     ) -> Iterator[tuple[Answer, T]]:
-        """Each page and the answer that brought it, from the first to the last."""
+        """Each page with its answer, from the first to the last."""
         seen: set[str] = set()
         while True:
-            answer = self._read_only(path, asked, deadline)
+            answer = self._read_only(path, params, deadline)
             page = read_answer(answer, lambda body: decode(body, kind))
             yield answer, page
             if not page.has_more:
                 return
             if not page.following or page.following in seen or len(seen) >= MOST_PAGES:
-                raise not_the_api(answer, "its pages do not say how to go on, or never end.")
+                raise not_the_api(answer, "its pages never end, or do not name the next page.")
             seen.add(page.following)
-            asked = asked | {cursor: page.following}
+            params = params | {cursor: page.following}
 
-    def _read_only(self, path: str, asked: dict[str, Any], deadline: Deadline) -> Answer:
+    def _read_only(self, path: str, params: dict[str, Any], deadline: Deadline) -> Answer:
         deadline.check()
         headers = {"anthropic-beta": COST_BETA} if path == COST else {}
-        return self._ask("GET", path, params=asked, headers=headers, within=deadline.left())
+        return self._ask("GET", path, params=params, headers=headers, within=deadline.left())
 
 
 class _Group(Struct):
@@ -195,10 +195,10 @@ def _page(report: _Report, answer: Answer, since: datetime, until: datetime) -> 
 def _read_row(row: _Row, since: datetime, until: datetime) -> ReportedDay:
     starting_at = moment(row.starting_at)
     if not since <= starting_at < until:
-        raise ValueError("it reports a day that was not asked for")
+        raise ValueError("it reports a day that was not requested")
     if row.ending_at and moment(row.ending_at) - starting_at > timedelta(days=1):
-        raise ValueError("its figures are not by the day, as asked for")
-    # Not repeated: it may be anything.
+        raise ValueError("its figures are not per day")
+    # The currency is not repeated, as it could be any text.
     if row.cost.currency.upper() != "USD":
         raise ValueError("its amounts are not in US dollars")
     return ReportedDay(
@@ -210,16 +210,16 @@ def _read_row(row: _Row, since: datetime, until: datetime) -> ReportedDay:
 
 
 def read_amount(text: str) -> Decimal:
-    """US dollars from the API's decimal string of fractional cents, to twelve places.
+    """US dollars from the API's decimal string of fractional cents, to twelve decimal places.
 
-    Raises ValueError for text that cannot be an amount of money.
+    Raises ValueError for text that is not an amount of money.
     """
     if not DECIMAL.fullmatch(text):
         raise ValueError("an amount is not a decimal number")
-    amount = ROOMY.divide(ROOMY.create_decimal(text), CENTS)
+    amount = PRECISE.divide(PRECISE.create_decimal(text), CENTS)
     if abs(amount) > LARGEST_AMOUNT:
-        raise ValueError("an amount is larger than any cost can be")
-    return ROOMY.quantize(amount, PLACES)
+        raise ValueError("an amount is too large for a cost")
+    return PRECISE.quantize(amount, PLACES)
 
 
 def _midnight(day: date) -> datetime:

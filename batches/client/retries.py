@@ -1,4 +1,4 @@
-"""How long to keep trying: a bound on the whole of a call, and the pauses inside it."""
+"""Deadlines for whole calls, and the pauses between attempts."""
 
 import random
 import time
@@ -20,7 +20,7 @@ TIMEOUT = httpx.Timeout(connect=5, read=60, write=30, pool=10)
 
 
 class Deadline:
-    """The moment by which a call must be over, including retries, pauses and reading."""
+    """The time by which a call must finish, including retries, pauses and reading."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -33,11 +33,11 @@ class Deadline:
     def check(self) -> None:
         """Raises Unreachable once the deadline has passed."""
         if self.left() <= 0:
-            raise Unreachable(f"the call was not over within {self.seconds:g} s.")
+            raise Unreachable(f"the call did not finish within {self.seconds:g} s.")
 
     @contextmanager
     def bounding(self) -> Iterator[None]:
-        """Within the block, `time_for` gives no network operation more time than is left."""
+        """Within the block, `time_for` gives network operations at most the time left."""
         token = _current.set(self)
         try:
             yield
@@ -45,12 +45,12 @@ class Deadline:
             _current.reset(token)
 
 
-# Network streams are shared by calls and cannot be told whose turn it is, so they look here.
+# Network streams are shared between calls, so they look up the current call's deadline here.
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def time_for(limit: float | None) -> float | None:
-    """Seconds that the next network operation may take: `limit`, or less if the call must end.
+    """How many seconds the next network operation may take: `limit` or the time left.
 
     Zero or negative once the current call's deadline has passed.
     """
@@ -62,10 +62,10 @@ def time_for(limit: float | None) -> float | None:
 
 @dataclass(slots=True)
 class BackOff:
-    """Decides, as stamina's hook, about the next attempt: seconds to wait, or False to give up.
+    """A hook for stamina that returns the seconds to wait before the next attempt, or False.
 
-    A wait that the API asks for takes precedence over ours. A wait that would outlast the
-    deadline is not begun.
+    A wait that the API requests takes precedence over the usual one. A wait that would outlast the
+    deadline ends the attempts.
     """
 
     deadline: Deadline
@@ -76,12 +76,12 @@ class BackOff:
             return False
         doubled = min(FIRST_WAIT_SECONDS * 2**self.failures, LONGEST_WAIT_SECONDS)
         self.failures += 1
-        asked = error.retry_after if isinstance(error, TryLater) else None
-        wait = asked if asked is not None else doubled * random.uniform(0.5, 1.0)
+        requested = error.retry_after if isinstance(error, TryLater) else None
+        wait = requested if requested is not None else doubled * random.uniform(0.5, 1.0)
         return wait if wait < self.deadline.left() else False
 
 
 def persist[T](call: Callable[[], T], deadline: Deadline, *, attempts: int) -> T:
-    """Return the call's value after at most `attempts` attempts. Raises the last one's error."""
+    """The call's value after at most `attempts` attempts. Raises the last attempt's error."""
     keep_trying = stamina.RetryingCaller(attempts=attempts, timeout=None)
     return keep_trying(BackOff(deadline), call)

@@ -1,4 +1,4 @@
-"""What the API says about batches, as values that do not change."""
+"""The API's batches as immutable values, and reading them from JSON."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,18 +10,18 @@ from msgspec import Meta, Struct
 from batches.client.errors import BatchNotFound, printable
 
 ID_FORM = r"\A[A-Za-z0-9_-]{1,200}\Z"
-# A true batch has some 700 bytes; a large one would slow down every page that shows it.
+# A normal batch has about 700 bytes. A large one would slow down every page that shows it.
 LARGEST_BATCH_BYTES = 16_384
-# The most that one page may be asked for (api.md).
+# Anthropic's limit for a page.
 MOST_ITEMS = 1000
-# 1,000 batches hold some 20,000 values. Each comma may make a Python object of 100 bytes or more.
+# 1,000 batches have about 20,000 values. Each comma can mean a Python object of 100 bytes or more.
 MOST_COMMAS = 100_000
-# A true batch has two. SQLite's JSON functions take no more than 1,000 levels.
+# A normal batch has two. SQLite's JSON functions accept at most 1,000 levels.
 MOST_BRACKETS = 500
-# A batch holds 100,000 requests at most. Databases sum whole numbers in 64 bits, and even a
-# million batches with five such counts each stay below that.
+# A batch has at most 100,000 requests. Databases sum integers in 64 bits, and even a million
+# batches with five such counts each fit.
 LARGEST_COUNT = 10**12
-# Wide enough for any batch, and so far from the calendar's ends that arithmetic never overflows.
+# Enough for any batch, and so far from datetime's limits that arithmetic never overflows.
 YEARS = range(1970, 9000)
 MOMENTS = (
     "created_at",
@@ -38,7 +38,7 @@ Url = Annotated[str, Meta(max_length=2000)]
 
 
 class RequestCounts(Struct, frozen=True):
-    """How many of a batch's requests are in which state. Before the end all are `processing`."""
+    """A batch's requests by state. Until the batch ends, all are `processing`."""
 
     processing: Count
     succeeded: Count
@@ -48,21 +48,21 @@ class RequestCounts(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """The number of requests in the batch, which the API does not say otherwise."""
+        """The number of requests in the batch. The API has no field for it."""
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
 class RemoteBatch(Struct, frozen=True, kw_only=True):
     """One batch as the API described it at one moment; every datetime is in UTC.
 
-    `raw` is the JSON object as it came, unknown fields included. `request_id` identifies the
-    answer that brought it, and `workspace_id` is what that answer calls the key's workspace;
-    each is empty where the answer did not say.
+    `raw` is the unchanged JSON object, including unknown fields. `request_id` identifies the
+    answer, and `workspace_id` is the API's ID of the key's workspace; both are empty if the answer
+    did not have them.
     """
 
     id: BatchId
     type: Word
-    # Kept as a plain word: the API may add a status before we do.
+    # Kept as a plain word, as the API may add statuses.
     processing_status: Word
     request_counts: RequestCounts
     created_at: datetime
@@ -79,7 +79,7 @@ class RemoteBatch(Struct, frozen=True, kw_only=True):
 class UnreadableBatch(Struct, frozen=True):
     """An item of the list that cannot be read as a batch.
 
-    `id` is empty if even that is missing, and `raw` is None for an item that is too large.
+    `id` is empty if it is missing too. `raw` is None for an item that is too large.
     """
 
     id: str
@@ -90,78 +90,72 @@ class UnreadableBatch(Struct, frozen=True):
 class BatchPage(Struct, frozen=True, kw_only=True):
     """One page of the list, newest first. Wait `pause_seconds` before the next call.
 
-    `workspace_id` is what the API calls the key's workspace; empty where it did not say.
+    `workspace_id` is the API's ID of the key's workspace; empty if the answer did not have it.
     """
 
     batches: tuple[RemoteBatch, ...]
     unreadable: tuple[UnreadableBatch, ...]
     has_more: bool
-    first_id: str | None
     last_id: str | None
     request_id: str
     workspace_id: str = ""
     pause_seconds: float = 0.0
-    # Bytes of the answer.
+    # In bytes.
     size: int = 0
 
 
 class _Listed(Struct):
-    # Items stay unread at first, so that a bad one costs only itself.
+    # Items are decoded one by one, so that an invalid one does not affect the others.
     data: list[msgspec.Raw]
     has_more: bool
-    # An odd cursor must not hide the page's batches.
-    first_id: Any = None
+    # An invalid cursor must not make the page unreadable.
     last_id: Any = None
 
 
-class _Named(Struct):
+class _WithId(Struct):
     id: Any = None
 
 
-class _Deleted(Struct):
-    id: BatchId
-
-
-# Filled in by us, so an answer's own fields of these names stay in `raw` only.
-_OURS = ("raw", "request_id", "workspace_id")
-_THEIRS = tuple(name for name in RemoteBatch.__struct_fields__ if name not in _OURS)
+# Set by this client. Fields of the answer with these names are only in `raw`.
+_CLIENT_FIELDS = ("raw", "request_id", "workspace_id")
+_API_FIELDS = tuple(name for name in RemoteBatch.__struct_fields__ if name not in _CLIENT_FIELDS)
 
 
 def possible_id(text: str) -> str:
-    """The same text, if a batch can have it as its ID.
+    """The same text, if it is a possible batch ID.
 
-    Raises BatchNotFound otherwise, so that no hostile text ever becomes part of a path.
+    Raises BatchNotFound otherwise, so that no hostile text becomes part of a path.
     """
     if not re.match(ID_FORM, text):
-        raise BatchNotFound(f"no batch can have the ID “{printable(text)[:80]}”.")
+        raise BatchNotFound(f"“{printable(text)[:80]}” is not a valid batch ID.")
     return text
 
 
 def moment(text: str) -> datetime:
-    """The moment in UTC that a timestamp of RFC 3339 names, rounded to microseconds.
+    """The UTC datetime of an RFC 3339 timestamp, rounded to microseconds.
 
-    A leap second (its section 5.6) counts as the second after it. Raises ValueError, whose
-    sentence does not repeat the text, which may be anything.
+    A leap second (RFC 3339, 5.6) becomes the second after it. Raises ValueError, whose message
+    does not repeat the text.
     """
     is_leap = text[16:19] == ":60"
     try:
         value = msgspec.convert(f"{text[:17]}59{text[19:]}" if is_leap else text, datetime)
     except msgspec.ValidationError:
-        raise ValueError("not a timestamp of RFC 3339") from None
+        raise ValueError("not an RFC 3339 timestamp") from None
     if value.tzinfo is None:
-        raise ValueError("a timestamp that does not say its offset from UTC")
+        raise ValueError("a timestamp without a UTC offset")
     if value.year not in YEARS:
-        raise ValueError("a timestamp outside the years that make sense")
+        raise ValueError(f"a timestamp outside the years {YEARS[0]} to {YEARS[-1]}")
     return value.astimezone(UTC) + timedelta(seconds=is_leap)
 
 
 def decode[T](body: bytes | msgspec.Raw, type: type[T]) -> T:
-    """JSON from outside as `type`. Raises ValueError for every way in which it can be wrong.
+    """Untrusted JSON as `type`. Raises ValueError for any kind of invalid JSON.
 
-    Also for more values than any answer holds: read, they would fill the memory.
+    Also for far more values than answers have, as they would fill the memory.
     """
     if bytes(body).count(b",") > MOST_COMMAS:
-        raise ValueError("it holds more values than any answer of the API")
+        raise ValueError("it contains more values than any answer of the API")
     try:
         return msgspec.json.decode(body, type=type)
     except RecursionError:
@@ -173,29 +167,29 @@ def decode[T](body: bytes | msgspec.Raw, type: type[T]) -> T:
 def read_batch(
     body: bytes | msgspec.Raw, *, request_id: str = "", workspace_id: str = ""
 ) -> RemoteBatch:
-    """The batch that a JSON object describes. Raises ValueError with what is wrong with it."""
+    """The batch that a JSON object describes. Raises ValueError, whose message says why not."""
     text = bytes(body)
     if problem := _excess(text):
         raise ValueError(problem)
-    # PostgreSQL keeps no NUL in its text or JSON. In JSON it can only come escaped, and after an
-    # escaped backslash the same six characters are plain text.
+    # PostgreSQL cannot store NUL in text or JSON. In JSON it is always escaped, but the same six
+    # characters after an escaped backslash are plain text.
     if b"\\u0000" in text.replace(b"\\\\", b""):
-        raise ValueError("it holds a NUL character")
+        raise ValueError("it contains a NUL character")
     raw = decode(text, dict[str, Any])
     return _batch(raw, {"raw": raw, "request_id": request_id, "workspace_id": workspace_id})
 
 
 def _excess(text: bytes) -> str:
-    """What an item has too much of to be a batch, or nothing."""
+    """Why an item is too large or too complex to be a batch; empty if it is not."""
     if len(text) > LARGEST_BATCH_BYTES:
         return f"it is longer than {LARGEST_BATCH_BYTES:,} bytes"
     if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
-        return f"it holds more than {MOST_BRACKETS} objects and lists"
+        return f"it contains more than {MOST_BRACKETS} objects and lists"
     return ""
 
 
-def _batch(raw: dict[str, Any], ours: dict[str, Any]) -> RemoteBatch:
-    fields = {name: raw[name] for name in _THEIRS if name in raw}
+def _batch(raw: dict[str, Any], added: dict[str, Any]) -> RemoteBatch:
+    fields = {name: raw[name] for name in _API_FIELDS if name in raw}
     for name in MOMENTS:
         if isinstance(text := fields.get(name), str):
             try:
@@ -203,7 +197,7 @@ def _batch(raw: dict[str, Any], ours: dict[str, Any]) -> RemoteBatch:
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
     try:
-        return msgspec.convert(fields | ours, RemoteBatch)
+        return msgspec.convert(fields | added, RemoteBatch)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
 
@@ -216,13 +210,13 @@ def read_page(
     workspace_id: str = "",
     pause_seconds: float = 0.0,
 ) -> BatchPage:
-    """One page of the list, its unreadable items apart.
+    """One page of the list, with unreadable items separate from batches.
 
-    Raises ValueError if it is no page, or has more than `limit` items.
+    Raises ValueError if it is not a page or has more than `limit` items.
     """
     listed = decode(body, _Listed)
     if len(listed.data) > min(limit, MOST_ITEMS):
-        raise ValueError("its page holds more items than were asked for")
+        raise ValueError("its page contains more items than requested")
     batches: list[RemoteBatch] = []
     unreadable: list[UnreadableBatch] = []
     for item in listed.data:
@@ -235,7 +229,6 @@ def read_page(
         batches=tuple(batches),
         unreadable=tuple(unreadable),
         has_more=listed.has_more,
-        first_id=_usable_id(listed.first_id),
         last_id=_usable_id(listed.last_id),
         request_id=request_id,
         workspace_id=workspace_id,
@@ -245,21 +238,16 @@ def read_page(
 
 
 def _usable_id(value: object) -> str | None:
-    """The value if it can be asked for as an ID, None for any other."""
+    """The value if it is a possible ID, otherwise None."""
     return value if isinstance(value, str) and re.match(ID_FORM, value) else None
 
 
 def _unreadable(item: msgspec.Raw, *, problem: str) -> UnreadableBatch:
-    raw, named = None, None
+    raw, item_id = None, None
     try:
-        named = decode(item, _Named).id
+        item_id = decode(item, _WithId).id
         if not _excess(bytes(item)):
             raw = decode(item, object)
     except ValueError:
         pass
-    return UnreadableBatch(id=_usable_id(named) or "", problem=printable(problem)[:300], raw=raw)
-
-
-def read_deleted(body: bytes) -> str:
-    """The ID of the batch that was deleted. Raises ValueError if the answer does not say."""
-    return decode(body, _Deleted).id
+    return UnreadableBatch(id=_usable_id(item_id) or "", problem=printable(problem)[:300], raw=raw)

@@ -1,7 +1,7 @@
 """A working imitation of the Message Batches API, for the demo, the tests and the benchmarks.
 
-It knows no Django and shares nothing with `batches.client`: the one can't inherit the
-other's misunderstandings.
+It uses no Django and shares nothing with `batches.client`, so that neither can inherit the
+other's mistakes.
 """
 
 from batches.sandbox.app import SandboxApi

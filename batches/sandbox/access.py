@@ -1,4 +1,4 @@
-"""Who calls: which workspace, or the organisation, a call's key speaks for."""
+"""Checks API keys: which workspace a key belongs to, or whether it is the Admin key."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,10 @@ from batches.sandbox.refusals import RefusalError
 
 
 class Access:
-    """Knows the workspaces' keys and the organisation's Admin key.
+    """The workspaces' keys and the organization's Admin key.
 
-    Both header dialects are taken. `lenient` lets any key but the Admin key be the first
-    workspace's.
+    Accepts `x-api-key` and bearer tokens. With `lenient`, any key except the Admin key counts as
+    the first workspace's.
     """
 
     def __init__(self, keys: Mapping[str, str], admin_key: str, *, lenient: bool) -> None:
@@ -18,7 +18,7 @@ class Access:
         self._lenient = lenient
 
     def workspace(self, headers: Mapping[str, str]) -> str:
-        """Return the workspace of a call's key; raises RefusalError (401, 403) without one."""
+        """The workspace that the call's key belongs to. Raises RefusalError (401, 403)."""
         key = _key(headers)
         if key == self._admin_key:
             raise RefusalError(401, "An Admin API key can't be used here, only a workspace's key.")
@@ -33,7 +33,7 @@ class Access:
         return workspace
 
     def require_admin(self, headers: Mapping[str, str]) -> None:
-        """Raise RefusalError (401, 403) unless the call brings the Admin key."""
+        """Raises RefusalError (401, 403) unless the call carries the Admin key."""
         key = _key(headers)
         if key in self._keys:
             raise RefusalError(403, "This endpoint requires an Admin API key.")

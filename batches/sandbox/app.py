@@ -1,4 +1,4 @@
-"""The imitation as a WSGI app, with what tests need to set the scene and to look behind it."""
+"""The sandbox as a WSGI app, including the controls that tests use."""
 
 import threading
 from collections import deque
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from batches.sandbox.access import Access
-from batches.sandbox.answers import RESULTS_TYPE, Answer, cut, slowed
 from batches.sandbox.calls import Call
 from batches.sandbox.chance import Draws
 from batches.sandbox.clock import Clock, wall_clock
+from batches.sandbox.controls import Controls
 from batches.sandbox.faults import ANSWERS, Faults
 from batches.sandbox.organization import ORGANIZATION, Organization
 from batches.sandbox.refusals import RefusalError, status_line
+from batches.sandbox.replies import RESULTS_TYPE, Reply, cut, slowed
 from batches.sandbox.resume import open_state
 from batches.sandbox.routes import Routes
 from batches.sandbox.seeding import Drip, seed_world
 from batches.sandbox.spoiling import SPOILS
-from batches.sandbox.stage import Stage
 from batches.sandbox.throttle import Throttle
 from batches.sandbox.transport import SandboxTransport
 from batches.sandbox.world import World
@@ -38,22 +38,22 @@ CALLS_REMEMBERED = 100_000
 SLOW_BYTE_SECONDS = 0.2
 
 
-class SandboxApi(Stage):
-    """The whole Message Batches API as a WSGI app: two keys, two workspaces, safe across threads.
+class SandboxApi(Controls):
+    """The Message Batches API as a WSGI app with two keys and two workspaces. Thread-safe.
 
-    With the Admin key it also tells what the organisation has paid, and for which workspaces.
+    With the Admin key it also serves the organization's cost report and its list of workspaces.
 
-    Tests put it behind a client with httpx.WSGITransport or, where connections are to break,
-    with SandboxTransport; `manage.py sandbox` serves it.
+    Tests connect a client to it with httpx.WSGITransport or, to simulate broken connections, with
+    SandboxTransport. `manage.py sandbox` serves it over HTTP.
 
-    `seed` decides every id, outcome and result. `clock` tells aware datetimes; from the start
-    on, the sandbox's time goes `speed` times as fast. `batches` is how many to begin with, in
-    every state, and `drip` how often another one comes. `state_path` names a SQLite file that
-    keeps the world across restarts. `moving_counts` is True, or the keys whose batches tally
-    while they run. `canceling_seconds` is the range, in the sandbox's time, that canceling
-    takes. `odd_lines` puts some results into every file that no client has met yet, `quirks`
-    what `batches.sandbox.quirks` names. `pause` waits so many seconds between the bytes of a
-    slow body. Raises ValueError for a bad speed, fault specification, quirk or seed.
+    `seed` determines every ID, outcome and result. `clock` returns aware datetimes; the sandbox's
+    time runs `speed` times as fast. `batches` is the number of batches to start with, in every
+    state, and `drip` the interval at which new ones appear. `state_path` names a SQLite file that
+    keeps all batches across restarts. `moving_counts` is True, or the keys of the workspaces whose
+    request counts change while a batch runs. `canceling_seconds` is how long canceling takes, as a
+    range in the sandbox's time. `odd_lines` adds results of unknown types to every file; `quirks`
+    adds those of `batches.sandbox.quirks`. `pause` waits the given seconds between the bytes of a
+    slow body. Raises ValueError for an invalid speed, fault specification, quirk or seed.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SandboxApi(Stage):
         self._counting = threading.Lock()
 
     def transport(self) -> SandboxTransport:
-        """Return an httpx transport whose requests this sandbox answers."""
+        """An httpx transport that sends requests to this sandbox."""
         return SandboxTransport(self)
 
     @property
@@ -121,34 +121,36 @@ class SandboxApi(Stage):
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterator[bytes]:
-        """Answer one request.
+        """Answer one call.
 
-        A fault that breaks the connection raises ConnectionResetError (`reset`, `lost`) or
-        TimeoutError (`timeout`) here, or ConnectionAbortedError out of the body (`cut`): a
-        server does to its socket what they say.
+        Faults that break the connection raise ConnectionResetError (`reset`, `lost`) or
+        TimeoutError (`timeout`) here, or ConnectionAbortedError while the body is read (`cut`).
+        The server then breaks its socket accordingly.
         """
         call = _read(environ)
         request_id = self._next_request_id(call)
-        # A look behind the scenes is no call to the API: it never fails.
+        # Not part of the API, so no fault applies.
         fault = "" if call.path == ACCEPTED_CANCELS else self.faults.due(call.path)
         _break_before(fault)
         common = [("request-id", request_id), ("anthropic-organization-id", self._organization_id)]
         try:
             answer = self._answer(call, fault, request_id, common)
         except RefusalError as refusal:
-            answer = Answer(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
+            answer = Reply(refusal.status, refusal.body(request_id), headers=dict(refusal.headers))
         if fault == "lost":
-            raise ConnectionResetError("The sandbox did it and broke the connection, as told to.")
+            raise ConnectionResetError(
+                "The sandbox broke the connection after the call took effect: fault 'lost'."
+            )
         start_response(status_line(answer.status), answer.all_headers(common))
         return self._sent(answer, fault)
 
     def _answer(
         self, call: Call, fault: str, request_id: str, common: list[tuple[str, str]]
-    ) -> Answer:
+    ) -> Reply:
         if fault in ANSWERS:
             return _faulty(fault, request_id)
         if call.path == ACCEPTED_CANCELS:
-            return Answer.json(self.world.store.accepted_cancels())
+            return Reply.json(self.world.store.accepted_cancels())
         if call.path.startswith(ORGANIZATION):
             self._access.require_admin(call.headers)
             self._catch_up()
@@ -169,7 +171,7 @@ class SandboxApi(Stage):
             self._answered += 1
             return f"req_01{Draws(self.world.seed, 'request', self._answered).word(22)}"
 
-    def _sent(self, answer: Answer, fault: str) -> Iterator[bytes]:
+    def _sent(self, answer: Reply, fault: str) -> Iterator[bytes]:
         if fault == "cut":
             return cut(answer.blocks())
         if fault == "slow":
@@ -185,7 +187,7 @@ def _moving_workspaces(
     if isinstance(moving_counts, bool):
         return frozenset(keys.values()) if moving_counts else frozenset()
     if unknown := set(moving_counts) - set(keys):
-        raise ValueError(f"There is no key {unknown.pop()!r}, only {' and '.join(keys)}.")
+        raise ValueError(f"No key is called {unknown.pop()!r}. There are: {', '.join(keys)}.")
     return frozenset(keys[key] for key in moving_counts)
 
 
@@ -207,15 +209,15 @@ def _read(environ: "WSGIEnvironment") -> Call:
 
 def _break_before(fault: str) -> None:
     if fault == "reset":
-        raise ConnectionResetError("The sandbox broke the connection, as it was told to.")
+        raise ConnectionResetError("The sandbox broke the connection: fault 'reset'.")
     if fault == "timeout":
-        raise TimeoutError("The sandbox does not answer, as it was told to.")
+        raise TimeoutError("The sandbox does not answer: fault 'timeout'.")
 
 
-def _faulty(fault: str, request_id: str) -> Answer:
+def _faulty(fault: str, request_id: str) -> Reply:
     ready = ANSWERS[fault]
     body = ready.body
     if body is None:
         refusal = RefusalError(ready.status, ready.message, error_code=ready.error_code)
         body = refusal.body(request_id)
-    return Answer(ready.status, body, ready.content_type, dict(ready.headers))
+    return Reply(ready.status, body, ready.content_type, dict(ready.headers))

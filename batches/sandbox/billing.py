@@ -1,4 +1,4 @@
-"""What each ended batch is billed: its results file, priced line by line, once and for good."""
+"""Bills each ended batch once, by pricing its results file line by line."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from batches.sandbox.clock import SandboxClock
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.prices import Used, cost
 from batches.sandbox.quirks import ESCAPED_HALF
-from batches.sandbox.results import results_file
-from batches.sandbox.store import Charge, Store
+from batches.sandbox.results_file import results_file
+from batches.sandbox.store import ModelCharge, Store
 
 
 class Lifetimes(msgspec.Struct):
-    """How long what was written to the cache stays there, in tokens."""
+    """Tokens written to the cache, by how long they stay there."""
 
     ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
 
 
 class Tools(msgspec.Struct):
-    """What the server's tools were used for; only searches cost anything by the piece."""
+    """How often server tools were used. Only web searches are billed per use."""
 
     web_search_requests: int | None = None
 
 
-class Step(msgspec.Struct, kw_only=True):
-    """One pass of a model; whatever is missing or null counts as none."""
+class BilledPass(msgspec.Struct, kw_only=True):
+    """One pass of a model. Missing or null figures count as zero."""
 
     type: str = "message"
     model: str | None = None
@@ -38,7 +38,7 @@ class Step(msgspec.Struct, kw_only=True):
     cache_creation: Lifetimes | None = None
 
     def used(self, geo: str) -> Used:
-        """Return its tokens; cache writes of no stated lifetime stay five minutes."""
+        """The tokens used. Cache writes without a stated lifetime count as five-minute ones."""
         lifetimes = self.cache_creation
         if lifetimes is None:
             lifetimes = Lifetimes(ephemeral_5m_input_tokens=self.cache_creation_input_tokens)
@@ -52,27 +52,27 @@ class Step(msgspec.Struct, kw_only=True):
         )
 
 
-class Usage(Step, kw_only=True):
-    """A message's usage: its own figures, and the passes behind them where they are listed."""
+class BilledUsage(BilledPass, kw_only=True):
+    """A message's usage: its totals and, if listed, the passes behind them."""
 
     server_tool_use: Tools | None = None
     inference_geo: str | None = None
     service_tier: str | None = None
     speed: str | None = None
-    iterations: list[Step] | None = None
-    # Of a kind that no client knows yet; they cost what input does.
+    iterations: list[BilledPass] | None = None
+    # A future kind of tokens that no client knows. They cost the same as input.
     memory_input_tokens: int = 0
 
     @property
     def tier(self) -> str:
-        """Name the tier at which the request ran."""
+        """The tier at which the request ran."""
         return "fast" if self.speed == "fast" else self.service_tier or "batch"
 
     def paid(self, model: str) -> Iterator[tuple[str, Used]]:
-        """Yield what is to be paid for, pass by pass, each with its model.
+        """What is billed for each pass, with the pass's model.
 
-        Each pass has a prompt of its own, and so a price of its own. Where they are not listed
-        the request counts as one.
+        Each pass has its own prompt and so its own price. A request that lists no passes counts as
+        one.
         """
         tools = self.server_tool_use
         geo = self.inference_geo or ""
@@ -88,34 +88,34 @@ class Usage(Step, kw_only=True):
         )
 
 
-class Message(msgspec.Struct):
-    """A succeeded request's message, as far as a bill needs it."""
+class BilledMessage(msgspec.Struct):
+    """The part of a succeeded request's message that matters for billing."""
 
     model: str
-    usage: Usage
+    usage: BilledUsage
 
 
-class Result(msgspec.Struct):
-    """One request's result; there is a message to pay for only when it succeeded."""
+class BilledResult(msgspec.Struct):
+    """One request's result. Only a succeeded one has a message to bill."""
 
     type: str
-    message: Message | None = None
+    message: BilledMessage | None = None
 
 
-class Line(msgspec.Struct):
+class BilledLine(msgspec.Struct):
     """One line of a results file."""
 
-    result: Result
+    result: BilledResult
 
 
-_decode_lines = msgspec.json.Decoder(Line).decode_lines
+_decode_lines = msgspec.json.Decoder(BilledLine).decode_lines
 
 
 class Ledger:
-    """Bills batches that have ended, each once; what was billed outlives the batch.
+    """Bills ended batches, each once. Bills stay when the batch is deleted.
 
-    Pricing a batch means generating its whole results file, up to seconds of work. The store
-    is never held meanwhile: other calls go on.
+    Pricing a batch generates its whole results file, which can take seconds. The store is not
+    locked meanwhile.
     """
 
     def __init__(self, store: Store, clock: SandboxClock, seed: int) -> None:
@@ -125,29 +125,29 @@ class Ledger:
         self._settling = threading.Lock()
 
     def settle(self) -> None:
-        """Bill every batch that has ended by now and was not billed before."""
+        """Bill every ended batch that has no bill yet."""
         # Otherwise two calls for the cost report would generate the same files in parallel.
         with self._settling:
             for batch in self._store.unbilled():
                 self.bill(batch)
 
-    def bill(self, batch: Batch) -> None:
-        """Bill one batch, unless it was billed before or has not ended."""
+    def bill(self, batch: StoredBatch) -> None:
+        """Bill one batch, unless it already has a bill or has not ended."""
         if batch.status(self._clock.now()) != "ended" or self._store.is_billed(batch.id):
             return
         try:
             charges = charged(results_file(batch, self._store.requests(batch.id), self._seed))
         except ConnectionAbortedError:
-            # It was deleted meanwhile, and billed by whoever did it.
+            # It was deleted meanwhile, and deleting bills it.
             return
         self._store.add_bill(batch.id, charges)
 
 
-def charged(blocks: Iterable[bytes]) -> tuple[Charge, ...]:
-    """Add up what a results file costs, by model and tier; each request counts with its own."""
-    sums: dict[tuple[str, str], Charge] = {}
+def charged(blocks: Iterable[bytes]) -> tuple[ModelCharge, ...]:
+    """What a results file costs, by model and tier. A request counts under its message's model."""
+    sums: dict[tuple[str, str], ModelCharge] = {}
     for block in blocks:
-        # Half a character, which this reader refuses, costs nothing.
+        # msgspec refuses half a surrogate pair, which costs nothing.
         for line in _decode_lines(block.replace(ESCAPED_HALF, b"")):
             message = line.result.message
             if line.result.type != "succeeded" or message is None:
@@ -155,8 +155,8 @@ def charged(blocks: Iterable[bytes]) -> tuple[Charge, ...]:
             tier, requests = message.usage.tier, 1
             for model, used in message.usage.paid(message.model):
                 amount, list_amount = cost(model, used, tier)
-                before = sums.get((model, tier), Charge(model, 0, 0, 0, tier))
-                sums[model, tier] = Charge(
+                before = sums.get((model, tier), ModelCharge(model, 0, 0, 0, tier))
+                sums[model, tier] = ModelCharge(
                     model,
                     before.amount + amount,
                     before.list_amount + list_amount,

@@ -1,4 +1,4 @@
-"""One HTTP call, and reading what it brings: its query, its body, and a page's limit."""
+"""One HTTP request to the sandbox, and reading its query, body and page limit."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DEFAULT_LIMIT, HIGHEST_LIMIT = 20, 1000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call, read as far as every endpoint needs it."""
+    """One HTTP request, before an endpoint reads it."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Call:
 
 
 def read_body(call: Call) -> bytes:
-    """Read a call's body; raises RefusalError without a usable length, or above 256 MB."""
+    """The request's body. Raises RefusalError without a valid length, or above 256 MB."""
     length = call.headers.get("content-length", "")
     if not re.fullmatch(r"[0-9]{1,18}", length):
         raise RefusalError(411, "A Content-Length header is required.")
@@ -34,7 +34,7 @@ def read_body(call: Call) -> bytes:
 
 
 def read_query(query: str) -> list[tuple[str, str]]:
-    """Return a query's names and values in order; raises RefusalError (400) for too many."""
+    """The query's names and values in order. Raises RefusalError (400) for too many."""
     try:
         return parse_qsl(query, keep_blank_values=True, max_num_fields=100)
     except ValueError:
@@ -42,7 +42,7 @@ def read_query(query: str) -> list[tuple[str, str]]:
 
 
 def read_limit(text: str | None) -> int:
-    """Return how many items a page may have; raises RefusalError (400) outside of 1 to 1000."""
+    """How many items a page may have. Raises RefusalError (400) outside 1 to 1000."""
     if text is None:
         return DEFAULT_LIMIT
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
@@ -55,5 +55,5 @@ def read_limit(text: str | None) -> int:
 
 
 def wrong_method(*allowed: str) -> RefusalError:
-    """Return the 405 that names the methods allowed."""
+    """The 405 that names the allowed methods."""
     return RefusalError(405, "Method Not Allowed", headers={"allow": ", ".join(allowed)})

@@ -1,28 +1,28 @@
-"""Repeatable chance: the same words always draw the same figures."""
+"""Repeatable random numbers: the same words always give the same numbers."""
 
 import math
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
-SIXTEEN_FIGURES = struct.Struct("<16I")
+SIXTEEN_NUMBERS = struct.Struct("<16I")
 BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 TO_BASE58 = bytes(BASE58[byte % len(BASE58)] for byte in range(256))
 
 
 class Draws:
-    """An endless row of figures that depends on nothing but the words it is made from.
+    """An endless sequence of random numbers, determined by the given words alone.
 
-    A results file is generated from these, line by line, so that neither memory nor disk has
-    to hold it and a second download equals the first.
+    Results files are generated from it line by line, so that they need no memory or disk, and a
+    second download equals the first.
     """
 
-    __slots__ = ("_figures", "_key", "_refills")
+    __slots__ = ("_key", "_numbers", "_refills")
 
     def __init__(self, *words: object) -> None:
         self._key = "\x1f".join(map(str, words)).encode()
         self._refills = 0
-        self._figures: list[int] = []
+        self._numbers: list[int] = []
 
     def raw(self) -> bytes:
         """Draw 64 bytes."""
@@ -30,25 +30,25 @@ class Draws:
         return blake2b(self._key, salt=self._refills.to_bytes(16, "little")).digest()
 
     def unit(self) -> float:
-        """Draw evenly from [0, 1)."""
-        if not self._figures:
-            self._figures = list(SIXTEEN_FIGURES.unpack(self.raw()))
-        return self._figures.pop() / 2**32
+        """Draw uniformly from [0, 1)."""
+        if not self._numbers:
+            self._numbers = list(SIXTEEN_NUMBERS.unpack(self.raw()))
+        return self._numbers.pop() / 2**32
 
     def happens(self, probability: float) -> bool:
-        """Draw True this often, 0 to 1."""
+        """Draw True with this probability."""
         return self.unit() < probability
 
     def between(self, low: float, high: float) -> float:
-        """Draw evenly from [low, high)."""
+        """Draw uniformly from [low, high)."""
         return low + (high - low) * self.unit()
 
     def below(self, limit: int) -> int:
-        """Draw a whole number from 0 to limit - 1."""
+        """Draw an integer from 0 to limit - 1."""
         return int(self.unit() * limit)
 
     def pick[T](self, choices: Sequence[T]) -> T:
-        """Draw one of the choices; one that stands there twice is drawn twice as often."""
+        """Draw one of the choices. One that is listed twice is drawn twice as often."""
         return choices[int(self.unit() * len(choices))]
 
     def around(self, median: float, spread: float) -> float:
@@ -56,20 +56,20 @@ class Draws:
 
         `spread` is the standard deviation of the logarithm.
         """
-        # Box-Muller. One minus, because the logarithm of zero does not exist.
+        # Box-Muller. `1 -` keeps zero out of the logarithm.
         radius = math.sqrt(-2 * math.log(1 - self.unit()))
         return median * math.exp(spread * radius * math.cos(2 * math.pi * self.unit()))
 
     def word(self, length: int) -> str:
-        """Draw up to 64 letters and digits, as the API's ids have them."""
+        """Draw up to 64 letters and digits, as in the API's IDs."""
         return self.raw()[:length].translate(TO_BASE58).decode()
 
 
 class Shuffle:
-    """A repeatable permutation of 0 … size - 1 that needs no memory for the order.
+    """A repeatable permutation of 0 … size - 1 that stores no list.
 
-    A four-round Feistel network over the next power of four; what falls outside is walked
-    back in by running it again.
+    A four-round Feistel network over the next power of four. A result outside the range goes
+    through the network again.
     """
 
     __slots__ = ("_half", "_keys", "_mask", "size")

@@ -1,4 +1,4 @@
-"""The sandbox's copy of Anthropic's cost report: its query, and its rows, made from bills."""
+"""The sandbox's imitation of Anthropic's cost report: parses queries, makes rows from bills."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,7 +19,7 @@ LONGEST_RANGE_BY_MINUTES = timedelta(days=1)
 OLDEST = timedelta(days=365)
 MOST_DIMENSIONS = 5
 
-# Everything here is one product's; by these dimensions it can be told apart.
+# The sandbox bills one product, and keeps these dimensions.
 PRODUCT = "message_batches_api"
 KEPT = ("workspace_id", "model", "product", "service_tier")
 FILTERS = {
@@ -37,7 +37,7 @@ MOMENT = re.compile(
 class CostQuery(NamedTuple):
     """A query of the cost report: bills in [since, until), by `width` and by `group_by`.
 
-    Without a width there is one bucket, the whole range.
+    Without a width, the whole range is one bucket.
     """
 
     since: datetime
@@ -51,7 +51,7 @@ class CostQuery(NamedTuple):
     page: str
 
     def bucket(self, moment: datetime) -> tuple[datetime, datetime]:
-        """Return the bounds of the bucket in which a moment lies."""
+        """The start and end of the bucket that contains the moment."""
         if self.width is None:
             return self.since, self.until
         start = _floor(moment, self.width)
@@ -70,7 +70,7 @@ class CostRow(NamedTuple):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A row's place in a report's order; a cursor is that of a page's last row."""
+    """A row's place in a report's order. A cursor is the mark of a page's last row."""
 
     first: int
     second: int
@@ -78,7 +78,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 def parse_cost_query(query: str, now: datetime) -> CostQuery:
-    """Read a query string as Anthropic's documentation describes it.
+    """The query, read as Anthropic's documentation describes it.
 
     Raises RefusalError (400) for what the documentation forbids, and for dimensions that the
     sandbox does not keep: ignoring them would answer with the wrong figures.
@@ -101,7 +101,7 @@ def parse_cost_query(query: str, now: datetime) -> CostQuery:
         width=width,
         group_by=_group_by(fields),
         filters=_filters(fields),
-        # Without buckets all rows are of one time.
+        # Without buckets all rows have the same time.
         order_by=order_by if width else order_by.replace("time", "amount"),
         descending=order == "desc",
         limit=read_limit(values.get("limit")),
@@ -110,7 +110,7 @@ def parse_cost_query(query: str, now: datetime) -> CostQuery:
 
 
 def cost_rows(bills: Iterable[Bill], wanted: CostQuery) -> list[CostRow]:
-    """Add the bills up to one row for each bucket and group that has any.
+    """One row for each bucket and group that has any bills.
 
     A bill counts on the day its batch was created. Which day Anthropic's cost report uses for a
     batch that ran past midnight is not documented.
@@ -135,7 +135,7 @@ def cost_rows(bills: Iterable[Bill], wanted: CostQuery) -> list[CostRow]:
 
 
 def page_of(rows: Iterable[CostRow], wanted: CostQuery) -> tuple[list[CostRow], str | None]:
-    """Return the requested page, in order, and the cursor of the next one, None for the last.
+    """The requested page, in order, and the cursor of the next one (None for the last page).
 
     A cursor is a place in the order, so new rows don't shift the pages. Raises RefusalError
     (400) for an invalid cursor.
@@ -152,7 +152,7 @@ def page_of(rows: Iterable[CostRow], wanted: CostQuery) -> tuple[list[CostRow], 
 def _range(
     values: dict[str, str], width: timedelta | None, now: datetime
 ) -> tuple[datetime, datetime]:
-    """Read the range and widen it to whole buckets or, without any, narrow it to whole hours.
+    """The range, widened to whole buckets or, without buckets, narrowed to whole hours.
 
     How Anthropic's cost report treats a bucket that is partly in the range is not documented.
     """
@@ -232,7 +232,7 @@ def _read_cursor(text: str, dimensions: int) -> Mark:
     except (ValueError, msgspec.DecodeError):
         mark = None
     if mark is None or len(mark.group) != dimensions:
-        raise RefusalError(400, "page: This is no cursor of this report")
+        raise RefusalError(400, "page: Not a cursor of this report")
     return mark
 
 

@@ -1,4 +1,4 @@
-"""Faults on demand: the next calls one by one, or a mix by rate."""
+"""Faults on demand: for the next calls, or at random by rate."""
 
 import math
 import re
@@ -13,7 +13,7 @@ HTML = b"<!doctype html><html><head><title>%s</title></head><body><h1>%s</h1><hr
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A ready answer in place of the right one: an API error, or a body that is none at all."""
+    """A prepared response instead of the right one: an API error, or a body that is not JSON."""
 
     status: int
     message: str = ""
@@ -27,7 +27,7 @@ def _page(status: int, title: bytes) -> Fault:
     return Fault(status, content_type="text/html; charset=utf-8", body=HTML % (title, title))
 
 
-# These answer before the call takes effect.
+# These respond before the call takes effect.
 ANSWERS = {
     "400-spend": Fault(
         400, "You have reached your specified API usage limits.", "enforced_spend_limit_reached"
@@ -52,9 +52,9 @@ ANSWERS = {
     "html": _page(200, b"Sign in to the network"),
 }
 
-# `reset`: the connection breaks before the call takes effect. `timeout`: no answer comes at
-# all. `lost`: the call takes effect, then the connection breaks. `cut`: the answer breaks off
-# half-way. `slow`: its first bytes come one by one. Those of SPOILS only concern results files.
+# `reset`: the connection breaks before the call takes effect. `timeout`: no response arrives.
+# `lost`: the call takes effect, then the connection breaks. `cut`: the response breaks off
+# halfway. `slow`: its first bytes arrive one by one. SPOILS only affect results files.
 BREAKS = ("reset", "timeout", "lost", "cut", "slow")
 KINDS = frozenset(ANSWERS) | frozenset(BREAKS) | frozenset(SPOILS)
 USUAL_MIX = (
@@ -65,10 +65,10 @@ RESULTS_END = "/results"
 
 
 def parse_faults(spec: str) -> dict[str, float]:
-    """Read how often each fault strikes: `0.1` spreads over the usual mix, or `429=0.05,cut=0.01`.
+    """How often each fault occurs. `0.1` spreads over the usual mix; or `429=0.05,cut=0.01`.
 
-    What spoils results files strikes nothing else: other calls meet that much less.
-    Raises ValueError for an unknown kind, a rate outside 0 to 1, or a sum above 1.
+    Faults that spoil results files affect nothing else, so other calls fail less often. Raises
+    ValueError for an unknown kind, a rate outside 0 to 1, or a sum above 1.
     """
     rates: dict[str, float] = {}
     for part in re.split(r"[,\s]+", spec.strip()):
@@ -94,7 +94,7 @@ def _rate(figure: str) -> float:
     except ValueError:
         rate = math.nan
     if not 0 <= rate <= 1:
-        raise ValueError(f"A fault's rate lies between 0 and 1, not at {figure!r}.")
+        raise ValueError(f"A fault's rate must be between 0 and 1, not {figure!r}.")
     return rate
 
 
@@ -106,7 +106,7 @@ class _Ordered:
 
 
 class Faults:
-    """Decides which call goes wrong, and how; safe across threads."""
+    """Decides which calls fail, and how. Thread-safe."""
 
     def __init__(self, spec: str, seed: int) -> None:
         self._rates = parse_faults(spec)
@@ -116,9 +116,10 @@ class Faults:
         self._lock = threading.Lock()
 
     def order(self, kind: str, times: int, path: str | None) -> None:
-        """Have the next `times` calls whose path contains `path` fail in this way.
+        """Make the next `times` calls whose path contains `path` fail in this way.
 
-        What spoils results files waits for calls that ask for results.
+        Faults that spoil results files wait for calls that get results. Raises ValueError for an
+        unknown kind.
         """
         if kind not in KINDS:
             raise ValueError(f"No fault is called {kind!r}. There are: {', '.join(sorted(KINDS))}.")
@@ -126,12 +127,12 @@ class Faults:
             self._ordered.append(_Ordered(kind, times, path or ""))
 
     def clear(self) -> None:
-        """Forget the faults ordered and not yet used."""
+        """Cancel the ordered faults that have not occurred yet."""
         with self._lock:
             self._ordered.clear()
 
     def due(self, path: str) -> str:
-        """Return the kind of fault that this call meets, "" for none."""
+        """The kind of fault for this call, "" for none."""
         asks_for_results = path.endswith(RESULTS_END)
         with self._lock:
             self._calls += 1

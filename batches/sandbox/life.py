@@ -1,7 +1,7 @@
-"""How a batch lives: from the facts stored about it and the time, everything it shows.
+"""A batch's life cycle: computes everything about a batch from its stored facts and the time.
 
-Nothing here ticks. A batch's end and outcome are settled when it is created and once more
-when it is canceled; asking at a later moment simply gives a later answer.
+There are no timers. A batch's end and final counts are fixed when it is created, and again when it
+is canceled. Asking later gives a later state.
 """
 
 from datetime import datetime, timedelta
@@ -16,8 +16,8 @@ EXPIRES_AFTER = timedelta(hours=24)
 ARCHIVED_AFTER = timedelta(days=29)
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How many requests end in which way."""
+class FinalCounts(msgspec.Struct, frozen=True):
+    """How many requests end as succeeded, errored, canceled and expired."""
 
     succeeded: int = 0
     errored: int = 0
@@ -26,90 +26,91 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Sum all four."""
+        """The sum of all four."""
         return self.succeeded + self.errored + self.canceled + self.expired
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The stored facts about one batch.
 
-    `planned` is what it comes to at `ends_at` if nobody cancels it. A cancel adds the three
-    facts that replace them. `invalid` counts requests whose params no model can take.
-    `prompt_tokens` is the median prompt, zero for one that is drawn.
+    `planned` are its final counts at `ends_at` unless it is canceled. Canceling it sets
+    `cancel_initiated_at`, `cancel_ends_at` and `settled`, which take precedence. `invalid` is the
+    number of requests with invalid params. `prompt_tokens` is the median prompt; zero means a
+    random one.
     """
 
     id: str
     workspace: str
     created_at: datetime
     ends_at: datetime
-    planned: Outcome
+    planned: FinalCounts
     invalid: int = 0
     models: tuple[str, ...] = ()
     prompt_tokens: int = 0
-    # True once `requests` rows hold this batch's own custom_ids; else they are generated.
+    # True if the `requests` table holds its requests. Otherwise they are generated.
     has_stored_requests: bool = False
     moving_counts: bool = False
-    # Some of the results are such as no client has met yet.
+    # Some of the results have types that no client knows.
     odd_lines: bool = False
-    # Names of what its results hold beside the usual; see `quirks`.
+    # Names of unusual features in its results; see `quirks`.
     quirks: tuple[str, ...] = ()
-    # False: what is left when a cancel comes finishes all the same.
+    # False: the remaining requests finish although the batch is canceled.
     is_interruptible: bool = True
     cancel_initiated_at: datetime | None = None
     cancel_ends_at: datetime | None = None
-    settled: Outcome | None = None
+    settled: FinalCounts | None = None
     archived_early_at: datetime | None = None
 
     @property
     def expires_at(self) -> datetime:
-        """Tell when what is left expires."""
+        """When unfinished requests expire."""
         return self.created_at + EXPIRES_AFTER
 
     @property
     def ended_at(self) -> datetime:
-        """Tell when processing ends or has ended."""
+        """When processing ends or ended."""
         return self.cancel_ends_at or self.ends_at
 
     @property
     def archived_at(self) -> datetime:
-        """Tell when the results go or have gone."""
+        """When the results are or were archived."""
         return self.archived_early_at or self.created_at + ARCHIVED_AFTER
 
     @property
-    def outcome(self) -> Outcome:
-        """Tell what the batch comes to in the end, as things stand."""
+    def final_counts(self) -> FinalCounts:
+        """The request counts with which the batch ends."""
         return self.settled or self.planned
 
     def status(self, now: datetime) -> str:
-        """Tell the API's `processing_status` at a moment."""
+        """The API's `processing_status` at `now`."""
         if now >= self.ended_at:
             return "ended"
         return "canceling" if self.cancel_initiated_at else "in_progress"
 
     def is_archived(self, now: datetime) -> bool:
-        """Tell whether the results are gone."""
+        """Whether the results are no longer available."""
         return now >= self.archived_at
 
-    def done(self, now: datetime) -> Outcome:
-        """Tell how many requests have finished by a moment before the end."""
+    def done(self, now: datetime) -> FinalCounts:
+        """How many requests have finished at `now`, before the end."""
         now = min(now, self.cancel_initiated_at or now)
         lifetime = self.ends_at - self.created_at
         share = min(1.0, max(0.0, (now - self.created_at) / lifetime)) if lifetime else 1.0
-        return Outcome(
+        return FinalCounts(
             succeeded=int(self.planned.succeeded * share),
-            # What can't be understood is turned down at once, not at its turn.
+            # Invalid requests fail immediately, not in their turn.
             errored=max(self.invalid, int(self.planned.errored * share)),
         )
 
     def request_counts(self, now: datetime) -> dict[str, int]:
-        """Tell the API's five tallies: all in `processing` until the end, as documented.
+        """The API's five request counts: all `processing` until the end, as documented.
 
-        With `moving_counts` finished requests show while the batch still runs.
+        With `moving_counts`, finished requests are counted while the batch still runs.
         """
         if self.status(now) == "ended":
-            shown = self.outcome
+            shown = self.final_counts
         else:
-            shown = self.done(now) if self.moving_counts else Outcome()
+            shown = self.done(now) if self.moving_counts else FinalCounts()
         return {
             "processing": self.planned.total - shown.total,
             "succeeded": shown.succeeded,
@@ -119,7 +120,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def describe(self, now: datetime, base_url: str) -> dict[str, Any]:
-        """Return the MessageBatch object, every key present and in the API's order."""
+        """The MessageBatch object with every key, in the API's order."""
         status = self.status(now)
         has_ended = status == "ended"
         return {
@@ -140,11 +141,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Batch:
-    """Return the batch as a cancel at `now` leaves it: canceling, with its end settled.
+def cancel(batch: StoredBatch, now: datetime, lasting: timedelta, draws: Draws) -> StoredBatch:
+    """The batch after a cancel at `now`: canceling for at most `lasting`, with its end fixed.
 
-    Requests that can't be interrupted still finish, so the canceled ones may come to zero;
-    a batch that would have ended within `lasting` ends when and as it would have.
+    Requests that can't be interrupted still finish, so possibly none is canceled. A batch that
+    would have ended within `lasting` ends when and how it would have without the cancel.
     """
     done = batch.done(now)
     left = batch.planned.total - done.total
@@ -152,11 +153,11 @@ def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Bat
         settled = batch.planned
     elif batch.is_interruptible:
         late = int(left * draws.between(0, 0.1))
-        settled = Outcome(
+        settled = FinalCounts(
             succeeded=done.succeeded + late, errored=done.errored, canceled=left - late
         )
     else:
-        settled = Outcome(succeeded=done.succeeded + left, errored=done.errored)
+        settled = FinalCounts(succeeded=done.succeeded + left, errored=done.errored)
     return msgspec.structs.replace(
         batch,
         cancel_initiated_at=now,
@@ -165,15 +166,15 @@ def cancel(batch: Batch, now: datetime, lasting: timedelta, draws: Draws) -> Bat
     )
 
 
-def end_now(batch: Batch, now: datetime) -> Batch:
-    """Return the batch as ended at `now`, with the outcome it was heading for."""
+def end_now(batch: StoredBatch, now: datetime) -> StoredBatch:
+    """The batch ended at `now`, with the final counts it would have had."""
     if batch.cancel_initiated_at:
         return msgspec.structs.replace(batch, cancel_ends_at=now)
     return msgspec.structs.replace(batch, ends_at=now)
 
 
-def archive_now(batch: Batch, now: datetime) -> Batch:
-    """Return the batch with its results gone since `now`."""
+def archive_now(batch: StoredBatch, now: datetime) -> StoredBatch:
+    """The batch with its results archived at `now`."""
     return msgspec.structs.replace(batch, archived_early_at=now)
 
 

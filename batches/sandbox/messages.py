@@ -1,10 +1,10 @@
-"""Believable answers of a model: a Message object with the usage that goes with it."""
+"""Generates plausible Message objects with matching usage."""
 
 from typing import Any, NamedTuple
 
 from batches.sandbox.chance import Draws
 
-# Asked for by its alias, a model answers with its resolved id.
+# A model requested by its alias answers with its dated ID.
 RESOLVED = {
     "claude-opus-4-5": "claude-opus-4-5-20251101",
     "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
@@ -32,8 +32,8 @@ STOP_REASONS = (
     "pause_turn",
 )
 
-# Text that careless readers of the results file trip over stands among the plain ones: line
-# separators that are no line ends in JSONL, spreadsheet formulas, markup, emoji.
+# Some are hard for careless readers of the results file: line separators that don't end lines in
+# JSONL, spreadsheet formulas, markup, emoji.
 TEXTS = (
     "The passage argues that early tests found more faults than late ones.",
     "Label: positive. Confidence: high.",
@@ -51,7 +51,7 @@ TEXTS = (
 
 
 class Habits(NamedTuple):
-    """What the requests of one batch have in common; prompt and answer are median tokens.
+    """What the requests of one batch have in common. `prompt` and `answer` are median tokens.
 
     `documents` is the share of prompts that carry a long document.
     """
@@ -69,7 +69,7 @@ class Habits(NamedTuple):
 def habits(draws: Draws, prompt_tokens: int = 0) -> Habits:
     """Draw what the requests of one batch have in common.
 
-    A median prompt that is given, not zero, goes without long documents.
+    With `prompt_tokens`, that is the median prompt and no prompt has a long document.
     """
     prompt = draws.pick((180, 420, 900, 2_400, 7_000, 60_000))
     return Habits(
@@ -80,13 +80,13 @@ def habits(draws: Draws, prompt_tokens: int = 0) -> Habits:
         thinks=draws.happens(0.3),
         searches=draws.happens(0.15),
         geo=draws.pick(("global", "global", "global", "us", "not_available")),
-        # One prompt in twelve: enough for both of claude-haiku-5-5's tiers to occur.
+        # One prompt in twelve, so that both of claude-haiku-5-5's price tiers occur.
         documents=0 if prompt_tokens else 1 / 12,
     )
 
 
 def message(model: str, common: Habits, draws: Draws) -> dict[str, Any]:
-    """Return the Message, as JSON values, that one succeeded request brings."""
+    """The Message of one succeeded request, as JSON values."""
     stop_reason = draws.pick(STOP_REASONS)
     text = "" if stop_reason == "refusal" else draws.pick(TEXTS)
     return {
@@ -129,7 +129,7 @@ def _usage(common: Habits, stop_reason: str, draws: Draws) -> dict[str, Any]:
 
 
 def _cached(common: Habits, prompt: int, draws: Draws) -> tuple[int, int]:
-    """Split off the tokens written to and read from the cache, as (written, read)."""
+    """The prompt's tokens that are written to and read from the cache."""
     if not common.caches:
         return 0, 0
     shared = int(prompt * draws.between(0.5, 0.9))
@@ -142,21 +142,21 @@ def _by_lifetime(common: Habits, written: int) -> dict[str, int]:
 
 
 def _thinned(usage: dict[str, Any], draws: Draws) -> dict[str, Any]:
-    """Leave out or null what the API sometimes does, never a figure that is not zero."""
+    """Omit or null fields as the API sometimes does, but never a figure other than zero."""
     if draws.happens(0.9):
         return usage
     for name in ("server_tool_use", "output_tokens_details", "inference_geo", "service_tier"):
-        if _says_nothing(usage[name]) and draws.happens(0.5):
+        if _is_empty(usage[name]) and draws.happens(0.5):
             del usage[name]
     for name in ("cache_creation_input_tokens", "cache_read_input_tokens"):
         if usage[name] == 0 and draws.happens(0.5):
             usage[name] = None
-    if _says_nothing(usage["cache_creation"]):
+    if _is_empty(usage["cache_creation"]):
         usage["cache_creation"] = None
     return usage
 
 
-def _says_nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     if isinstance(value, dict):
         return not any(value.values())
     return value in (None, "batch", "not_available")

@@ -1,21 +1,21 @@
-"""What an Admin key is told: the organisation's cost report and its workspaces."""
+"""The endpoints of the Admin key: the organization's cost report and its workspaces."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from batches.sandbox.answers import Answer
 from batches.sandbox.calls import Call, read_limit, read_query, wrong_method
 from batches.sandbox.cost_report import CostQuery, CostRow, cost_rows, page_of, parse_cost_query
 from batches.sandbox.prices import cents
 from batches.sandbox.refusals import RefusalError
+from batches.sandbox.replies import Reply
 from batches.sandbox.world import World
 
 ORGANIZATION = "/v1/organizations/"
 COST = f"{ORGANIZATION}analytics/cost"
 WORKSPACES = f"{ORGANIZATION}workspaces"
 COST_BETA = "analytics-usage-cost-2026-08-24"
-# Every dimension that a row's group names, null unless it was asked for.
+# Every dimension in a row's group; null unless the query groups by it.
 DIMENSIONS = (
     "actor", "actor_type", "agent_id", "api_key_id", "claude_tag_category", "claude_tag_user_id",
     "context_window", "cost_type", "deployment_id", "environment_id", "inference_geo", "model",
@@ -27,14 +27,14 @@ FOUNDED_AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 class Organization:
-    """Answers the calls of an Admin key; which key that is, is `Access`'s to say."""
+    """Answers calls with the Admin key, which `Access` has checked."""
 
     def __init__(self, world: World, workspaces: Iterable[str]) -> None:
         self._world = world
-        self._workspaces = [_described(at, each) for at, each in enumerate(workspaces)]
+        self._workspaces = [_workspace_json(at, each) for at, each in enumerate(workspaces)]
 
-    def answer(self, call: Call) -> Answer:
-        """Return the answer to a call; raises RefusalError for whatever is not done."""
+    def answer(self, call: Call) -> Reply:
+        """The response to a call. Raises RefusalError for what is refused."""
         endpoints = {COST: self._cost, WORKSPACES: self._list_workspaces}
         if call.path not in endpoints:
             raise RefusalError(404, f"Not found: {call.path[:200]}")
@@ -42,7 +42,7 @@ class Organization:
             raise wrong_method("GET")
         return endpoints[call.path](call)
 
-    def _cost(self, call: Call) -> Answer:
+    def _cost(self, call: Call) -> Reply:
         betas = [beta.strip() for beta in call.headers.get("anthropic-beta", "").split(",")]
         if COST_BETA not in betas:
             raise RefusalError(400, f"This endpoint requires the anthropic-beta {COST_BETA}.")
@@ -51,16 +51,16 @@ class Organization:
         self._world.ledger.settle()
         bills = self._world.store.bills(wanted.since, wanted.until)
         rows, next_page = page_of(cost_rows(bills, wanted), wanted)
-        return Answer.json(
+        return Reply.json(
             {
-                "data": [_told(row, wanted) for row in rows],
+                "data": [_row_json(row, wanted) for row in rows],
                 "has_more": next_page is not None,
                 "next_page": next_page,
                 "data_refreshed_at": _stamp(now),
             }
         )
 
-    def _list_workspaces(self, call: Call) -> Answer:
+    def _list_workspaces(self, call: Call) -> Reply:
         values = dict(read_query(call.query))
         limit = read_limit(values.get("limit"))
         after_id, before_id = values.get("after_id", ""), values.get("before_id", "")
@@ -74,7 +74,7 @@ class Organization:
             if after_id:
                 found = found[self._place("after_id", after_id) + 1 :]
             page, has_more = found[:limit], len(found) > limit
-        return Answer.json(
+        return Reply.json(
             {
                 "data": page,
                 "has_more": has_more,
@@ -90,7 +90,7 @@ class Organization:
         return ids.index(cursor)
 
 
-def _told(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
+def _row_json(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
     return {
         "starting_at": _stamp(row.starting_at),
         "ending_at": _stamp(row.ending_at),
@@ -104,7 +104,7 @@ def _told(row: CostRow, wanted: CostQuery) -> dict[str, Any]:
     }
 
 
-def _described(at: int, workspace: str) -> dict[str, Any]:
+def _workspace_json(at: int, workspace: str) -> dict[str, Any]:
     name = workspace.removeprefix("wrkspc_01").rstrip("0")
     return {
         "id": workspace,

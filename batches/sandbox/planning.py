@@ -1,26 +1,26 @@
-"""What becomes of a batch that nobody cancels: when it ends, and what it comes to."""
+"""Plans how a batch ends unless it is canceled: when, and with which request counts."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from batches.sandbox.chance import Draws
-from batches.sandbox.life import EXPIRES_AFTER, Outcome
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts
 
 TYPICAL_MINUTES = 12
 
 
 class Plan(NamedTuple):
-    """A batch's natural end, its outcome then, and whether a cancel can still stop any of it."""
+    """When a batch ends, its final counts, and whether a cancel can stop its requests."""
 
     ends_at: datetime
-    outcome: Outcome
+    counts: FinalCounts
     is_interruptible: bool
 
 
 def plan(created_at: datetime, requests: int, invalid: int, draws: Draws) -> Plan:
-    """Draw a batch's life: most end within the hour, few run into the 24 hours and expire.
+    """A random plan: most batches end within an hour, a few take 24 hours and expire.
 
-    `invalid` of the `requests` have params that no model can take; they end as errored.
+    `invalid` of the `requests` have invalid params and end as errored.
     """
     lasting = timedelta(minutes=draws.around(TYPICAL_MINUTES, 1.4), seconds=20)
     share_done = min(1.0, EXPIRES_AFTER / lasting)
@@ -30,7 +30,7 @@ def plan(created_at: datetime, requests: int, invalid: int, draws: Draws) -> Pla
     errored = min(valid - expired, round((valid - expired) * mishaps))
     return Plan(
         ends_at=created_at + min(lasting, EXPIRES_AFTER),
-        outcome=Outcome(
+        counts=FinalCounts(
             succeeded=valid - expired - errored, errored=invalid + errored, expired=expired
         ),
         is_interruptible=not draws.happens(0.05),

@@ -1,8 +1,7 @@
-"""What the sandbox bills for a request: a price table of its own, on purpose.
+"""What the sandbox bills for a request. It has its own price table, on purpose.
 
-The dashboard has another one, which nothing here looks at: a mistake in either shows as a
-difference between the two. Money is whole picodollars, millionths of a millionth of a US
-dollar, so that every sum is exact.
+The dashboard has another one. The two share nothing, so that a mistake in either shows as a
+difference. Amounts are integers in picodollars (10⁻¹² US dollars), so that every sum is exact.
 """
 
 from decimal import Decimal
@@ -12,15 +11,15 @@ from batches.sandbox.messages import RESOLVED
 
 PICODOLLARS_IN_A_DOLLAR = 10**12
 PICODOLLARS_IN_A_CENT = 10**10
-# Ten dollars for a thousand, in a batch as elsewhere.
+# Ten dollars per thousand, in and outside of batches.
 WEB_SEARCH = PICODOLLARS_IN_A_DOLLAR // 100
-# A prompt of more tokens than this lifts a request to claude-haiku-5-5's upper tier.
+# A longer prompt moves a request to claude-haiku-5-5's upper tier.
 TIER_TOKENS = 100_000
 TIERED_MODEL = "claude-haiku-5-5"
 
 
-class Price(NamedTuple):
-    """Picodollars for one token in a batch, which is half of what it costs elsewhere."""
+class TokenPrices(NamedTuple):
+    """Picodollars per token in a batch, which is half the standard price."""
 
     input: int
     output: int
@@ -29,17 +28,17 @@ class Price(NamedTuple):
     cache_read: int
 
 
-def _price(*dollars_a_million: str) -> Price:
-    # A dollar for a million tokens is a million picodollars for one.
-    return Price(*(int(Decimal(figure) * 1_000_000) for figure in dollars_a_million))
+def _price(*dollars_a_million: str) -> TokenPrices:
+    # A dollar per million tokens is a million picodollars per token.
+    return TokenPrices(*(int(Decimal(figure) * 1_000_000) for figure in dollars_a_million))
 
 
 _FABLE = _price("4", "20", "5", "8", "0.10")
 _OPUS = _price("2.50", "12.50", "3.125", "5", "0.25")
 _SONNET_4 = _price("1.50", "7.50", "1.875", "3", "0.15")
 
-# The vendor's published prices as of November 2026. claude-mythos-5-1's is invented, for a
-# client that has none to meet it.
+# Anthropic's published prices as of November 2026. claude-mythos-5-1's are invented: the
+# dashboard has no price for this model.
 PRICES = {
     "claude-fable-5-2": _FABLE,
     "claude-mythos-5-2": _FABLE,
@@ -59,10 +58,10 @@ PRICES = {
     "claude-haiku-4-5": _price("0.50", "2.50", "0.625", "1", "0.05"),
 }
 PRICES |= {resolved: PRICES[alias] for alias, resolved in RESOLVED.items()}
-# What a token costs at a tier, by what it costs in a batch. The latter two are invented.
+# Multiples of the batch price. The last two are invented.
 TIERS = {"batch": 1, "standard": 2, "priority": 3, "fast": 12}
 UPPER_TIER = _price("0.25", "1.25", "0.3125", "0.50", "0.025")
-# Whatever else a caller asks for by the name of a model costs this, as nothing is for free.
+# The price of every model that is not in the table, so that none is free.
 OTHER_MODELS = PRICES["claude-mythos-5-1"]
 
 
@@ -79,19 +78,19 @@ class Used(NamedTuple):
 
     @property
     def prompt(self) -> int:
-        """Sum the whole prompt, cached or not."""
+        """All tokens of the prompt, cached or not."""
         return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
 
 
-class Cost(NamedTuple):
-    """Picodollars: what is billed, and what the same would have cost outside of a batch."""
+class BilledCost(NamedTuple):
+    """Picodollars: what is billed, and what the same would have cost outside a batch."""
 
     amount: int
     list_amount: int
 
 
-def cost(model: str, used: Used, tier: str = "batch") -> Cost:
-    """Price one pass of a succeeded request, by the model's resolved name or its alias."""
+def cost(model: str, used: Used, tier: str = "batch") -> BilledCost:
+    """The cost of one pass of a succeeded request. `model` is an alias or a dated ID."""
     price = PRICES.get(model, OTHER_MODELS)
     if model == TIERED_MODEL and used.prompt > TIER_TOKENS:
         price = UPPER_TIER
@@ -103,19 +102,19 @@ def cost(model: str, used: Used, tier: str = "batch") -> Cost:
         + price.cache_read * used.cache_read
     )
     if used.geo == "us":
-        # Every price is a multiple of ten picodollars, so this leaves no remainder.
+        # Exact, as every price is a multiple of ten picodollars.
         tokens = tokens * 11 // 10
     searches = used.web_searches * WEB_SEARCH
     at_tier = tokens * TIERS[tier]
-    return Cost(at_tier + searches, max(at_tier, tokens * TIERS["standard"]) + searches)
+    return BilledCost(at_tier + searches, max(at_tier, tokens * TIERS["standard"]) + searches)
 
 
 def dollars(picodollars: int) -> Decimal:
-    """Return an amount in US dollars, exactly."""
+    """The exact amount in US dollars."""
     return Decimal(picodollars).scaleb(-12)
 
 
 def cents(picodollars: int) -> str:
-    """Write an amount as the organisation's reports do: cents, with as many places as it takes."""
+    """The amount in cents, as the cost report writes it: with as many decimals as needed."""
     whole, rest = divmod(picodollars, PICODOLLARS_IN_A_CENT)
     return f"{whole}.{rest:010}".rstrip("0").rstrip(".")

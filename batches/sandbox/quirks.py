@@ -1,7 +1,7 @@
-"""What results may hold beside the usual: each on demand, in a tenth of a batch's requests.
+"""Unusual features of results, on demand, each in a tenth of a batch's requests.
 
-Several passes of a model, tiers that are not the batch's, fields and words that no client has met
-yet, text that strict readers of JSON refuse.
+Several passes of a model, tiers other than batch, fields and values that no client knows, and text
+that strict JSON parsers refuse.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from batches.sandbox.chance import Draws
 EVERY = 10
 ADVISOR = "claude-opus-5-5"
 UNFINISHED = ("pause_turn", "max_tokens", "model_context_window_exceeded", "compaction", "refusal")
-# Stands for half a UTF-16 character, which no text of Python's own JSON writers can hold.
+# A placeholder for half a surrogate pair, which msgspec cannot write.
 HALF, ESCAPED_HALF = "\ufdd0", b"\\ud82d"
-# Longer than what a client may want to hold of one line.
+# Longer than what a client may want to keep in memory.
 LONG_TEXT, TIMES = "All of a long document, once more. ", 300_000
 
 TOKENS = (
@@ -27,11 +27,11 @@ LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def passes(message: dict[str, Any], draws: Draws) -> None:
-    """List the passes: of a tool loop, of a compaction, or of a model that asks an advisor."""
+    """Add the passes of a tool loop, a compaction, or a model that consults an advisor."""
     usage = message["usage"]
     prompt = sum(usage[name] or 0 for name in TOKENS if name != "output_tokens")
-    turn = draws.pick((_loop, _compacted, _advised))
-    usage["iterations"] = turn(usage, prompt, draws)
+    make_passes = draws.pick((_loop, _compacted, _advised))
+    usage["iterations"] = make_passes(usage, prompt, draws)
 
 
 def _loop(usage: dict[str, Any], _prompt: int, draws: Draws) -> list[dict[str, Any]]:
@@ -39,8 +39,8 @@ def _loop(usage: dict[str, Any], _prompt: int, draws: Draws) -> list[dict[str, A
 
 
 def _compacted(usage: dict[str, Any], prompt: int, draws: Draws) -> list[dict[str, Any]]:
-    summed_up = _tokens(int(prompt * draws.between(1, 3)), int(draws.around(600, 0.4)))
-    return [{"type": "compaction", **summed_up}, *_divided(usage, 1)]
+    summarizing = _tokens(int(prompt * draws.between(1, 3)), int(draws.around(600, 0.4)))
+    return [{"type": "compaction", **summarizing}, *_divided(usage, 1)]
 
 
 def _advised(usage: dict[str, Any], prompt: int, draws: Draws) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def _tokens(prompt: int, answer: int) -> dict[str, Any]:
 
 
 def _divided(usage: dict[str, Any], parts: int) -> list[dict[str, Any]]:
-    """The message's own figures as so many passes that sum up to them."""
+    """The message's usage as this many passes that add up to it."""
     lifetimes = usage["cache_creation"]
     figures = {name: _shares(usage[name], parts) for name in TOKENS}
     kept = lifetimes and {name: _shares(lifetimes[name], parts) for name in LIFETIMES}
@@ -80,7 +80,7 @@ def _shares(figure: int | None, parts: int) -> list[int]:
 
 
 def long_text() -> str:
-    """Return some 10 MB of text."""
+    """About 10 MB of text."""
     return LONG_TEXT * TIMES
 
 
@@ -113,7 +113,7 @@ def _surrogates(message: dict[str, Any], _draws: Draws) -> None:
     message["content"] = [{"type": "text", "text": f"백트래{HALF}·깊이"}]
 
 
-# Those of one batch's succeeded requests whose rank ends in the figure. 0 and 5 are odd lines'.
+# Applied to a batch's succeeded requests whose rank ends in this digit. Odd lines use 0 and 5.
 IN_A_TENTH: dict[str, tuple[int, Callable[[dict[str, Any], Draws], None]]] = {
     "passes": (1, passes),
     "standard": (2, _standard),
@@ -124,13 +124,13 @@ IN_A_TENTH: dict[str, tuple[int, Callable[[dict[str, Any], Draws], None]]] = {
     "stops": (8, _stops),
     "surrogates": (9, _surrogates),
 }
-# One line of the file repeats another one's custom_id; one is 10 MB long.
+# One line of the file repeats another line's custom_id; one is 10 MB long.
 ONCE = ("repeated", "long")
 QUIRKS = (*IN_A_TENTH, *ONCE)
 
 
 def checked(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names. Raises ValueError for one that is no quirk."""
+    """The same names. Raises ValueError for an unknown one."""
     for name in names:
         if name not in QUIRKS:
             raise ValueError(f"No quirk is called {name!r}. There are: {', '.join(QUIRKS)}.")
@@ -138,8 +138,8 @@ def checked(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def apply(names: tuple[str, ...], message: dict[str, Any], rank: int, draws: Draws) -> None:
-    """Change the message of the succeeded request of this rank as the quirks have it."""
+    """Change the message of the succeeded request with this rank as the quirks require."""
     for name in names:
-        figure, change = IN_A_TENTH.get(name, (-1, passes))
-        if rank % EVERY == figure:
+        digit, change = IN_A_TENTH.get(name, (-1, passes))
+        if rank % EVERY == digit:
             change(message, draws)

@@ -1,4 +1,4 @@
-"""What the imitation answers when it does not do what was asked."""
+"""The API's error responses."""
 
 from http import HTTPStatus
 
@@ -23,7 +23,7 @@ ERROR_TYPES = {
 
 
 class RefusalError(Exception):
-    """The API's no: a status, the error's type and message, and headers that go with them."""
+    """An API error: its status, message and headers. The status determines the error's type."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class RefusalError(Exception):
         self.headers = headers or {}
 
     def body(self, request_id: str) -> bytes:
-        """Return the error in the API's JSON envelope."""
+        """The error in the API's JSON envelope."""
         error: dict[str, object] = {"type": ERROR_TYPES[self.status], "message": self.message}
         if self.error_code:
             error["details"] = {"error_code": self.error_code}
@@ -48,14 +48,14 @@ class RefusalError(Exception):
 
 
 def status_line(status: int) -> str:
-    """Return the status as WSGI wants it: the number and its phrase."""
+    """The status as WSGI needs it: the number and its phrase."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
-        # 529 stands in no register.
+        # 529 is not a registered status.
         return f"{status} Overloaded"
 
 
 def unknown_batch(batch_id: str) -> RefusalError:
-    """Return the 404 for an id that this workspace does not have."""
+    """The 404 for a batch that the workspace does not have."""
     return RefusalError(404, f"Message Batch {batch_id[:200]} not found.")

@@ -1,4 +1,4 @@
-"""Taking up a stored world where it was left: the same seed, and a clock that never goes back."""
+"""Resumes stored state: with the same seed, and a clock that never goes back."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +10,9 @@ from batches.sandbox.store import Store
 def open_state(
     path: str | Path | None, read: Clock, *, seed: int, speed: float
 ) -> tuple[Store, SandboxClock]:
-    """Return the store at a path, in memory without one, and its clock.
+    """The store at `path` (None for one in memory) and its clock.
 
-    Raises what `Store` and `resumed_clock` raise, and leaves nothing open then.
+    Raises what `Store` and `resumed_clock` raise, after closing the store.
     """
     store = Store(path)
     try:
@@ -23,15 +23,15 @@ def open_state(
 
 
 def resumed_clock(store: Store, read: Clock, *, seed: int, speed: float) -> SandboxClock:
-    """Return the store's clock, gone on at its old speed meanwhile, from now on at `speed`.
+    """The store's clock. It has run at its old speed until now, and continues at `speed`.
 
-    A new store's clock starts with `read`. Raises ValueError if the store was begun with
-    another seed: its batches would get other results than they had.
+    A new store's clock starts with `read`. Raises ValueError if the store was created with another
+    seed, as its batches would get different results.
     """
     with store.transaction():
         known_seed = store.note("seed")
         if known_seed not in (None, str(seed)):
-            raise ValueError(f"This state was begun with seed {known_seed}, not {seed}.")
+            raise ValueError(f"This state was created with seed {known_seed}, not {seed}.")
         since, showing, old_speed = (store.note(n) for n in ("since", "showing", "speed"))
         clock = SandboxClock(read, speed=speed)
         if since and showing and old_speed:

@@ -1,28 +1,28 @@
-"""The API's endpoints: from one call to one answer."""
+"""The API's endpoints for batches."""
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from batches.sandbox.answers import RESULTS_TYPE, Answer
 from batches.sandbox.calls import Call, read_body, read_limit, read_query, wrong_method
-from batches.sandbox.life import Batch, Outcome
+from batches.sandbox.life import FinalCounts, StoredBatch
 from batches.sandbox.refusals import RefusalError
+from batches.sandbox.replies import RESULTS_TYPE, Reply
 from batches.sandbox.validation import parse_create
 from batches.sandbox.world import World
 
 ROOT = "/v1/messages/batches"
 ONE_BATCH = re.compile(rf"{ROOT}/(?P<id>[^/]+)(?P<action>/cancel|/results)?")
-# Seen in real traffic: a batch that has not ended comes with a hint when to look again.
+# As in real traffic: a batch that has not ended comes with a `retry-after` header.
 POLL_HINT_SECONDS = "10"
 
 
 class Routes:
-    """Sends a call of one workspace to the world and words the answer.
+    """Answers the calls of a workspace.
 
-    `lenient` also answers what the official SDK's own tests ask for, as though it existed:
-    ids that no batch has, and a list from both cursors at once.
+    With `lenient`, it also answers what the tests of the official SDK request: IDs of batches that
+    don't exist, and a list with both cursors at once.
     """
 
     def __init__(self, world: World, base_url: str, *, lenient: bool) -> None:
@@ -30,14 +30,14 @@ class Routes:
         self.base_url = base_url
         self.lenient = lenient
 
-    def answer(self, call: Call, workspace: str) -> Answer:
-        """Return the answer to a call; raises RefusalError for whatever is not done."""
+    def answer(self, call: Call, workspace: str) -> Reply:
+        """The response to a call. Raises RefusalError for what is refused."""
         if call.path == ROOT:
             return self._collection(call, workspace)
         match = ONE_BATCH.fullmatch(call.path)
         if not match:
             raise RefusalError(404, f"Not found: {call.path[:200]}")
-        endpoints: dict[str, dict[str, Callable[[str, str], Answer]]] = {
+        endpoints: dict[str, dict[str, Callable[[str, str], Reply]]] = {
             "": {"GET": self._retrieve, "DELETE": self._delete},
             "/cancel": {"POST": self._cancel},
             "/results": {"GET": self._results},
@@ -47,14 +47,14 @@ class Routes:
             raise wrong_method(*allowed)
         return allowed[call.method](workspace, match["id"])
 
-    def _collection(self, call: Call, workspace: str) -> Answer:
+    def _collection(self, call: Call, workspace: str) -> Reply:
         if call.method == "GET":
             return self._list(call.query, workspace)
         if call.method == "POST":
             return self._one(self.world.create(workspace, parse_create(read_body(call))))
         raise wrong_method("GET", "POST")
 
-    def _list(self, query: str, workspace: str) -> Answer:
+    def _list(self, query: str, workspace: str) -> Reply:
         values = dict(read_query(query))
         cursors = {name: values.get(name, "") for name in ("after_id", "before_id")}
         if self.lenient:
@@ -63,7 +63,7 @@ class Routes:
             raise RefusalError(400, "Only one of after_id and before_id can be given.")
         page = self.world.page(workspace, read_limit(values.get("limit")), **cursors)
         items = [self._described(batch) for batch in page.batches]
-        return Answer.json(
+        return Reply.json(
             {
                 "data": items,
                 "has_more": page.has_more,
@@ -78,52 +78,52 @@ class Routes:
             for name, cursor in cursors.items()
         }
 
-    def _retrieve(self, workspace: str, batch_id: str) -> Answer:
+    def _retrieve(self, workspace: str, batch_id: str) -> Reply:
         if self._is_imagined(workspace, batch_id):
-            return Answer.json(self._imagined(batch_id, ended=True))
+            return Reply.json(self._imagined(batch_id, ended=True))
         return self._one(self.world.find(workspace, batch_id))
 
-    def _cancel(self, workspace: str, batch_id: str) -> Answer:
+    def _cancel(self, workspace: str, batch_id: str) -> Reply:
         if self._is_imagined(workspace, batch_id):
-            return Answer.json(self._imagined(batch_id, ended=False))
+            return Reply.json(self._imagined(batch_id, ended=False))
         return self._one(self.world.cancel(workspace, batch_id))
 
-    def _delete(self, workspace: str, batch_id: str) -> Answer:
+    def _delete(self, workspace: str, batch_id: str) -> Reply:
         if not self._is_imagined(workspace, batch_id):
             self.world.delete(workspace, batch_id)
-        return Answer.json({"id": batch_id, "type": "message_batch_deleted"})
+        return Reply.json({"id": batch_id, "type": "message_batch_deleted"})
 
-    def _results(self, workspace: str, batch_id: str) -> Answer:
+    def _results(self, workspace: str, batch_id: str) -> Reply:
         blocks = (
             iter([b'{"custom_id":"imagined","result":{"type":"canceled"}}\n'])
             if self._is_imagined(workspace, batch_id)
             else self.world.results(workspace, batch_id)
         )
-        return Answer(200, blocks, content_type=RESULTS_TYPE)
+        return Reply(200, blocks, content_type=RESULTS_TYPE)
 
-    def _one(self, batch: Batch) -> Answer:
+    def _one(self, batch: StoredBatch) -> Reply:
         described = self._described(batch)
         if described["processing_status"] == "ended":
-            return Answer.json(described)
-        return Answer.json(described, retry_after=POLL_HINT_SECONDS)
+            return Reply.json(described)
+        return Reply.json(described, retry_after=POLL_HINT_SECONDS)
 
-    def _described(self, batch: Batch) -> dict[str, Any]:
+    def _described(self, batch: StoredBatch) -> dict[str, Any]:
         return batch.describe(self.world.clock.now(), self.base_url)
 
     def _is_imagined(self, workspace: str, batch_id: str) -> bool:
         return self.lenient and not self.world.has(workspace, batch_id)
 
     def _imagined(self, batch_id: str, *, ended: bool) -> dict[str, Any]:
-        """Describe a batch that does not exist: canceled a moment ago, and perhaps ended."""
+        """The MessageBatch object of a batch that does not exist: just canceled, perhaps ended."""
         now = self.world.clock.now()
-        batch = Batch(
+        batch = StoredBatch(
             id=batch_id,
             workspace="",
             created_at=now - timedelta(minutes=2),
             ends_at=now + timedelta(hours=1),
-            planned=Outcome(succeeded=1),
+            planned=FinalCounts(succeeded=1),
             cancel_initiated_at=now - timedelta(minutes=1),
             cancel_ends_at=now if ended else now + timedelta(minutes=1),
-            settled=Outcome(canceled=1),
+            settled=FinalCounts(canceled=1),
         )
         return batch.describe(now, self.base_url)

@@ -1,10 +1,10 @@
-"""Setting a scene: a batch in whatever state a test or a demo asks for."""
+"""Creates batches in any state that a test or the demo needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts, StoredBatch
 from batches.sandbox.quirks import checked
 
 HOUR = timedelta(hours=1)
@@ -13,11 +13,18 @@ DEFAULT_REQUESTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What is asked for; None leaves it to the usual: see `staged`.
+    """The state of a batch to create. None means the default; see `staged`.
 
-    `duration` is the time from creation to the natural end. The four tallies are final ones:
-    what is left of `requests` when some are given has succeeded. `prompt_tokens` is the median
-    prompt, zero for the usual.
+    `duration` is the time from creation to the end without a cancel. The four counts are final
+    ones. Without `succeeded`, all requests that the other counts don't cover succeed. An ended
+    batch with `cancel_initiated_at` was canceled, possibly too late. If it is not
+    `is_interruptible`, a cancel stops no request.
+
+    `prompt_tokens` is the median prompt, and no prompt is far longer; zero means random prompts.
+    With `odd_lines`, one result in ten has the type `withheld` (the request counts count it as
+    succeeded) or, if it errored, an error that is nested differently, and another one in ten does
+    not say how long its cache writes stay. `quirks` are names from `batches.sandbox.quirks`, such
+    as "passes" or "fast"; each affects a tenth of the succeeded requests.
     """
 
     status: str = "in_progress"
@@ -38,34 +45,35 @@ class Scene:
     quirks: Sequence[str] = ()
 
 
-def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
-    """Return the batch of a scene, as it stands at `now`.
+def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> StoredBatch:
+    """The batch that is in the scene's state at `now`.
 
-    One in progress is new and runs for an hour, one that is canceling goes on for
-    `canceling_for`, one that has ended was created an hour ago (a day, if requests expired).
-    Raises ValueError for a scene that can't be: tallies that don't sum, an end to come.
+    By default, a batch in progress was just created and runs for an hour, one that is canceling
+    continues for `canceling_for`, and one that has ended was created an hour ago and ran for half
+    an hour (if requests expired, it was created 25 hours ago and ran for 24). Raises ValueError for
+    an impossible scene, such as counts that don't add up or an end in the future.
     """
-    outcome = _outcome(scene)
+    counts = _final_counts(scene)
     if scene.duration is not None and not timedelta(0) < scene.duration <= EXPIRES_AFTER:
-        raise ValueError("A batch runs for some time and for at most 24 hours.")
+        raise ValueError("A batch's duration must be above zero and at most 24 hours.")
     if scene.status == "ended":
-        return _ended(scene, outcome, batch_id, workspace, now)
+        return _ended(scene, counts, batch_id, workspace, now)
     if scene.status not in ("in_progress", "canceling"):
-        raise ValueError(f"A batch is never {scene.status!r}.")
+        raise ValueError(f"No batch has the status {scene.status!r}.")
     created_at = scene.created_at or now
     if now >= created_at + EXPIRES_AFTER:
         raise ValueError("A batch that was created a day ago has ended.")
-    if outcome.canceled and scene.status == "in_progress":
-        raise ValueError("Nothing is canceled before a cancel: ask for canceling or ended.")
+    if counts.canceled and scene.status == "in_progress":
+        raise ValueError("A batch with canceled requests must be canceling or ended.")
     ends_at = created_at + scene.duration if scene.duration else _later(created_at, now)
     is_canceling = scene.status == "canceling"
     canceled_at = scene.cancel_initiated_at or now
-    return Batch(
+    return StoredBatch(
         id=batch_id,
         workspace=workspace,
         created_at=created_at,
         ends_at=ends_at,
-        planned=_without_cancel(outcome) if is_canceling else outcome,
+        planned=_without_cancel(counts) if is_canceling else counts,
         models=tuple(scene.models),
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
@@ -74,26 +82,28 @@ def staged(scene: Scene, batch_id: str, workspace: str, now: datetime) -> Batch:
         is_interruptible=scene.is_interruptible,
         cancel_initiated_at=canceled_at if is_canceling else None,
         cancel_ends_at=now + scene.canceling_for if is_canceling else None,
-        settled=outcome if is_canceling else None,
+        settled=counts if is_canceling else None,
     )
 
 
-def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: datetime) -> Batch:
-    age = EXPIRES_AFTER + HOUR if outcome.expired else HOUR
+def _ended(
+    scene: Scene, counts: FinalCounts, batch_id: str, workspace: str, now: datetime
+) -> StoredBatch:
+    age = EXPIRES_AFTER + HOUR if counts.expired else HOUR
     created_at = scene.created_at or now - max(age, scene.duration or age)
-    usual = EXPIRES_AFTER if outcome.expired else min(HOUR / 2, now - created_at)
+    usual = EXPIRES_AFTER if counts.expired else min(HOUR / 2, now - created_at)
     ends_at = created_at + (usual if scene.duration is None else scene.duration)
     if ends_at > now:
-        raise ValueError("A batch that has ended can't end later than now.")
+        raise ValueError("A batch that has ended can't end in the future.")
     canceled_at = scene.cancel_initiated_at
-    if outcome.canceled and canceled_at is None:
+    if counts.canceled and canceled_at is None:
         canceled_at = max(created_at, ends_at - scene.canceling_for)
-    return Batch(
+    return StoredBatch(
         id=batch_id,
         workspace=workspace,
         created_at=created_at,
         ends_at=ends_at,
-        planned=_without_cancel(outcome) if canceled_at else outcome,
+        planned=_without_cancel(counts) if canceled_at else counts,
         models=tuple(scene.models),
         prompt_tokens=scene.prompt_tokens,
         moving_counts=scene.moving_counts,
@@ -101,37 +111,37 @@ def _ended(scene: Scene, outcome: Outcome, batch_id: str, workspace: str, now: d
         quirks=checked(tuple(scene.quirks)),
         cancel_initiated_at=canceled_at,
         cancel_ends_at=ends_at if canceled_at else None,
-        settled=outcome if canceled_at else None,
+        settled=counts if canceled_at else None,
     )
 
 
-def _outcome(scene: Scene) -> Outcome:
+def _final_counts(scene: Scene) -> FinalCounts:
     given = {
         name: getattr(scene, name) or 0 for name in ("succeeded", "errored", "canceled", "expired")
     }
-    if any(figure < 0 for figure in given.values()):
-        raise ValueError("A tally can't be negative.")
+    if any(count < 0 for count in given.values()):
+        raise ValueError("A count can't be negative.")
     total = sum(given.values())
     requests = scene.requests
     if requests is None:
         requests = total or DEFAULT_REQUESTS
     if scene.succeeded is None:
         given["succeeded"] = requests - total
-    outcome = Outcome(**given)
-    if outcome.total != requests or given["succeeded"] < 0 or requests < 1:
-        raise ValueError(f"The tallies {given} don't sum to {requests} requests.")
-    return outcome
+    counts = FinalCounts(**given)
+    if counts.total != requests or given["succeeded"] < 0 or requests < 1:
+        raise ValueError(f"The counts {given} don't add up to {requests} requests.")
+    return counts
 
 
-def _without_cancel(outcome: Outcome) -> Outcome:
-    return Outcome(
-        succeeded=outcome.succeeded + outcome.canceled,
-        errored=outcome.errored,
-        expired=outcome.expired,
+def _without_cancel(counts: FinalCounts) -> FinalCounts:
+    return FinalCounts(
+        succeeded=counts.succeeded + counts.canceled,
+        errored=counts.errored,
+        expired=counts.expired,
     )
 
 
 def _later(created_at: datetime, now: datetime) -> datetime:
-    """An hour after the creation or, where that has passed, after now; never past the expiry."""
+    """An hour after creation or, if that has passed, after now. At most 24 hours after creation."""
     usual = created_at + HOUR
     return usual if usual > now else min(now + HOUR, created_at + EXPIRES_AFTER)

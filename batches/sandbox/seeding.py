@@ -1,4 +1,4 @@
-"""The demo's world: batches in every state to begin with, and another one now and then."""
+"""The demo's batches: in every state at the start, and new ones from time to time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,31 +6,31 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from batches.sandbox.chance import Draws
-from batches.sandbox.history import TEAMS, history
-from batches.sandbox.life import EXPIRES_AFTER, Batch, Outcome
+from batches.sandbox.demo_history import TEAMS, history
+from batches.sandbox.life import EXPIRES_AFTER, FinalCounts, StoredBatch
 from batches.sandbox.planning import plan
 from batches.sandbox.scenes import Scene, staged
 from batches.sandbox.world import World
 
-# Small and cheap: however long the demo runs, its last days don't dwarf its history.
+# Small and cheap, so that a demo that runs for days doesn't dwarf its history.
 DRIP_SIZES = (1, 3, 12, 12, 40, 40, 80, 150, 400)
 PROMPT_TOKENS = 600
-# The model of the cast's largest batches, for the same reason.
+# The model of the largest initial batches, for the same reason.
 LARGE, CHEAPEST_MODEL = 5_000, "claude-haiku-5-5"
 MOST_CAUGHT_UP = 50
-# Younger than this a batch's whole life so far fits into what is left of its 24 hours.
+# A running batch's age and remaining time together stay below its 24 hours.
 LONGEST_REMAINING = EXPIRES_AFTER - timedelta(hours=1)
 UNPRICED_MODEL = "claude-mythos-5-1"
-# A tenth of all requests take several passes of a model.
+# A tenth of all requests take several passes.
 QUIRKS = ("passes",)
 
 
 def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
-    """Fill a new world with `count` batches; a world that had any before stays as it is.
+    """Add `count` batches to a world that never had any.
 
-    Three in five go to the first workspace, two to the second. Each gets the whole cast of
-    states first, live ones with real minutes to run whatever the clock's speed, and then a
-    history over some six weeks, nearly all of it within the 29 days that results are kept.
+    The first workspace gets three in five, the second two. Each gets batches in every state first,
+    where live ones run for real minutes at any clock speed, and then a history of about six weeks,
+    most of it within the 29 days that results are kept.
     """
     if world.store.count():
         return
@@ -40,7 +40,7 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
         iter(_scenes(world, now, at, workspace, turns.count(at)))
         for at, workspace in enumerate(workspaces)
     ]
-    batches: list[Batch] = []
+    batches: list[StoredBatch] = []
     for at, turn in enumerate(turns):
         batch_id = f"msgbatch_01{Draws(world.seed, 'seed', at).word(22)}"
         batches.append(
@@ -51,18 +51,18 @@ def seed_world(world: World, count: int, workspaces: Sequence[str]) -> None:
 
 
 def _scenes(world: World, now: datetime, at: int, workspace: str, count: int) -> list[Scene]:
-    """Return `count` scenes: first the cast, most telling states first, then history."""
-    # One workspace's batches are smaller and younger than another's.
+    """`count` scenes: first those in every state, the most important first, then history."""
+    # The second workspace's batches are smaller and newer than the first's.
     scale = 1 / (1 + at)
     live, past = _live(now, world.clock.speed, scale), _past(now, scale)
-    # Live and past by turns, so that a small world has both.
-    cast = [
+    # Live and past batches alternate, so that a small world has both.
+    every_state = [
         replace(scene, prompt_tokens=PROMPT_TOKENS)
         for pair in zip(live, past, strict=True)
         for scene in pair
     ][:count]
     draws = Draws(world.seed, "cast", workspace)
-    return cast + history(now, count - len(cast), TEAMS[at % len(TEAMS)], draws)
+    return every_state + history(now, count - len(every_state), TEAMS[at % len(TEAMS)], draws)
 
 
 def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
@@ -104,29 +104,29 @@ def _live(now: datetime, speed: float, scale: float) -> list[Scene]:
 
 
 def _past(now: datetime, scale: float) -> list[Scene]:
-    def ended(hours_ago: float, minutes: float, outcome: Outcome) -> Scene:
+    def ended(hours_ago: float, minutes: float, counts: FinalCounts) -> Scene:
         return Scene(
             status="ended",
             created_at=now - timedelta(hours=hours_ago),
             duration=timedelta(minutes=minutes),
-            succeeded=ceil(outcome.succeeded * scale),
-            errored=ceil(outcome.errored * scale),
-            canceled=ceil(outcome.canceled * scale),
-            expired=ceil(outcome.expired * scale),
-            models=(CHEAPEST_MODEL,) if outcome.total >= LARGE else (),
+            succeeded=ceil(counts.succeeded * scale),
+            errored=ceil(counts.errored * scale),
+            canceled=ceil(counts.canceled * scale),
+            expired=ceil(counts.expired * scale),
+            models=(CHEAPEST_MODEL,) if counts.total >= LARGE else (),
         )
 
     late_start = now - timedelta(hours=3)
     return [
-        ended(1.2, 18, Outcome(succeeded=1_200)),
-        ended(2.1, 41, Outcome(succeeded=371, errored=29)),
-        ended(5.5, 12, Outcome(succeeded=412, errored=3, canceled=785)),
+        ended(1.2, 18, FinalCounts(succeeded=1_200)),
+        ended(2.1, 41, FinalCounts(succeeded=371, errored=29)),
+        ended(5.5, 12, FinalCounts(succeeded=412, errored=3, canceled=785)),
         ended(
             27,
             EXPIRES_AFTER / timedelta(minutes=1),
-            Outcome(succeeded=1_203, errored=12, expired=285),
+            FinalCounts(succeeded=1_203, errored=12, expired=285),
         ),
-        ended(9, 2, Outcome(errored=40)),
+        ended(9, 2, FinalCounts(errored=40)),
         Scene(
             status="ended",
             requests=150,
@@ -134,7 +134,7 @@ def _past(now: datetime, scale: float) -> list[Scene]:
             duration=timedelta(minutes=16),
             cancel_initiated_at=late_start + timedelta(minutes=15, seconds=40),
         ),
-        ended(31 * 24, 33, Outcome(succeeded=4_988, errored=12)),
+        ended(31 * 24, 33, FinalCounts(succeeded=4_988, errored=12)),
         Scene(
             status="ended",
             requests=250,
@@ -146,9 +146,9 @@ def _past(now: datetime, scale: float) -> list[Scene]:
 
 
 class Drip:
-    """Another batch every `interval` of the sandbox's time, in one workspace or the other.
+    """Adds a batch to one of the workspaces every `interval` of the sandbox's time.
 
-    Which ones come, and when, hangs on the seed alone, so they come just so after a restart.
+    The seed determines the batches and their times, so they are the same after a restart.
     """
 
     def __init__(self, world: World, interval: timedelta, workspaces: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ class Drip:
         self._done = int(note) if note else self._turn()
 
     def catch_up(self) -> None:
-        """Add the batches that are due; after a long sleep only the latest fifty."""
+        """Add the batches that are due, but after a long pause only the latest 51."""
         turn = self._turn()
         if turn <= self._done:
             return
@@ -172,7 +172,7 @@ class Drip:
     def _turn(self) -> int:
         return int(self._world.clock.now().timestamp() // self._interval.total_seconds())
 
-    def _batch(self, turn: int) -> Batch:
+    def _batch(self, turn: int) -> StoredBatch:
         seed = self._world.seed
         draws = Draws(seed, "drip", turn)
         start = datetime.fromtimestamp(
@@ -181,12 +181,12 @@ class Drip:
         batch_id = f"msgbatch_01{draws.word(22)}"
         requests = draws.pick(DRIP_SIZES)
         planned = plan(start, requests, 0, draws)
-        return Batch(
+        return StoredBatch(
             id=batch_id,
             workspace=draws.pick(self._workspaces),
             created_at=start,
             ends_at=planned.ends_at,
-            planned=planned.outcome,
+            planned=planned.counts,
             prompt_tokens=PROMPT_TOKENS,
             quirks=QUIRKS,
             is_interruptible=planned.is_interruptible,

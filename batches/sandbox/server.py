@@ -1,4 +1,4 @@
-"""Serving the imitation over HTTP/1.1, with keep-alive, streams, and really broken connections."""
+"""Serves the sandbox over HTTP/1.1, with keep-alive, streams, and broken connections."""
 
 import socket
 import struct
@@ -12,40 +12,41 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-# Lingering for no time makes a close reset the connection instead of ending it in good order.
+# Lingering for zero seconds makes a close reset the connection instead of ending it properly.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 IDLE_SECONDS = 120
 HANG_SECONDS = 600
-# What a caller sent and the app did not want is read away up to here; past it we hang up.
+# Up to this much of a body that the app did not read is read and discarded. With more left, the
+# connection is closed.
 MOST_DRAINED_BYTES = 1024 * 1024
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Serves a WSGI app, one thread a connection, from `start` to `stop`.
+    """Serves a WSGI app from `start` to `stop`, with one thread per connection.
 
-    Connection errors that the app raises happen to the socket: ConnectionResetError resets
-    it, ConnectionAbortedError closes it with the body unfinished, TimeoutError leaves the
-    caller waiting. Port 0 takes a free one. Raises OSError if the address is taken.
+    Connection errors that the app raises are applied to the socket: ConnectionResetError resets
+    it, ConnectionAbortedError closes it with the body unfinished, and TimeoutError leaves the
+    client waiting. Port 0 picks a free port. Raises OSError if the address is in use.
     """
 
     daemon_threads = True
-    # A stop must not wait for callers that keep their connections open.
+    # Stopping must not wait for clients that keep their connections open.
     block_on_close = False
     request_queue_size = 128
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__((host, port), Exchange)
+        super().__init__((host, port), Connection)
         self.app: WSGIApplication | None = None
         self.stopping = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, name="sandbox", daemon=True)
 
     @property
     def base_url(self) -> str:
-        """Tell the address served, as `http://host:port`."""
+        """The server's address, as `http://host:port`."""
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def pause(self, seconds: float) -> None:
-        """Wait so long, or until the server stops."""
+        """Wait this long, or until the server stops."""
         self.stopping.wait(seconds)
 
     def start(self, app: "WSGIApplication") -> None:
@@ -54,7 +55,7 @@ class SandboxServer(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more connections, wake those that wait, and free the port."""
+        """Accept no more connections, release the waiting ones, and free the port."""
         self.stopping.set()
         if self._thread.is_alive():
             self.shutdown()
@@ -62,33 +63,33 @@ class SandboxServer(ThreadingHTTPServer):
         self.server_close()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection, no more: a shutdown before would end in good order what is reset."""
+        """Close the connection without a shutdown, which would prevent a reset."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers who hang up; anything else is a mistake of ours."""
+        """Ignore clients that disconnect. Report all other errors, which are bugs."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-class Exchange(BaseHTTPRequestHandler):
-    """One connection: its requests one after the other, each answered by the app."""
+class Connection(BaseHTTPRequestHandler):
+    """One connection, whose requests the app answers one after another."""
 
     protocol_version = "HTTP/1.1"
     server_version = "sandbox"
     sys_version = ""
     timeout = IDLE_SECONDS
-    # Small answers would otherwise wait for the caller's delayed acknowledgement.
+    # Otherwise small responses would wait for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
 
     def answer(self) -> None:
-        """Answer one request, or break off as the app says."""
+        """Answer one request, or break the connection as the app demands."""
         if "transfer-encoding" in self.headers:
-            # The API's callers send a length; guessing at chunks invites request smuggling.
+            # The API's clients send a length. Parsing chunks would invite request smuggling.
             self.close_connection = True
             self.send_error(411)
             return
-        body = Body(cast("IO[bytes]", self.rfile), self.headers.get("content-length"))
+        body = RequestBody(cast("IO[bytes]", self.rfile), self.headers.get("content-length"))
         try:
             self._pass_to_app(body)
         except ConnectionResetError:
@@ -102,7 +103,7 @@ class Exchange(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def __getattr__(self, name: str) -> Any:
-        # The base class asks for a method per verb; which verbs there are is the app's to say.
+        # The base class looks up a method for each HTTP method. The app decides which are allowed.
         if name.startswith("do_"):
             return self.answer
         raise AttributeError(name)
@@ -111,7 +112,7 @@ class Exchange(BaseHTTPRequestHandler):
     def _server(self) -> SandboxServer:
         return cast("SandboxServer", self.server)
 
-    def _pass_to_app(self, body: "Body") -> None:
+    def _pass_to_app(self, body: "RequestBody") -> None:
         if self._server.app is None:
             raise ConnectionResetError("The server has not started.")
         blocks = self._server.app(self._environ(body), self._start_response)
@@ -148,7 +149,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
-    def _environ(self, body: "Body") -> "WSGIEnvironment":
+    def _environ(self, body: "RequestBody") -> "WSGIEnvironment":
         path, _, query = self.path.partition("?")
         host, port = self._server.server_address[:2]
         environ: WSGIEnvironment = {
@@ -175,25 +176,25 @@ class Exchange(BaseHTTPRequestHandler):
         return environ
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing: a poll every few seconds would bury what matters."""
+        """Log nothing, as polling would flood the log."""
 
 
-class Body:
-    """A request's body, which ends where its Content-Length says."""
+class RequestBody:
+    """A request's body, which ends after Content-Length bytes."""
 
     def __init__(self, source: IO[bytes], length: str | None) -> None:
         self._source = source
         self._left = int(length) if length and length.isascii() and length.isdigit() else 0
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes, everything without one."""
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = self._source.read(wanted)
+        """Read up to `size` bytes, or everything."""
+        size = self._left if size < 0 else min(size, self._left)
+        data = self._source.read(size)
         self._left -= len(data)
         return data
 
     def drain(self) -> bool:
-        """Read away what nobody wanted; False if that is too much to be worth it."""
+        """Discard what the app did not read. False if there is too much of it."""
         if self._left > MOST_DRAINED_BYTES or self._source.closed:
             return False
         self.read()

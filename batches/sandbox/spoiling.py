@@ -1,30 +1,30 @@
-"""Results files that come in good order and are wrong all the same, each in its way.
+"""Faults that spoil results files while the response looks complete.
 
-Nothing in the answer but the lines themselves gives them away: the status is 200 and the
-stream ends as it should. Each takes a stream in blocks of whole lines and yields another.
-Bytes are split at \\n and \\r alone, and JSON has neither inside of a line.
+The status is 200 and the stream ends properly; only the lines are wrong. Each function takes a
+stream in blocks of whole lines. `bytes.splitlines` splits at \\n and \\r only, and JSON has neither
+inside a line.
 """
 
 from collections.abc import Callable, Iterator
 
 
 def short(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Leave out the last lines: a third of the last block, one at least."""
-    for block, is_last in _told_the_last(blocks):
+    """Omit the last lines: a third of the last block, at least one."""
+    for block, is_last in _with_is_last(blocks):
         lines = block.splitlines(keepends=True)
         yield b"".join(lines[: len(lines) * 2 // 3]) if is_last else block
 
 
 def half_line(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """End in the middle of the last line."""
-    for block, is_last in _told_the_last(blocks):
+    for block, is_last in _with_is_last(blocks):
         *before, last = block.splitlines(keepends=True)
         yield b"".join(before) + last[: len(last) // 2] if is_last else block
 
 
 def extra_line(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Bring the last line twice."""
-    for block, is_last in _told_the_last(blocks):
+    """Repeat the last line."""
+    for block, is_last in _with_is_last(blocks):
         yield block
         if is_last:
             yield block.splitlines(keepends=True)[-1]
@@ -41,8 +41,8 @@ def bad_line(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-def _told_the_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Yield each block with whether it is the last, always one behind the stream."""
+def _with_is_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each block and whether it is the last."""
     held = next(blocks, None)
     if held is None:
         return

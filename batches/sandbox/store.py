@@ -1,4 +1,4 @@
-"""What the sandbox remembers, in SQLite: in a file it survives a kill, in memory it doesn't."""
+"""Stores the sandbox's state in SQLite, in a file or in memory."""
 
 import sqlite3
 import threading
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REQUESTS_AT_ONCE = 1000
@@ -43,14 +43,15 @@ CREATE TABLE IF NOT EXISTS bills (
 );
 """
 
-_decode_batch = msgspec.json.Decoder(Batch).decode
+_decode_batch = msgspec.json.Decoder(StoredBatch).decode
 
 
 class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
     """One request of a created batch.
 
-    `rank` decides its outcome: ranks count through the batch's outcome from errored to
-    succeeded to canceled to expired, and requests with a `problem` have the lowest.
+    `rank` determines how it ends: the lowest ranks end as errored, the next as succeeded, then
+    canceled, then expired, as many as the final counts say. Requests with a `problem` have the
+    lowest ranks.
     """
 
     custom_id: str
@@ -60,10 +61,10 @@ class StoredRequest(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
 
 
-class Charge(msgspec.Struct, frozen=True, array_like=True):
+class ModelCharge(msgspec.Struct, frozen=True, array_like=True):
     """What one model's requests at one tier cost, in picodollars, and how many there were.
 
-    `list_amount` is what the same would have cost outside of a batch.
+    `list_amount` is what the same would have cost outside a batch.
     """
 
     model: str
@@ -74,22 +75,22 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Bill(NamedTuple):
-    """What one batch cost; `created_at` is the batch's."""
+    """What one batch cost. `created_at` is when the batch was created."""
 
     workspace: str
     created_at: datetime
-    charges: tuple[Charge, ...]
+    charges: tuple[ModelCharge, ...]
 
 
 _decode_request = msgspec.json.Decoder(StoredRequest).decode
-_decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
+_decode_charges = msgspec.json.Decoder(tuple[ModelCharge, ...]).decode
 
 
 class Store:
-    """Batches by age, their requests, cancels and bills, and a few notes; safe across threads.
+    """Batches with their requests, cancels and bills, and named notes. Thread-safe.
 
-    What `transaction` has left is on disk: kill -9 loses none of it. Raises sqlite3.Error
-    for a file that is no database or can't be written.
+    A finished `transaction` is on disk and survives kill -9. Raises sqlite3.Error for a file that
+    is not a database or can't be written.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -107,13 +108,13 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the database; nothing works afterwards."""
+        """Close the database. The store can't be used afterwards."""
         with self._lock:
             self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Let one thread in, and keep all of what it does or, after an exception, nothing."""
+        """Commit all that the block writes, or nothing after an exception. Blocks other threads."""
         with self._lock:
             if self._depth:
                 yield
@@ -131,17 +132,17 @@ class Store:
                 self._depth -= 1
 
     def note(self, name: str) -> str | None:
-        """Return the note of this name, None if there is none."""
+        """The note with this name, None if there is none."""
         row = self._one("SELECT value FROM notes WHERE name = ?", name)
         return row[0] if row else None
 
     def set_note(self, name: str, value: str) -> None:
-        """Write or overwrite a note."""
+        """Add or overwrite a note."""
         with self.transaction():
             self._db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
 
-    def add(self, batches: Iterable[Batch]) -> None:
-        """Add batches; one whose id is taken already is left out, so that a repeat is harmless."""
+    def add(self, batches: Iterable[StoredBatch]) -> None:
+        """Add batches, except those whose ID is in use, so that repeating it is harmless."""
         with self.transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO batches (id, workspace, created_at, facts)"
@@ -152,35 +153,35 @@ class Store:
                 ),
             )
 
-    def replace(self, batch: Batch) -> None:
-        """Overwrite the facts about a batch; its place in the list stays."""
+    def replace(self, batch: StoredBatch) -> None:
+        """Overwrite the facts about a batch. Its place in the list stays."""
         with self.transaction():
             self._db.execute(
                 "UPDATE batches SET facts = ? WHERE id = ?", (msgspec.json.encode(batch), batch.id)
             )
 
     def remove(self, batch_id: str) -> None:
-        """Forget a batch and its requests; its accepted cancels and its bill stay on record."""
+        """Delete a batch and its requests, but not its accepted cancels and its bill."""
         with self.transaction():
             self._db.execute("DELETE FROM requests WHERE batch_id = ?", (batch_id,))
             self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
 
-    def get(self, batch_id: str) -> Batch | None:
-        """Return a batch of any workspace, None if there is none."""
+    def get(self, batch_id: str) -> StoredBatch | None:
+        """A batch of any workspace, None if there is none."""
         row = self._one("SELECT facts FROM batches WHERE id = ?", batch_id)
         return _decode_batch(row[0]) if row else None
 
     def ids(self) -> list[str]:
-        """Return every id, oldest entry first."""
+        """The IDs of all batches, in the order added."""
         return [row[0] for row in self._all("SELECT id FROM batches ORDER BY seq")]
 
     def count(self) -> int:
-        """Return how many batches were ever added, the removed ones included."""
+        """How many batches were ever added, including removed ones."""
         row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'batches'")
         return row[0] if row else 0
 
-    def newest(self, workspace: str, limit: int) -> list[Batch]:
-        """Return up to `limit` batches of a workspace, newest first."""
+    def newest(self, workspace: str, limit: int) -> list[StoredBatch]:
+        """Up to `limit` batches of a workspace, newest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ?"
             " ORDER BY created_at DESC, seq DESC LIMIT ?",
@@ -189,8 +190,8 @@ class Store:
         )
         return [_decode_batch(row[0]) for row in rows]
 
-    def older(self, workspace: str, than: str, limit: int) -> list[Batch]:
-        """Return up to `limit` batches older than the one with this id, newest first."""
+    def older(self, workspace: str, than: str, limit: int) -> list[StoredBatch]:
+        """Up to `limit` batches older than the one with this ID, newest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) <"
             " (SELECT created_at, seq FROM batches WHERE id = ?)"
@@ -201,8 +202,8 @@ class Store:
         )
         return [_decode_batch(row[0]) for row in rows]
 
-    def newer(self, workspace: str, than: str, limit: int) -> list[Batch]:
-        """Return up to `limit` batches newer than the one with this id, the oldest first."""
+    def newer(self, workspace: str, than: str, limit: int) -> list[StoredBatch]:
+        """Up to `limit` batches newer than the one with this ID, oldest first."""
         rows = self._all(
             "SELECT facts FROM batches WHERE workspace = ? AND (created_at, seq) >"
             " (SELECT created_at, seq FROM batches WHERE id = ?)"
@@ -214,7 +215,7 @@ class Store:
         return [_decode_batch(row[0]) for row in rows]
 
     def add_requests(self, batch_id: str, requests: Mapping[int, StoredRequest]) -> None:
-        """Keep a created batch's requests under their positions in the results file."""
+        """Add a created batch's requests by their positions in the results file."""
         with self.transaction():
             self._db.executemany(
                 "INSERT INTO requests VALUES (?, ?, ?)",
@@ -222,7 +223,7 @@ class Store:
             )
 
     def requests(self, batch_id: str) -> Iterator[StoredRequest]:
-        """Yield a created batch's requests in the order of its results file, a few at a time."""
+        """A created batch's requests in the order of its results file, loaded in parts."""
         after = -1
         while True:
             rows = self._all(
@@ -238,31 +239,31 @@ class Store:
             after = rows[-1][0]
 
     def record_cancel(self, batch_id: str, accepted_at: datetime) -> None:
-        """Put an accepted cancel on record."""
+        """Add an accepted cancel."""
         with self.transaction():
             self._db.execute(
                 "INSERT INTO cancels VALUES (?, ?)", (batch_id, accepted_at.isoformat())
             )
 
     def accepted_cancels(self) -> dict[str, int]:
-        """Return how often each batch was moved from in_progress to canceling."""
+        """How often each batch was moved from in_progress to canceling, by its ID."""
         return dict(self._all("SELECT batch_id, count(*) FROM cancels GROUP BY batch_id"))
 
-    def unbilled(self) -> list[Batch]:
-        """Return the batches without a bill, in the order added."""
+    def unbilled(self) -> list[StoredBatch]:
+        """The batches without a bill, in the order added."""
         rows = self._all(
             "SELECT facts FROM batches WHERE seq NOT IN (SELECT seq FROM bills) ORDER BY seq"
         )
         return [_decode_batch(row[0]) for row in rows]
 
     def is_billed(self, batch_id: str) -> bool:
-        """Tell whether the batch that has this id has a bill."""
+        """Whether the batch with this ID has a bill."""
         return bool(
             self._one("SELECT 1 FROM bills JOIN batches USING (seq) WHERE id = ?", batch_id)
         )
 
-    def add_bill(self, batch_id: str, charges: Iterable[Charge]) -> None:
-        """Put what a batch cost on record; not for one that has a bill, or is gone."""
+    def add_bill(self, batch_id: str, charges: Iterable[ModelCharge]) -> None:
+        """Add a batch's bill, unless it has one or was deleted."""
         with self.transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO bills"
@@ -270,15 +271,15 @@ class Store:
                 (msgspec.json.encode(list(charges)), batch_id),
             )
 
-    def charges(self, batch_id: str) -> tuple[Charge, ...] | None:
-        """Return what the latest batch of this id was billed, None if it was not."""
+    def charges(self, batch_id: str) -> tuple[ModelCharge, ...] | None:
+        """What the latest batch with this ID was billed, None if it has no bill."""
         row = self._one(
             "SELECT charges FROM bills WHERE batch_id = ? ORDER BY seq DESC LIMIT 1", batch_id
         )
         return _decode_charges(row[0]) if row else None
 
     def bills(self, since: datetime, until: datetime) -> list[Bill]:
-        """Return the bills of batches created in [since, until), removed ones included."""
+        """The bills of batches created in [since, until), including removed ones."""
         rows = self._all(
             "SELECT workspace, created_at, charges FROM bills"
             " WHERE created_at >= ? AND created_at < ? ORDER BY created_at",

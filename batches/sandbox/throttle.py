@@ -1,4 +1,4 @@
-"""The rate limit of the batch endpoints: one token bucket for the whole organisation."""
+"""The rate limit of the batch endpoints: one token bucket for the whole organization."""
 
 import threading
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from batches.sandbox.refusals import RefusalError
 
 
 class Throttle:
-    """Lets so many calls a minute through, told by an unhurried clock; safe across threads."""
+    """Allows this many calls a minute in real time, at any clock speed. Thread-safe."""
 
     def __init__(self, calls_a_minute: int, clock: Clock) -> None:
         self.limit = calls_a_minute
@@ -18,7 +18,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def take(self) -> dict[str, str]:
-        """Count one call and return the rate headers; raises RefusalError (429) when empty."""
+        """Count one call and return the rate headers. Raises RefusalError (429) above the limit."""
         with self._lock:
             now = self._clock()
             a_second = self.limit / 60

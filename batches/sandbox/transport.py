@@ -1,4 +1,4 @@
-"""The imitation behind httpx, with broken connections as httpx reports them."""
+"""Connects httpx to the sandbox, with broken connections as httpx reports them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class SandboxTransport(httpx.BaseTransport):
-    """Answers requests by a WSGI app, without a network.
+    """Sends requests to a WSGI app, without a network.
 
-    It is httpx.WSGITransport, except that the faults which a served sandbox commits on its
-    socket arrive here as the httpx errors that such a socket brings: `reset` and `lost` as
-    ReadError, `cut` as RemoteProtocolError, `timeout` as ReadTimeout.
+    Like httpx.WSGITransport, but the faults that a served sandbox applies to its socket raise the
+    httpx errors that such a socket would cause: `reset` and `lost` ReadError, `cut`
+    RemoteProtocolError, `timeout` ReadTimeout.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._inner = httpx.WSGITransport(app=app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request to the app."""
+        """Send a request to the app."""
         with breaks_translated():
             response = self._inner.handle_request(request)
         if not isinstance(response.stream, httpx.SyncByteStream):
@@ -32,7 +32,7 @@ class SandboxTransport(httpx.BaseTransport):
 
 
 class TranslatedStream(httpx.SyncByteStream):
-    """A body whose broken connection is an httpx error."""
+    """A body that raises httpx errors for a broken connection."""
 
     def __init__(self, inner: httpx.SyncByteStream) -> None:
         self._inner = inner
@@ -48,7 +48,7 @@ class TranslatedStream(httpx.SyncByteStream):
 
 @contextmanager
 def breaks_translated() -> Iterator[None]:
-    """Raise httpx's error for a connection that the app breaks."""
+    """Raises httpx's error for a connection that the app breaks."""
     try:
         yield
     except ConnectionResetError as error:

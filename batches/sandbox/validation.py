@@ -1,4 +1,4 @@
-"""Reading the body of a create call: what the API refuses, and what it lets fail later."""
+"""Validates the body of a create call: what the API refuses, and what it lets fail later."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ MODEL = re.compile(r"claude-[a-z0-9.-]{1,60}")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request of a create call; `problem` is why its params can't run, empty if they can."""
+    """One request of a create call. `problem` says why its params are invalid."""
 
     custom_id: str
     model: str
@@ -22,10 +22,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def parse_create(body: bytes) -> list[Request]:
-    """Return the requests of a create call's JSON body.
+    """The requests of a create call's JSON body.
 
-    Raises RefusalError (400) where the API refuses the whole call, in the API's words where
-    they are known. Bad `params` pass, as at the API: they come back as errored lines.
+    Raises RefusalError (400) where the API refuses the whole call, with the API's message where
+    it is known. Invalid `params` are accepted, as in the API, and result in errored lines.
     """
     fields = _object(body, "The request body is not valid JSON.")
     if "requests" not in fields:
@@ -49,11 +49,11 @@ def parse_create(body: bytes) -> list[Request]:
     return requests
 
 
-def _object(raw: bytes | msgspec.Raw, complaint: str) -> dict[str, msgspec.Raw]:
+def _object(raw: bytes | msgspec.Raw, problem: str) -> dict[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise RefusalError(400, complaint) from None
+        raise RefusalError(400, problem) from None
 
 
 def _request(at: int, raw: msgspec.Raw) -> Request:
@@ -93,7 +93,7 @@ def _with_params(custom_id: str, raw: msgspec.Raw) -> Request:
 
 
 def _problem_with(params: dict[str, Any]) -> str:
-    for name, kind, words in (
+    for name, kind, named in (
         ("model", str, "string"),
         ("max_tokens", int, "integer"),
         ("messages", list, "list"),
@@ -101,7 +101,7 @@ def _problem_with(params: dict[str, Any]) -> str:
         if name not in params:
             return f"{name}: Field required"
         if not isinstance(params[name], kind) or isinstance(params[name], bool):
-            return f"{name}: Input should be a valid {words}"
+            return f"{name}: Input should be a valid {named}"
     if params["max_tokens"] < 1:
         return "max_tokens: Input should be greater than or equal to 1"
     if not params["messages"]:

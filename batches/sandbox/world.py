@@ -1,4 +1,4 @@
-"""The imitation's state and rules: what each workspace's batches are, and what may be done."""
+"""The sandbox's batches, and the rules for creating, canceling and deleting them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -10,28 +10,27 @@ from batches.sandbox import life
 from batches.sandbox.billing import Ledger
 from batches.sandbox.chance import Draws, Shuffle
 from batches.sandbox.clock import SandboxClock
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.planning import plan
 from batches.sandbox.quirks import checked
 from batches.sandbox.refusals import RefusalError, unknown_batch
-from batches.sandbox.results import results_file
+from batches.sandbox.results_file import results_file
 from batches.sandbox.store import Store, StoredRequest
 from batches.sandbox.validation import Request
 
 
 class Page(NamedTuple):
-    """One page of a list, newest first; `has_more` speaks of the direction asked for."""
+    """One page of a list, newest first. `has_more` refers to the direction of paging."""
 
-    batches: list[Batch]
+    batches: list[StoredBatch]
     has_more: bool
 
 
 class World:
-    """Every workspace's batches, as the API's endpoints see and change them.
+    """The batches of all workspaces, as the API's endpoints see and change them.
 
-    A workspace never sees another's batch: asking for one is a 404. `canceling_seconds` is
-    the range, in the sandbox's own time, that `canceling` lasts. What is `ledger`'s to tell
-    outlives the batches.
+    Another workspace's batch is a 404. `canceling_seconds` is how long `canceling` takes, as a
+    range in the sandbox's time. The `ledger` keeps the bills of deleted batches.
     """
 
     def __init__(
@@ -58,19 +57,19 @@ class World:
         self.cancel_of_ended = cancel_of_ended
         self.second_cancel = second_cancel
 
-    def create(self, workspace: str, requests: Sequence[Request]) -> Batch:
-        """Add a batch of these requests, in progress from now on."""
+    def create(self, workspace: str, requests: Sequence[Request]) -> StoredBatch:
+        """Add a batch with these requests, in progress from now on."""
         with self.store.transaction():
             batch_id = self.new_id()
             now = self.clock.now()
             invalid = sum(1 for request in requests if request.problem)
             planned = plan(now, len(requests), invalid, Draws(self.seed, batch_id, "plan"))
-            batch = Batch(
+            batch = StoredBatch(
                 id=batch_id,
                 workspace=workspace,
                 created_at=now,
                 ends_at=planned.ends_at,
-                planned=planned.outcome,
+                planned=planned.counts,
                 is_interruptible=planned.is_interruptible,
                 invalid=invalid,
                 has_stored_requests=True,
@@ -79,8 +78,8 @@ class World:
             self.store.add_requests(batch_id, self._placed(batch, requests))
         return batch
 
-    def add(self, batches: Iterable[Batch]) -> None:
-        """Add batches made elsewhere, with moving counts where their workspace has them."""
+    def add(self, batches: Iterable[StoredBatch]) -> None:
+        """Add batches, with the world's settings for moving counts, odd lines and quirks."""
         self.store.add(
             msgspec.structs.replace(
                 batch,
@@ -92,11 +91,11 @@ class World:
         )
 
     def new_id(self) -> str:
-        """Return an id that no batch has had; one seed gives the same ids in the same order."""
+        """An ID that no batch has had. The same seed gives the same IDs in the same order."""
         return f"msgbatch_01{Draws(self.seed, 'id', self.store.count()).word(22)}"
 
-    def _placed(self, batch: Batch, requests: Sequence[Request]) -> dict[int, StoredRequest]:
-        """Give each request its place in the results file and its rank in the outcome."""
+    def _placed(self, batch: StoredBatch, requests: Sequence[Request]) -> dict[int, StoredRequest]:
+        """The requests with their ranks, by their positions in the results file."""
         order = Shuffle(len(requests), self.seed, batch.id, "order")
         valid_ranks = Shuffle(len(requests) - batch.invalid, self.seed, batch.id, "ranks")
         placed: dict[int, StoredRequest] = {}
@@ -112,24 +111,24 @@ class World:
             )
         return placed
 
-    def find(self, workspace: str, batch_id: str) -> Batch:
-        """Return a workspace's batch; raises RefusalError (404) if it has none of this id."""
+    def find(self, workspace: str, batch_id: str) -> StoredBatch:
+        """The workspace's batch with this ID. Raises RefusalError (404) if there is none."""
         batch = self.store.get(batch_id)
         if batch is None or batch.workspace != workspace:
             raise unknown_batch(batch_id)
         return batch
 
     def page(self, workspace: str, limit: int, *, after_id: str = "", before_id: str = "") -> Page:
-        """Return a page of a workspace's batches, newest first.
+        """A page of the workspace's batches, newest first.
 
-        `after_id` asks for the older ones after that batch, `before_id` for the newer ones.
-        Raises RefusalError (400) for a cursor that is no batch of this workspace.
+        `after_id` selects batches older than that one, `before_id` newer ones. Raises RefusalError
+        (400) for a cursor that is not a batch of this workspace.
         """
         with self.store.transaction():
             for name, cursor in (("after_id", after_id), ("before_id", before_id)):
                 if cursor and not self.has(workspace, cursor):
                     raise RefusalError(400, f"{name}: Message Batch {cursor} not found.")
-            # One more than asked for tells whether there are more.
+            # One more than the limit shows whether there are more.
             if before_id:
                 found = self.store.newer(workspace, before_id, limit + 1)
                 return Page(found[:limit][::-1], len(found) > limit)
@@ -140,15 +139,15 @@ class World:
             return Page(found[:limit], len(found) > limit)
 
     def has(self, workspace: str, batch_id: str) -> bool:
-        """Tell whether a workspace has a batch of this id."""
+        """Whether the workspace has a batch with this ID."""
         batch = self.store.get(batch_id)
         return batch is not None and batch.workspace == workspace
 
-    def cancel(self, workspace: str, batch_id: str) -> Batch:
+    def cancel(self, workspace: str, batch_id: str) -> StoredBatch:
         """Move a batch from in_progress to canceling.
 
-        What the API answers for the other two states is not documented, so it can be set:
-        `second_cancel` and `cancel_of_ended` are the statuses, 200 meaning "unchanged".
+        The API's answer for the other two states is not documented, so it can be set:
+        `second_cancel` and `cancel_of_ended` are HTTP statuses. With 200 the batch is unchanged.
         """
         with self.store.transaction():
             batch = self.find(workspace, batch_id)
@@ -160,11 +159,11 @@ class World:
             if answer == 404:
                 raise unknown_batch(batch_id)
             if answer != 200:
-                words = "is already canceling" if status == "canceling" else "has already ended"
-                raise RefusalError(answer, f"Message Batch {batch_id} {words}.")
+                problem = "is already canceling" if status == "canceling" else "has already ended"
+                raise RefusalError(answer, f"Message Batch {batch_id} {problem}.")
             return batch
 
-    def _accept_cancel(self, batch: Batch) -> Batch:
+    def _accept_cancel(self, batch: StoredBatch) -> StoredBatch:
         draws = Draws(self.seed, batch.id, "cancel")
         now = self.clock.now()
         lasting = timedelta(seconds=draws.between(*self.canceling_seconds))
@@ -174,8 +173,8 @@ class World:
         return canceling
 
     def delete(self, workspace: str, batch_id: str) -> None:
-        """Forget an ended batch; raises RefusalError (400) for one that has not ended."""
-        # Before the transaction: pricing a large file takes seconds that are nobody else's.
+        """Delete an ended batch. Raises RefusalError (400) for one that has not ended."""
+        # Before the transaction, as pricing a large file takes seconds and would block other calls.
         self.ledger.bill(self.find(workspace, batch_id))
         with self.store.transaction():
             batch = self.find(workspace, batch_id)
@@ -187,16 +186,17 @@ class World:
             self.store.remove(batch_id)
 
     def remove(self, batch_id: str) -> None:
-        """Forget a batch of any workspace, as a delete of it would; billed it stays."""
+        """Delete a batch of any workspace, but keep its bill."""
         batch = self.store.get(batch_id)
         if batch:
             self.ledger.bill(batch)
             self.store.remove(batch_id)
 
     def results(self, workspace: str, batch_id: str) -> Iterator[bytes]:
-        """Return the results file as a stream of blocks.
+        """The results file as a stream of blocks.
 
-        Raises RefusalError (404, not worth a retry) before the end and after the archiving.
+        Raises RefusalError (404 with `x-should-retry: false`) before the batch ends and after its
+        results are archived.
         """
         batch = self.find(workspace, batch_id)
         now = self.clock.now()
@@ -208,12 +208,12 @@ class World:
             )
         return self.file(batch)
 
-    def file(self, batch: Batch) -> Iterator[bytes]:
-        """Return the results file of an ended batch, archived or not, as a stream of blocks."""
+    def file(self, batch: StoredBatch) -> Iterator[bytes]:
+        """The results file of an ended batch, archived or not, as a stream of blocks."""
         return results_file(batch, self.store.requests(batch.id), self.seed)
 
-    def change(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch:
-        """Overwrite a batch of any workspace; raises RefusalError (404) if there is none."""
+    def change(self, batch_id: str, change: Callable[[StoredBatch], StoredBatch]) -> StoredBatch:
+        """Change a batch of any workspace. Raises RefusalError (404) if there is none."""
         with self.store.transaction():
             batch = self.store.get(batch_id)
             if batch is None:

@@ -11,7 +11,7 @@ from tests.client.loopback import Script, serving
 
 @pytest.fixture
 def loopback() -> Iterator[Callable[[Script], str]]:
-    """A function: what to do with a connection → the address of a server that does it."""
+    """A function that starts a server with a script for its connections and returns its address."""
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -28,14 +28,14 @@ def loopback() -> Iterator[Callable[[Script], str]]:
 
 
 @pytest.fixture
-def deaf_address() -> str:
-    """An address of this machine where nobody listens."""
+def closed_address() -> str:
+    """An address of this machine where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return "http://{}:{}".format(*listener.getsockname())
 
 
 class StoppedClock:
-    """Says the same time until it is put forward."""
+    """Returns the same time until a test moves it forward."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -49,7 +49,7 @@ class StoppedClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
-    """The clock that the client's deadlines look at."""
+    """The clock of the client's deadlines."""
     stopped = StoppedClock()
     monkeypatch.setattr(retries, "time", SimpleNamespace(monotonic=stopped))
     return stopped

@@ -1,15 +1,15 @@
-"""A real socket on this machine, for what no well-behaved server does."""
+"""A server on a real socket of this machine that can misbehave."""
 
 import socket
 import threading
 from collections.abc import Callable
 
-# What a server does with one connection whose request it has read; the event tells it to end.
+# What a server does with a connection after reading the request. The event asks it to stop.
 type Script = Callable[[socket.socket, threading.Event], None]
 
 
 def serving(script: Script, stop: threading.Event) -> tuple[str, threading.Thread]:
-    """The address of a server that treats each connection by the script until told to stop."""
+    """The address of a server that runs the script for each connection, and its thread."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
 
@@ -29,7 +29,7 @@ def serving(script: Script, stop: threading.Event) -> tuple[str, threading.Threa
             read_head(connection)
             script(connection, stop)
         except (BrokenPipeError, ConnectionResetError):
-            # The client hung up, as it may.
+            # Clients may disconnect at any time.
             return
 
     thread = threading.Thread(target=accept)

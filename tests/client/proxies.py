@@ -1,4 +1,4 @@
-"""Proxies on this machine that lead every request to one server, and a certificate for it."""
+"""Proxies on this machine for tests, and certificates."""
 
 import datetime
 import socket
@@ -17,7 +17,7 @@ ESTABLISHED = head(status="200 Connection established")
 
 
 def certificate_for(*names: str) -> bytes:
-    """A key and a certificate, signed by itself, as PEM."""
+    """A key and a self-signed certificate for these names, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
@@ -45,7 +45,7 @@ def certificate_for(*names: str) -> bytes:
 
 
 class TlsServer:
-    """Wraps the server's side of connections."""
+    """Does TLS on the server's side of connections."""
 
     def __init__(self, pem_file: str) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -55,7 +55,7 @@ class TlsServer:
         return self._context.wrap_socket(connection, server_side=True)
 
     def served_inside(self, connection: socket.socket, answer: bytes) -> bytes:
-        """The request that comes through TLS inside this connection, once answered."""
+        """Answer a request that arrives through TLS inside this connection, and return it."""
         received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = self._context.wrap_bio(received, sent, server_side=True)
 
@@ -76,19 +76,19 @@ class TlsServer:
         return request if isinstance(request, bytes) else b""
 
 
-def socks5(connection: socket.socket, asked: list[bytes], *, is_login: bool = False) -> None:
-    """The server's side of SOCKS5, to the end of its handshake."""
+def socks5(connection: socket.socket, seen: list[bytes], *, is_login: bool = False) -> None:
+    """Do the server's side of a SOCKS5 handshake."""
     connection.recv(100)
     connection.sendall(b"\x05\x02" if is_login else b"\x05\x00")
     if is_login:
-        asked.append(connection.recv(1000))
+        seen.append(connection.recv(1000))
         connection.sendall(b"\x01\x00")
-    asked.append(connection.recv(1000))
+    seen.append(connection.recv(1000))
     connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
 
 
 class Proxy:
-    """Accepts connections one by one, hands each to a script, and counts them."""
+    """Accepts connections one by one, runs a script for each, and counts them."""
 
     def __init__(self, script: Callable[[socket.socket], None]) -> None:
         self._script = script
@@ -112,14 +112,14 @@ class Proxy:
                     continue
 
     def close(self) -> None:
-        # A connection that says nothing is the sign to end.
+        # A connection without data ends the thread.
         socket.create_connection(("127.0.0.1", self.port)).close()
         self._thread.join(timeout=10)
         self._listener.close()
 
 
 def forwarding(answer: bytes, requests: list[bytes]) -> Callable[[socket.socket], None]:
-    """A script: answer a request in the absolute form."""
+    """A script that answers a request in absolute form."""
 
     def serve(connection: socket.socket) -> None:
         requests.append(read_head(connection))

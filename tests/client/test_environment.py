@@ -1,4 +1,4 @@
-"""Proxies and certificates as the environment names them."""
+"""Proxies and certificates from the environment."""
 
 import ssl
 
@@ -19,7 +19,7 @@ def proxy(url, **environment):
     return found and str(found.url)
 
 
-def is_excepted(url, no_proxy):
+def is_excluded(url, no_proxy):
     return proxy(url, **PROXY, NO_PROXY=no_proxy) is None
 
 
@@ -56,12 +56,12 @@ def test_the_proxy_for_https(environment, found):
         "https://[::ffff:127.0.0.1]",
     ],
 )
-def test_this_machine_has_no_proxy(url):
+def test_this_machine_is_called_without_a_proxy(url):
     assert proxy(url, **PROXY, ALL_PROXY="socks5://a.corp") is None
 
 
 @pytest.mark.parametrize("url", ["https://localhost.test", "https://128.0.0.1", "https://[::2]"])
-def test_what_only_looks_like_this_machine_has_one(url):
+def test_what_only_looks_like_this_machine_is_called_through_the_proxy(url):
     assert proxy(url, **PROXY) == "http://proxy.corp:3128"
 
 
@@ -93,7 +93,7 @@ def test_what_only_looks_like_this_machine_has_one(url):
     ],
 )
 def test_no_proxy_names_the_host(url, no_proxy):
-    assert is_excepted(url, no_proxy)
+    assert is_excluded(url, no_proxy)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_no_proxy_names_the_host(url, no_proxy):
     ],
 )
 def test_no_proxy_names_another_host_or_none(url, no_proxy):
-    assert not is_excepted(url, no_proxy)
+    assert not is_excluded(url, no_proxy)
 
 
 @given(
     st.text(), st.sampled_from(["https://api.test", "https://10.1.2.3", "https://[2001:db8::5]"])
 )
-def test_no_text_in_no_proxy_is_an_error(no_proxy, url):
-    assert is_excepted(url, no_proxy) in {True, False}
+def test_any_text_in_no_proxy_is_accepted(no_proxy, url):
+    assert is_excluded(url, no_proxy) in {True, False}
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
@@ -145,9 +145,7 @@ def test_no_text_in_no_proxy_is_an_error(no_proxy, url):
         f"socks5://me:{'hidden' * 50}@proxy.corp",
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_one_sentence_that_names_the_variable(
-    monkeypatch, variable, value
-):
+def test_an_unusable_proxy_raises_an_error_that_names_the_variable(monkeypatch, variable, value):
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, value)
@@ -160,40 +158,38 @@ def test_a_proxy_that_cannot_be_used_is_one_sentence_that_names_the_variable(
 
 
 @pytest.mark.parametrize("value", ["http://a:b@proxy.corp", "socks5://a:b@proxy.corp:1080", "x:1"])
-def test_a_proxy_that_can_be_used_is_taken_without_asking_it(monkeypatch, value):
+def test_a_usable_proxy_is_accepted_without_calling_it(monkeypatch, value):
     monkeypatch.setenv("ALL_PROXY", value)
 
     BatchClient("https://api.test", KEY).close()
 
 
-def test_certificates_that_are_not_there_are_one_sentence_that_names_the_variable(
-    monkeypatch, tmp_path
-):
+def test_missing_certificates_raise_an_error_that_names_the_variable(monkeypatch, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
 
     for file in ("/no/such.pem", str(tmp_path), str(empty), "\x01"):
         monkeypatch.setenv("SSL_CERT_FILE", file)
-        with pytest.raises(ValueError, match=r"^SSL_CERT_FILE names no readable file"):
+        with pytest.raises(ValueError, match=r"^SSL_CERT_FILE does not name a readable file"):
             BatchClient("https://api.test", KEY)
 
 
-def test_a_folder_of_certificates_that_is_not_there_names_the_variable(monkeypatch):
+def test_a_missing_folder_of_certificates_raises_an_error_that_names_the_variable(monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", "/no/such/folder")
 
-    with pytest.raises(ValueError, match=r"^SSL_CERT_DIR names no folder"):
+    with pytest.raises(ValueError, match=r"^SSL_CERT_DIR does not name an existing folder"):
         BatchClient("https://api.test", KEY)
 
 
-def test_without_tls_no_certificate_is_looked_for(monkeypatch):
+def test_without_tls_no_certificates_are_loaded(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
 
     BatchClient("http://127.0.0.1:8010", KEY).close()
 
 
-def test_without_variables_the_usual_certificates_are_trusted():
+def test_without_variables_certifis_certificates_are_trusted():
     context = tls_context({})
 
     assert context.verify_mode == ssl.CERT_REQUIRED

@@ -1,4 +1,4 @@
-"""What only a real socket shows: refused, silent, slow, cut."""
+"""What needs a real socket: refused, silent, slow and broken connections."""
 
 import json
 import logging
@@ -17,66 +17,66 @@ CHUNKED = head("content-type: application/x-jsonl", "transfer-encoding: chunked"
 
 
 def in_turn(*answers):
-    """A script: each connection is sent the next of these bytes, then closed."""
-    left = list(answers)
-    return lambda connection, stop: connection.sendall(left.pop(0))
+    """A script that sends each connection the next of these answers and closes it."""
+    remaining = list(answers)
+    return lambda connection, stop: connection.sendall(remaining.pop(0))
 
 
-def test_a_whole_answer_is_read(loopback):
+def test_a_complete_answer_is_read(loopback):
     with BatchClient(loopback(in_turn(WHOLE)), KEY) as client:
         assert client.retrieve("msgbatch_1").raw == batch_json()
 
 
-def test_a_refused_connection_is_unreachable(deaf_address):
+def test_a_refused_connection_is_unreachable(closed_address):
     with (
-        BatchClient(deaf_address, KEY, attempts=1) as client,
+        BatchClient(closed_address, KEY, attempts=1) as client,
         pytest.raises(Unreachable, match="refused"),
     ):
         client.list_page()
 
 
-def test_silence_is_given_up_in_the_time_given(loopback):
+def test_a_silent_server_is_abandoned_at_the_deadline(loopback):
     address = loopback(lambda connection, stop: stop.wait())
-    began = time.monotonic()
+    started = time.monotonic()
 
     with (
         BatchClient(address, KEY) as client,
-        pytest.raises(Unreachable, match=r"not over within 0\.3 s"),
+        pytest.raises(Unreachable, match=r"did not finish within 0\.3 s"),
     ):
         client.cancel("msgbatch_1", within=0.3)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
 
 
-def test_silence_before_the_results_is_given_up_in_the_time_given(loopback):
+def test_a_server_that_sends_no_results_is_abandoned_at_the_deadline(loopback):
     address = loopback(lambda connection, stop: stop.wait())
-    began = time.monotonic()
+    started = time.monotonic()
 
     with (
         BatchClient(address, KEY, total_seconds=0.3) as client,
         pytest.raises(Unreachable),
         client.stream_results("msgbatch_1"),
     ):
-        pytest.fail("nothing was to be opened")
+        pytest.fail("nothing should be opened")
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
 
 
-def test_a_slow_drip_is_given_up_in_the_time_given(loopback):
+def test_a_slow_answer_is_abandoned_at_the_deadline(loopback):
     def drip(connection, stop):
         connection.sendall(head("content-length: 100000"))
         while not stop.wait(0.02):
             connection.sendall(b" ")
 
-    began = time.monotonic()
+    started = time.monotonic()
 
     with (
         BatchClient(loopback(drip), KEY) as client,
-        pytest.raises(Unreachable, match=r"not over within 0\.3 s"),
+        pytest.raises(Unreachable, match=r"did not finish within 0\.3 s"),
     ):
         client.retrieve("msgbatch_1", within=0.3)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
 
 
 def test_results_may_take_longer_than_a_call(loopback):
@@ -108,7 +108,7 @@ def test_a_cut_answer_is_unreachable(loopback, cut):
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_a_cancel_whose_answer_was_lost_is_asked_again(loopback):
+def test_a_cancel_whose_answer_was_lost_is_retried(loopback):
     with BatchClient(loopback(in_turn(b"", WHOLE[:-10], WHOLE)), KEY) as client:
         assert client.cancel("msgbatch_1").id == "msgbatch_1"
 
@@ -121,7 +121,7 @@ def test_a_cancel_whose_answer_was_lost_is_asked_again(loopback):
     ],
     ids=["chunked", "with a length"],
 )
-def test_cut_results_are_unreachable_after_what_came(loopback, cut):
+def test_results_that_break_off_raise_an_error_after_their_beginning(loopback, cut):
     received = []
 
     with (
@@ -134,14 +134,14 @@ def test_cut_results_are_unreachable_after_what_came(loopback, cut):
     assert b"".join(received) == b"one\n"
 
 
-def test_a_client_serves_calls_one_after_the_other(loopback):
+def test_a_client_can_make_several_calls(loopback):
     with BatchClient(loopback(in_turn(WHOLE, WHOLE)), KEY) as client:
         first, second = client.retrieve("msgbatch_1"), client.retrieve("msgbatch_1")
 
     assert first == second
 
 
-def test_what_is_no_http_is_unreachable_and_its_echo_of_the_key_stays_unsaid(loopback):
+def test_an_answer_that_is_not_http_is_unreachable_and_its_echo_not_shown(loopback):
     echo = f"you sent {KEY}\r\n\r\n".encode()
 
     with (
@@ -177,8 +177,8 @@ def test_a_key_echoed_in_the_head_is_in_no_log_of_any_library(loopback, caplog):
     assert KEY not in caplog.text
 
 
-def test_a_name_that_nobody_has_is_an_api_error():
-    # Longer than any name in the DNS, so no resolver is asked.
+def test_an_unknown_host_name_is_an_api_error():
+    # Longer than any name in the DNS, so no resolver is called.
     address = f"http://{'.'.join(['a' * 60] * 5)}.test"
 
     with BatchClient(address, KEY, attempts=1) as client, pytest.raises(ApiError):

@@ -1,4 +1,4 @@
-"""The way through a proxy, each time a real one on this machine."""
+"""Calls through proxies, which run on this machine."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def no_proxy_of_this_machine(monkeypatch):
 
 @pytest.fixture
 def proxied():
-    """A function: what to do with a connection → a proxy that does it."""
+    """A function that starts a proxy with a script for its connections."""
     started = []
 
     def start(script):
@@ -60,7 +60,7 @@ def retrieved(base_url, **options):
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
-def test_http_goes_through_the_proxy_in_the_absolute_form(proxied, monkeypatch, name):
+def test_http_is_sent_through_the_proxy_in_absolute_form(proxied, monkeypatch, name):
     requests = []
     proxy = proxied(forwarding(ANSWER, requests))
     monkeypatch.setenv(name, f"http://me:p%40ss@127.0.0.1:{proxy.port}")
@@ -74,7 +74,7 @@ def test_http_goes_through_the_proxy_in_the_absolute_form(proxied, monkeypatch, 
     assert proxy.connections == 1
 
 
-def test_https_goes_through_a_tunnel_that_does_not_see_the_key(proxied, monkeypatch, tls):
+def test_https_is_sent_through_a_tunnel_that_does_not_see_the_key(proxied, monkeypatch, tls):
     seen = []
 
     def tunnel(connection):
@@ -94,7 +94,7 @@ def test_https_goes_through_a_tunnel_that_does_not_see_the_key(proxied, monkeypa
     assert KEY.encode() in seen[1]
 
 
-def test_a_proxy_may_itself_speak_tls(proxied, monkeypatch, tls):
+def test_a_proxy_can_use_tls_itself(proxied, monkeypatch, tls):
     seen = []
 
     def tunnel(connection):
@@ -114,13 +114,13 @@ def test_a_proxy_may_itself_speak_tls(proxied, monkeypatch, tls):
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 @pytest.mark.parametrize("login", ["", "me:secret-word@"])
-def test_socks_leads_to_the_host_by_its_name(proxied, monkeypatch, caplog, scheme, login):
+def test_a_socks_proxy_gets_the_name_of_the_host(proxied, monkeypatch, caplog, scheme, login):
     caplog.set_level(logging.DEBUG)
-    asked = []
+    seen = []
 
     def tunnel(connection):
-        socks5(connection, asked, is_login=bool(login))
-        asked.append(read_head(connection))
+        socks5(connection, seen, is_login=bool(login))
+        seen.append(read_head(connection))
         connection.sendall(ANSWER)
 
     proxy = proxied(tunnel)
@@ -128,13 +128,13 @@ def test_socks_leads_to_the_host_by_its_name(proxied, monkeypatch, caplog, schem
 
     assert retrieved("http://api.test") == "msgbatch_1"
 
-    assert b"api.test" in asked[-2]
-    assert not login or b"secret-word" in asked[0]
+    assert b"api.test" in seen[-2]
+    assert not login or b"secret-word" in seen[0]
     assert "secret-word" not in caplog.text
 
 
 @pytest.mark.parametrize("reply", [b"", b"\x05", b"HTTP/1.1 400 Bad\r\n\r\n", b"\x05\xff"])
-def test_what_speaks_no_socks_is_unreachable(proxied, monkeypatch, reply):
+def test_what_is_not_a_socks_proxy_is_unreachable(proxied, monkeypatch, reply):
     def script(connection):
         connection.recv(100)
         if reply:
@@ -147,7 +147,7 @@ def test_what_speaks_no_socks_is_unreachable(proxied, monkeypatch, reply):
         retrieved("http://api.test")
 
 
-def test_a_proxy_that_refuses_is_named_without_its_words(proxied, monkeypatch):
+def test_the_text_of_a_refusing_proxy_is_not_shown(proxied, monkeypatch):
     refusal = head(status=f"407 Not {KEY} at secret-host")
     proxy = proxied(lambda connection: (read_head(connection), connection.sendall(refusal)))
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret-word@127.0.0.1:{proxy.port}")
@@ -160,16 +160,16 @@ def test_a_proxy_that_refuses_is_named_without_its_words(proxied, monkeypatch):
     assert KEY not in shown
 
 
-def test_a_proxy_that_asks_for_a_password_says_so(proxied, monkeypatch):
+def test_a_proxy_that_requires_a_password_is_reported(proxied, monkeypatch):
     proxy = proxied(forwarding(head("content-length: 0", status="407 Who?"), []))
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
 
-    with pytest.raises(ApiRefused, match="the proxy asks for a name and password"):
+    with pytest.raises(ApiRefused, match="the proxy requires a username and password"):
         retrieved("http://api.test")
 
 
 @pytest.mark.parametrize("drips", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_a_tunnel_that_opens_too_slowly_ends_with_the_time_given(proxied, monkeypatch, drips):
+def test_a_tunnel_that_opens_too_slowly_ends_at_the_deadline(proxied, monkeypatch, drips):
     def drip(connection):
         while True:
             connection.sendall(drips)
@@ -181,19 +181,19 @@ def test_a_tunnel_that_opens_too_slowly_ends_with_the_time_given(proxied, monkey
         client.retrieve("msgbatch_1", within=0.3)
 
 
-def test_a_silent_socks_proxy_ends_with_the_time_given(proxied, monkeypatch):
+def test_a_silent_socks_proxy_ends_at_the_deadline(proxied, monkeypatch):
     proxy = proxied(lambda connection: [None for _ in iter(lambda: connection.recv(100), b"")])
     monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
 
     with (
         BatchClient("http://api.test", KEY) as client,
-        pytest.raises(Unreachable, match="not over"),
+        pytest.raises(Unreachable, match="did not finish"),
     ):
         client.retrieve("msgbatch_1", within=0.3)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_this_machine_is_never_reached_through_a_proxy(loopback, proxied, monkeypatch, host):
+def test_this_machine_is_never_called_through_a_proxy(loopback, proxied, monkeypatch, host):
     proxy = proxied(forwarding(ANSWER, []))
     for name in NAMES[:3]:
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -204,10 +204,10 @@ def test_this_machine_is_never_reached_through_a_proxy(loopback, proxied, monkey
     assert proxy.connections == 0
 
 
-def test_a_host_in_no_proxy_is_reached_directly(proxied, monkeypatch):
+def test_a_host_in_no_proxy_is_called_directly(proxied, monkeypatch):
     proxy = proxied(forwarding(ANSWER, []))
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
-    # A name that no resolver is asked for, as it is longer than any in the DNS.
+    # Longer than any name in the DNS, so no resolver is called.
     host = f"{'.'.join(['a' * 60] * 5)}.corp"
     monkeypatch.setenv("NO_PROXY", ".corp")
 
@@ -217,7 +217,7 @@ def test_a_host_in_no_proxy_is_reached_directly(proxied, monkeypatch):
     assert proxy.connections == 0
 
 
-def test_a_certificate_of_nobody_is_not_trusted(proxied, monkeypatch, tls, tmp_path):
+def test_an_unknown_certificate_is_not_trusted(proxied, monkeypatch, tls, tmp_path):
     other = tmp_path / "other.pem"
     other.write_bytes(certificate_for("api.test"))
     monkeypatch.setenv("SSL_CERT_FILE", str(other))
@@ -226,7 +226,7 @@ def test_a_certificate_of_nobody_is_not_trusted(proxied, monkeypatch, tls, tmp_p
         read_head(connection)
         connection.sendall(ESTABLISHED)
         with tls.wrap(connection):
-            pytest.fail("no handshake was to succeed")
+            pytest.fail("no handshake should succeed")
 
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxied(tunnel).port}")
 

@@ -1,4 +1,4 @@
-"""An echo of a secret, in whatever form, is gone before anything is parsed, kept or shown."""
+"""Echoed secrets are redacted before anything is parsed, stored or shown."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def client_of(answer, **options):
 
 @echoes
 @pytest.mark.parametrize("secret", SECRETS, ids=["key", "header", "header without its scheme"])
-def test_an_echo_in_a_good_answer_is_not_kept(form, secret):
+def test_an_echo_in_a_successful_answer_is_not_kept(form, secret):
     echo = form(secret)
     batch = batch_json(note=f"for {echo} only", deep=[{"x": echo}], **{f"k{echo}": 1})
 
@@ -48,7 +48,7 @@ def test_an_echo_in_a_good_answer_is_not_kept(form, secret):
 
     assert read.id == "msgbatch_1"
     assert echo not in json.dumps(read.raw)
-    # Base64 of a longer text leaves its ends.
+    # The ends of base64 of a longer text remain.
     assert re.fullmatch(r"for \S*\[(API key|header value)\]\S* only", read.raw["note"])
     assert read.raw["results_url"] is None
 
@@ -95,7 +95,7 @@ def test_a_header_with_an_echo_is_dropped(form, name):
         "".join(f"\\u{ord(each):04x}" for each in KEY),
     ],
 )
-def test_an_echo_with_the_escapes_of_json_is_not_kept(escaped):
+def test_an_echo_with_json_escapes_is_not_kept(escaped):
     body = json.dumps(batch_json(note="?", kept='"\\/\n')).replace('"?"', f'"{escaped}"')
 
     read = client_of(reply(content=body.encode())).retrieve("msgbatch_1")
@@ -104,13 +104,13 @@ def test_an_echo_with_the_escapes_of_json_is_not_kept(escaped):
     assert read.raw["kept"] == '"\\/\n'
 
 
-def test_a_secret_with_signs_that_json_must_escape_is_found():
+def test_a_secret_with_characters_that_json_must_escape_is_found():
     body = json.dumps({"note": 'quoted"and\\slashed'}).encode()
 
     assert Redactor('quoted"and\\slashed').redact(body) == b'{"note": "[API key]"}'
 
 
-def test_what_holds_no_secret_is_the_same_bytes():
+def test_a_body_without_a_secret_is_returned_unchanged():
     body = json.dumps(page_json(batch_json(note='a"\\/\u2028b'))).encode()
 
     assert Redactor(KEY, [TOKEN]).redact(body) is body
@@ -136,19 +136,19 @@ ANSWERS = st.recursive(
 
 
 def everything_in(value: object) -> str:
-    """All texts of a parsed JSON value, keys included."""
+    """All texts of a parsed JSON value, including keys."""
     if isinstance(value, dict):
         return " ".join(f"{key} {everything_in(inner)}" for key, inner in value.items())
     return " ".join(map(everything_in, value)) if isinstance(value, list) else str(value)
 
 
-def holds_a_secret(text: str) -> bool:
+def contains_a_secret(text: str) -> bool:
     forms = {form(secret) for secret in SECRETS for form in FORMS.values()}
     return any(each.lower() in text.lower() for each in forms)
 
 
 @given(ANSWERS, st.booleans())
-def test_a_secret_anywhere_in_an_answer_is_nowhere_in_what_is_kept(extra, ascii_only):
+def test_a_secret_anywhere_in_an_answer_is_not_kept(extra, ascii_only):
     batch = batch_json(extra=extra)
     body = json.dumps(batch, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
 
@@ -157,16 +157,16 @@ def test_a_secret_anywhere_in_an_answer_is_nowhere_in_what_is_kept(extra, ascii_
     except ApiError as error:
         kept = [str(error), repr(vars(error))]
 
-    assert not holds_a_secret(everything_in(kept))
+    assert not contains_a_secret(everything_in(kept))
 
 
 @given(st.text(), st.sampled_from(SECRETS), st.sampled_from([*FORMS.values()]), st.text())
-def test_text_with_a_secret_in_it_is_redacted_as_a_body_is(before, secret, form, after):
+def test_text_with_a_secret_is_redacted_like_a_body(before, secret, form, after):
     client = client_of(reply(json={}))
 
     redacted = client.redacted(f"{before}{form(secret)}{after}")
 
-    assert not holds_a_secret(redacted)
+    assert not contains_a_secret(redacted)
     assert "[API key]" in redacted or "[header value]" in redacted
 
 
@@ -177,31 +177,31 @@ def test_text_without_a_secret_is_the_same_object():
 
 
 @given(st.binary())
-def test_no_bytes_are_an_error(body):
+def test_any_bytes_can_be_redacted(body):
     Redactor(KEY, [TOKEN]).redact(body + KEY.encode() + body)
 
 
 @pytest.mark.parametrize("value", ["in_progress", "message_batch", "messages", "canceling", "v1"])
-def test_a_header_of_the_api_s_own_words_garbles_no_batch(value):
+def test_a_header_with_a_word_of_the_api_changes_no_batch(value):
     read = client_of(reply(json=batch_json()), headers={"X-Route": value}).retrieve("msgbatch_1")
 
     assert read.raw == batch_json()
 
 
-def test_short_keys_are_not_looked_for_in_the_api_s_words():
+def test_short_keys_are_not_redacted():
     assert Redactor("atch").redact(b"Message Batch") == b"Message Batch"
 
 
-def test_the_redactor_s_repr_holds_no_secret():
+def test_the_redactors_repr_contains_no_secret():
     assert repr(Redactor(KEY, [TOKEN])) == "Redactor()"
 
 
 def test_a_large_body_without_a_secret_takes_little_time():
     body = b'{"a\\\\b": "' + b"sk-ant-api03-Ab " * 2**20 + b'"}'
     redactor = Redactor(KEY, [TOKEN])
-    began = time.process_time()
+    started = time.process_time()
 
     assert redactor.redact(body) is body
 
-    # Some 0.1 s on a slow core; the pattern alone would take some seconds.
-    assert time.process_time() - began < 2
+    # About 0.1 s on a slow core. The pattern alone would take seconds.
+    assert time.process_time() - started < 2

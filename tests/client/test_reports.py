@@ -1,4 +1,4 @@
-"""The cost report: every page of it, and nothing that is not as documented."""
+"""The cost report: all its pages, and errors for anything undocumented."""
 
 import logging
 import traceback
@@ -68,7 +68,7 @@ def test_a_row_of_fractional_cents_is_read_as_dollars():
     assert page.request_id == "req_9"
 
 
-def test_it_asks_for_what_batches_cost_by_day_and_workspace():
+def test_the_report_is_requested_by_day_and_workspace():
     upstream = Upstream(reply(json=report_json()))
 
     list(client_of(upstream).iter_costs(FIRST, LAST))
@@ -101,14 +101,14 @@ def test_pages_are_followed_to_the_end():
     assert upstream.requests[1].url.params["page"] == "next&=?"
 
 
-def test_a_long_range_is_asked_for_in_parts_of_at_most_31_days():
+def test_a_long_range_is_requested_in_parts_of_at_most_31_days():
     upstream = Upstream(reply(json=report_json()))
     client = client_of(upstream)
 
     list(client.iter_costs(date(2026, 9, 1), date(2026, 11, 24)))
 
-    asked = [request.url.params for request in upstream.requests]
-    bounds = [(params["starting_at"][:10], params["ending_at"][:10]) for params in asked]
+    queries = [request.url.params for request in upstream.requests]
+    bounds = [(params["starting_at"][:10], params["ending_at"][:10]) for params in queries]
     assert bounds == [
         ("2026-09-01", "2026-10-02"),
         ("2026-10-02", "2026-11-02"),
@@ -119,13 +119,13 @@ def test_a_long_range_is_asked_for_in_parts_of_at_most_31_days():
 @pytest.mark.parametrize(
     "group", [None, {}, {"workspace_id": None}], ids=["null", "empty", "null workspace"]
 )
-def test_what_belongs_to_no_workspace_is_the_default_ones(group):
+def test_rows_without_a_workspace_belong_to_the_default_one(group):
     (row,) = days_of(row_json(group=group))
 
     assert row.workspace_id == ""
 
 
-def test_a_missing_group_or_count_of_requests_is_no_error():
+def test_a_missing_group_or_number_of_requests_is_not_an_error():
     bare = {"starting_at": "2026-11-03T00:00:00+00:00", "cost": {"amount": "7"}}
 
     (row,) = days_of(bare)
@@ -133,14 +133,14 @@ def test_a_missing_group_or_count_of_requests_is_no_error():
     assert (row.workspace_id, row.requests) == ("", None)
 
 
-def test_several_rows_of_one_day_and_workspace_are_all_told():
+def test_all_rows_of_one_day_and_workspace_are_returned():
     assert [row.amount for row in days_of(row_json("1"), row_json("2"))] == [
         Decimal("0.01"),
         Decimal("0.02"),
     ]
 
 
-def test_fields_of_the_future_and_a_missing_refresh_are_no_error():
+def test_unknown_fields_and_a_missing_refresh_are_not_errors():
     body = report_json(row_json(new={"a": 1}), also_new=True, data_refreshed_at=None)
 
     (page,) = pages_of(reply(json=body))
@@ -161,7 +161,7 @@ def test_fields_of_the_future_and_a_missing_refresh_are_no_error():
         ("0.00000000004999", "0"),
     ],
 )
-def test_an_amount_is_exact_to_a_millionth_of_a_millionth(text, dollars):
+def test_an_amount_is_exact_to_twelve_decimal_places(text, dollars):
     assert read_amount(text) == Decimal(dollars)
 
 
@@ -171,13 +171,13 @@ def test_an_amount_is_exact_to_a_millionth_of_a_millionth(text, dollars):
      "1e99", "9" * 41, "9" * 16, "1.", ".5", "+1", "1_0", 1.5, 150, True, None, ["1"]],
     ids=repr,
 )  # fmt: skip
-def test_what_is_no_amount_of_money_is_not_the_api(amount):
+def test_an_invalid_amount_is_not_the_api(amount):
     with pytest.raises(NotTheApi):
         days_of(cost_json(amount))
 
 
 @given(st.text(alphabet="0123456789.-+eE naif", max_size=60))
-def test_any_text_is_an_amount_of_twelve_places_or_an_error_of_ours(text):
+def test_any_text_is_an_amount_with_twelve_places_or_a_value_error(text):
     try:
         amount = read_amount(text)
     except ValueError:
@@ -221,7 +221,7 @@ def test_another_currency_is_named_as_the_reason():
         days_of(cost_json(currency="EUR"))
 
 
-def test_a_report_that_goes_round_in_a_circle_ends_with_an_error():
+def test_a_report_whose_pages_repeat_is_an_error():
     upstream = Upstream(*[reply(json=report_json(next_page=name)) for name in ("a", "b", "a")])
     client = client_of(upstream)
 
@@ -231,7 +231,7 @@ def test_a_report_that_goes_round_in_a_circle_ends_with_an_error():
     assert len(upstream.requests) == 3
 
 
-def test_a_report_with_ever_new_pages_ends_with_an_error(monkeypatch):
+def test_a_report_with_endless_pages_is_an_error(monkeypatch):
     monkeypatch.setattr("batches.client.reports.MOST_PAGES", 5)
     endless = Upstream(*[reply(json=report_json(next_page=f"p{n}")) for n in range(20)])
     client = client_of(endless)
@@ -242,14 +242,14 @@ def test_a_report_with_ever_new_pages_ends_with_an_error(monkeypatch):
     assert len(endless.requests) == 6
 
 
-def test_a_refused_key_is_told_in_the_apis_words_with_the_request_id():
+def test_a_refused_key_raises_the_apis_message_with_the_request_id():
     answer = refusal(403, "permission_error", "This endpoint requires an Admin API key.")
 
     with pytest.raises(KeyRefused, match=r"requires an Admin API key\. \(request ID req_1\)"):
         pages_of(answer)
 
 
-def test_a_missing_endpoint_is_not_told_as_a_missing_batch():
+def test_a_missing_endpoint_is_not_reported_as_a_missing_batch():
     with pytest.raises(ApiRefused, match="404 not_found_error") as caught:
         pages_of(refusal(404, "not_found_error", "Not found."))
 
@@ -257,7 +257,7 @@ def test_a_missing_endpoint_is_not_told_as_a_missing_batch():
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_it_tries_again_like_the_other_client():
+def test_calls_are_retried():
     overloaded = refusal(529, "overloaded_error")
 
     (page,) = pages_of(overloaded, overloaded, reply(json=report_json(row_json())))
@@ -278,7 +278,7 @@ def test_workspaces_are_listed_by_id_and_name():
 
 
 ECHOES = {
-    "in the message": refusal(401, message=f"{KEY} is no key."),
+    "in the message": refusal(401, message=f"{KEY} is not a key."),
     "in the request id": reply(403, json={}, headers={"request-id": KEY}),
     "in a plain body": reply(503, text=f"no route for {KEY}"),
     "in a page": reply(200, text=f"<html>{KEY}"),
@@ -301,9 +301,9 @@ def test_an_echoed_admin_key_is_in_no_error_log_or_output(echo, caplog, capsys):
         pages_of(echo)
 
     error = caught.value
-    told = [str(error), repr(error), repr(vars(error)), caplog.text]
-    told += [*traceback.format_exception(error), *capsys.readouterr()]
-    assert not [text for text in told if KEY in text]
+    shown = [str(error), repr(error), repr(vars(error)), caplog.text]
+    shown += [*traceback.format_exception(error), *capsys.readouterr()]
+    assert not [text for text in shown if KEY in text]
 
 
 def test_the_admin_key_is_in_no_repr():
@@ -312,7 +312,7 @@ def test_the_admin_key_is_in_no_repr():
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 def test_an_admin_key_that_cannot_be_sent_is_refused_without_repeating_it(key):
-    with pytest.raises(ValueError, match="The API key is empty or holds") as caught:
+    with pytest.raises(ValueError, match="The API key is empty or contains") as caught:
         ReportClient("https://api.test", key)
 
     assert not key.strip() or key not in str(caught.value)

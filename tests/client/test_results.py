@@ -1,4 +1,4 @@
-"""The results file as it arrives, and what may go wrong on the way."""
+"""Streaming the results file, and how it can fail."""
 
 import errno
 
@@ -11,7 +11,7 @@ from tests.client.upstream import BATCHES, Upstream, refusal, reply
 JSONL = {"content-type": "application/x-jsonl"}
 
 
-def test_results_are_streamed_raw_as_they_come():
+def test_results_are_streamed_unchanged():
     pieces = [b'{"custom', b'_id": "\xe2\x80\xa8"}\n', b"\xff not even UTF-8"]
     upstream = Upstream(reply(content=iter(pieces), headers=JSONL))
 
@@ -31,12 +31,12 @@ def test_an_empty_file_has_no_pieces(content):
         assert list(chunks) == []
 
 
-def test_only_what_is_asked_for_is_read():
-    taken = []
+def test_only_the_requested_pieces_are_read():
+    sent = []
 
     def pieces():
         for number in range(1000):
-            taken.append(number)
+            sent.append(number)
             yield b"line\n"
 
     upstream = Upstream(reply(content=pieces(), headers=JSONL))
@@ -44,10 +44,10 @@ def test_only_what_is_asked_for_is_read():
     with upstream.client().stream_results("msgbatch_1") as chunks:
         next(chunks)
 
-    assert len(taken) < 10
+    assert len(sent) < 10
 
 
-def test_a_cut_stream_is_unreachable_and_not_begun_again():
+def test_a_stream_that_breaks_off_raises_an_error_and_is_not_retried():
     def cut():
         yield b"one\n"
         raise httpx.ReadError("connection reset")
@@ -65,7 +65,7 @@ def test_a_cut_stream_is_unreachable_and_not_begun_again():
     assert len(upstream.requests) == 1
 
 
-def test_a_cut_stream_names_the_answer_that_was_cut():
+def test_a_stream_that_breaks_off_names_its_request_id():
     def cut():
         yield b"one\n"
         raise httpx.ReadError("connection reset")
@@ -82,7 +82,7 @@ def test_a_cut_stream_names_the_answer_that_was_cut():
     assert "(request ID req_cut)" in str(caught.value)
 
 
-def test_the_caller_s_own_error_passes_through_and_the_answer_is_closed():
+def test_the_callers_error_is_raised_and_the_answer_closed():
     closed = []
 
     class Watched(httpx.SyncByteStream):
@@ -108,7 +108,7 @@ def test_the_caller_s_own_error_passes_through_and_the_answer_is_closed():
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_opening_is_tried_again_and_the_answer_to_each_try_is_left_behind():
+def test_opening_is_retried():
     upstream = Upstream(refusal(529), refusal(429), reply(content=b"{}\n", headers=JSONL))
 
     with upstream.client().stream_results("msgbatch_1") as chunks:
@@ -117,15 +117,15 @@ def test_opening_is_tried_again_and_the_answer_to_each_try_is_left_behind():
     assert len(upstream.requests) == 3
 
 
-def test_results_that_are_not_there_yet_are_not_found():
-    words = "Message Batch msgbatch_1 has no available results."
-    upstream = Upstream(refusal(404, "not_found_error", words, x_should_retry="false"))
+def test_results_that_do_not_exist_yet_are_not_found():
+    message = "Message Batch msgbatch_1 has no available results."
+    upstream = Upstream(refusal(404, "not_found_error", message, x_should_retry="false"))
 
     with pytest.raises(BatchNotFound, match="no available results"):
         upstream.client().stream_results("msgbatch_1").__enter__()
 
 
-def test_a_long_wait_for_results_is_handed_to_the_caller():
+def test_a_long_wait_for_results_is_raised():
     upstream = Upstream(refusal(429, retry_after="120"))
 
     with pytest.raises(TryLater) as caught:
@@ -142,6 +142,6 @@ def test_a_long_wait_for_results_is_handed_to_the_caller():
     ],
     ids=["a page", "a redirect"],
 )
-def test_what_is_no_results_file_is_not_the_api(answer):
+def test_an_answer_that_is_not_a_results_file_is_not_the_api(answer):
     with pytest.raises(NotTheApi):
         Upstream(answer).client().stream_results("msgbatch_1").__enter__()

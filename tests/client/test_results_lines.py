@@ -1,4 +1,4 @@
-"""The results file line by line: whole lines whatever the pieces, and no line hides another."""
+"""Reading the results file line by line, however its bytes are divided."""
 
 from itertools import batched, pairwise
 
@@ -21,7 +21,7 @@ CANCELED = b'{"custom_id":"a","result":{"type":"canceled"}}'
 
 
 def cut_at(content: bytes, places: list[int]) -> list[bytes]:
-    """The bytes in pieces that end at these places."""
+    """The content in pieces that end at these places."""
     edges = [0, *sorted(place % (len(content) + 1) for place in places), len(content)]
     return [content[start:end] for start, end in pairwise(edges)]
 
@@ -31,7 +31,7 @@ def cut_at(content: bytes, places: list[int]) -> list[bytes]:
     places=st.lists(st.integers(0, 10_000), max_size=12),
     ends_with_line_end=st.booleans(),
 )
-def test_blocks_hold_every_byte_and_end_with_a_line(lines, places, ends_with_line_end):
+def test_blocks_contain_every_byte_and_end_with_a_line(lines, places, ends_with_line_end):
     content = b"\n".join(lines) + (b"\n" if ends_with_line_end else b"")
 
     blocks = list(blocks_of(cut_at(content, places)))
@@ -41,7 +41,7 @@ def test_blocks_hold_every_byte_and_end_with_a_line(lines, places, ends_with_lin
 
 
 @given(places=st.lists(st.integers(0, 10_000), max_size=20))
-def test_where_the_pieces_end_changes_no_line(places):
+def test_the_division_into_pieces_changes_no_line(places):
     text = '{"custom_id":"%d – \u2028\u0085 😀","result":{"type":"canceled"}}'
     content = "\n".join(text % number for number in range(9)).encode()
 
@@ -50,7 +50,7 @@ def test_where_the_pieces_end_changes_no_line(places):
     assert [line.custom_id for line in lines] == [f"{n} – \u2028\u0085 😀" for n in range(9)]
 
 
-def test_one_garbled_line_hides_no_other():
+def test_an_invalid_line_hides_no_other():
     content = b"\n".join([CANCELED, b'{"custom_id": oops', b"\xff\xfe", CANCELED, b""])
 
     (lines,) = list(read_lines([content]))
@@ -59,7 +59,7 @@ def test_one_garbled_line_hides_no_other():
     assert all(line.problem for line in lines if isinstance(line, OddLine))
 
 
-def test_empty_lines_are_no_lines():
+def test_empty_lines_are_skipped():
     lines = [line for some in read_lines([CANCELED + b"\n\n\n" + CANCELED]) for line in some]
 
     assert [line.custom_id for line in lines] == ["a", "a"]
@@ -74,7 +74,7 @@ def read_all(pieces: list[bytes]) -> list[ResultLine | OddLine]:
 
 
 @given(places=st.lists(st.integers(0, 10_000), max_size=30), ends=st.booleans())
-def test_a_line_too_long_to_be_held_is_read_all_the_same(places, ends):
+def test_a_line_too_long_for_memory_is_read_too(places, ends):
     content = b"\n".join([CANCELED, LONG, LONG, CANCELED, LONG]) + (b"\n" if ends else b"")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +88,7 @@ def test_a_line_too_long_to_be_held_is_read_all_the_same(places, ends):
     ] * 3
 
 
-def test_a_line_without_end_is_never_held(monkeypatch):
+def test_an_endless_line_is_never_in_memory(monkeypatch):
     monkeypatch.setattr(results, "LONGEST_HELD_BYTES", 1_000)
 
     def endless():
@@ -100,7 +100,7 @@ def test_a_line_without_end_is_never_held(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 70])
-def test_a_line_that_names_too_much_is_odd_and_hides_no_other(monkeypatch, size):
+def test_a_line_with_too_long_values_is_odd_and_hides_no_other(monkeypatch, size):
     monkeypatch.setattr(skim, "LONGEST_KEPT_BYTES", 1_000)
     monkeypatch.setattr(results, "LONGEST_HELD_BYTES", 1_000)
     endless = b'{"custom_id":"a","result":{"type":"%s"}}' % (b"y" * 5_000)
@@ -124,7 +124,7 @@ def test_a_line_that_names_too_much_is_odd_and_hides_no_other(monkeypatch, size)
     ids=["byte order mark", "CRLF", "no last line end", "blank lines", "all of it"],
 )
 @pytest.mark.parametrize("longest", [100, 10**6])
-def test_how_lines_end_makes_no_difference(monkeypatch, content, longest):
+def test_line_ends_make_no_difference(monkeypatch, content, longest):
     monkeypatch.setattr(results, "LONGEST_HELD_BYTES", longest)
     pieces = [bytes(piece) for piece in batched(content, 50)]
 
@@ -134,7 +134,7 @@ def test_how_lines_end_makes_no_difference(monkeypatch, content, longest):
 
 
 @pytest.mark.parametrize("longest", [20, 10**6])
-def test_a_file_that_ends_in_the_middle_of_a_line_is_no_file(monkeypatch, longest):
+def test_a_file_that_ends_in_the_middle_of_a_line_is_unreadable(monkeypatch, longest):
     monkeypatch.setattr(results, "LONGEST_HELD_BYTES", longest)
     content = CANCELED + b"\n" + LONG[:-3]
 
@@ -142,7 +142,7 @@ def test_a_file_that_ends_in_the_middle_of_a_line_is_no_file(monkeypatch, longes
         read_all([bytes(piece) for piece in batched(content, 10)])
 
 
-def test_a_last_line_without_figures_is_odd_and_not_cut():
+def test_a_last_line_with_invalid_figures_is_odd_and_not_cut_off():
     lines = read_all([CANCELED + b"\n" + USED % b'{"input_tokens":-1}'])
 
     assert [type(line) for line in lines] == [ResultLine, OddLine]
@@ -165,11 +165,11 @@ def test_a_last_line_without_figures_is_odd_and_not_cut():
         b"[" * 100_000,
     ],
 )
-def test_a_line_whose_figures_are_not_known_is_odd_and_never_zero(line):
+def test_a_line_with_unknown_figures_is_odd(line):
     assert isinstance(decode_line(line), OddLine)
 
 
-def test_a_result_of_a_new_type_is_kept_by_its_word():
+def test_a_result_of_a_new_type_keeps_its_type():
     line = decode_line(b'{"custom_id":"a","result":{"type":"withheld","message":"x","error":1}}')
 
     assert isinstance(line, ResultLine)
@@ -184,7 +184,7 @@ def test_a_result_of_a_new_type_is_kept_by_its_word():
     ],
     ids=["nested twice, as documented", "nested once"],
 )
-def test_the_error_is_found_wherever_it_stands(error):
+def test_an_error_is_found_at_either_depth(error):
     text = b'{"custom_id":"a","result":{"type":"errored","error":%s}}' % error
 
     line = decode_line(text)

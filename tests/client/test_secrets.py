@@ -1,4 +1,4 @@
-"""The key goes to one address and nowhere else, least of all into a sentence."""
+"""The key is sent to one address only, and never appears in messages or logs."""
 
 import logging
 import traceback
@@ -10,7 +10,7 @@ from tests.client.upstream import KEY, Upstream, batch_json, calls, page_json, r
 
 ECHO = {"request-id": KEY}
 ECHOES = {
-    "in the message": refusal(400, message=f"The key {KEY} may not do this."),
+    "in the message": refusal(400, message=f"The key {KEY} is not allowed to do this."),
     "in the type": refusal(400, type=KEY),
     "in the request id": reply(400, json={}, headers=ECHO),
     "in the body's request id": reply(400, json={"error": {}, "request_id": KEY}),
@@ -35,12 +35,12 @@ def test_an_echoed_key_is_in_no_error_log_or_output(echo, auth, caplog, capsys):
         client.retrieve("msgbatch_1")
 
     error = caught.value
-    told = [str(error), repr(error), repr(error.args), repr(vars(error)), caplog.text]
-    told += [*traceback.format_exception(error), *capsys.readouterr()]
-    assert not [text for text in told if KEY in text]
+    shown = [str(error), repr(error), repr(error.args), repr(vars(error)), caplog.text]
+    shown += [*traceback.format_exception(error), *capsys.readouterr()]
+    assert not [text for text in shown if KEY in text]
 
 
-def test_a_key_echoed_as_the_request_id_of_good_news_is_dropped(caplog):
+def test_a_key_echoed_as_the_request_id_of_a_successful_answer_is_dropped(caplog):
     caplog.set_level(logging.DEBUG)
     echo = ECHO | {"anthropic-workspace-id": KEY}
     upstream = Upstream(reply(json=page_json(batch_json()), headers=echo))
@@ -52,7 +52,7 @@ def test_a_key_echoed_as_the_request_id_of_good_news_is_dropped(caplog):
     assert KEY not in caplog.text
 
 
-def test_a_key_echoed_in_an_odd_item_is_not_in_its_problem():
+def test_a_key_echoed_in_an_unreadable_item_is_not_in_its_problem():
     odd = batch_json(created_at=KEY, processing_status=KEY)
 
     (unreadable,) = Upstream(reply(json=page_json(odd))).client().list_page().unreadable
@@ -70,7 +70,7 @@ def test_the_key_is_in_no_repr_of_client_or_request():
     assert KEY not in f"{client} {upstream.requests[0]!r}"
 
 
-def test_the_key_never_leaves_the_address_it_was_given_for():
+def test_the_key_is_only_sent_to_its_address():
     results_url = "https://elsewhere.test/results"
     answers = [reply(json=batch_json(results_url=results_url)), reply(content=b"{}\n")]
     upstream = Upstream(*answers)
@@ -83,7 +83,7 @@ def test_the_key_never_leaves_the_address_it_was_given_for():
     assert [request.url.host for request in upstream.requests] == ["api.test", "api.test"]
 
 
-def test_a_word_of_the_api_is_not_taken_for_a_short_key():
+def test_a_short_key_is_not_redacted_in_the_apis_message():
     upstream = Upstream(refusal(404, message="Message Batch not found."))
     client = BatchClient("https://api.test", "atch", transport=upstream.transport())
 
@@ -97,7 +97,7 @@ BAD_KEYS = ["", " ", "sk ant", "sk-ant\n", "sk-ant\r\nx-evil: 1", "ключ-key"
 @pytest.mark.parametrize("key", BAD_KEYS)
 @pytest.mark.parametrize("auth", ["x-api-key", "bearer"])
 def test_a_key_that_cannot_be_sent_is_refused_without_repeating_it(key, auth):
-    with pytest.raises(ValueError, match="The API key is empty or holds") as caught:
+    with pytest.raises(ValueError, match="The API key is empty or contains") as caught:
         BatchClient("https://api.test", key, auth=auth)
 
     shown = "".join(traceback.format_exception_only(caught.value))
@@ -121,8 +121,8 @@ def test_a_key_that_cannot_be_sent_is_refused_without_repeating_it(key, auth):
         ("https://api.test?", "query or a fragment"),
         ("https://api.test#top", "query or a fragment"),
         ("https://api.test:abc", "not a URL"),
-        ("https://api.test:0", "port that cannot exist"),
-        ("https://api.test:99999", "port that cannot exist"),
+        ("https://api.test:0", "invalid port"),
+        ("https://api.test:99999", "invalid port"),
         ("https://api..test", "not a URL"),
         ("https://[::1", "not a URL"),
         ("https://api.test\n", "not a URL"),
@@ -131,7 +131,7 @@ def test_a_key_that_cannot_be_sent_is_refused_without_repeating_it(key, auth):
     ],
     ids=lambda text: text[:30],
 )
-def test_an_address_that_cannot_be_one_is_refused(address, problem):
+def test_an_invalid_address_is_refused(address, problem):
     with pytest.raises(ValueError, match=problem) as caught:
         BatchClient(address, KEY)
 
@@ -143,7 +143,7 @@ def test_an_address_that_cannot_be_one_is_refused(address, problem):
     [f"https://user:{KEY}@api.test", f"https://{KEY}@api.test", f"https://{KEY}\\@api.test"],
 )
 def test_an_address_with_a_password_is_refused_without_repeating_it(address):
-    with pytest.raises(ValueError, match="must not hold a name or password") as caught:
+    with pytest.raises(ValueError, match="must not contain a username or password") as caught:
         BatchClient(address, KEY)
 
     assert KEY not in "".join(traceback.format_exception(caught.value))
@@ -153,18 +153,18 @@ def test_an_address_with_a_password_is_refused_without_repeating_it(address):
     "address",
     ["http://127.0.0.1:8001", "https://api.test/", "https://api.test/pre/fix/", "http://[::1]:80"],
 )
-def test_an_address_that_can_be_one_is_taken(address):
+def test_a_valid_address_is_accepted(address):
     BatchClient(address, KEY).close()
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"workspace_id": "wrkspc\n1"}, "workspace's ID"),
-        ({"workspace_id": "wrk spc"}, "workspace's ID"),
-        ({"auth": "basic"}, "either as x-api-key or as bearer"),
+        ({"workspace_id": "wrkspc\n1"}, "workspace ID"),
+        ({"workspace_id": "wrk spc"}, "workspace ID"),
+        ({"auth": "basic"}, "only be sent as x-api-key or bearer"),
     ],
 )
-def test_other_headers_are_checked_as_well(options, problem):
+def test_other_headers_are_checked_too(options, problem):
     with pytest.raises(ValueError, match=problem):
         BatchClient("https://api.test", KEY, **options)

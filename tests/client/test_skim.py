@@ -1,4 +1,4 @@
-"""Lines whose content nobody has to understand: what is needed is read, the rest is skipped."""
+"""Reading the needed members of a line and skipping its content."""
 
 import json
 from itertools import pairwise
@@ -14,7 +14,7 @@ LINE = (
     '{"custom_id":"a","result":{"type":"succeeded","message":{"id":"msg_1","content":%s,'
     '"model":"m","stop_reason":"pause_turn","usage":{"input_tokens":3,"output_tokens":4}}}}'
 )
-# What strict readers refuse, or what would lead a careless one astray.
+# Content that strict parsers refuse or that confuses careless ones.
 ODD_CONTENTS = [
     r'"\ud82d"',
     r'["\ud82d", "\ude00\ud83d"]',
@@ -61,12 +61,12 @@ def test_content_never_makes_a_request_unreadable(content):
     assert read((LINE % content).encode()) == PLAIN
 
 
-def test_bytes_that_are_no_text_in_content_are_skipped():
+def test_content_that_is_not_utf8_is_skipped():
     assert read((LINE % '"?"').encode().replace(b"?", b"\xff\xfe\xed\xa0\xbd")) == PLAIN
 
 
 @pytest.mark.parametrize("content", [ODD_CONTENTS[0], *ODD_CONTENTS[9:]], ids=range(6))
-def test_a_line_that_comes_byte_by_byte_is_read_the_same(content):
+def test_a_line_that_arrives_byte_by_byte_is_read_the_same(content):
     line, skimmer = (LINE % content).encode(), Skimmer()
 
     for at in range(len(line)):
@@ -77,7 +77,7 @@ def test_a_line_that_comes_byte_by_byte_is_read_the_same(content):
 
 
 @given(value=json_values, places=st.lists(st.integers(0, 10_000), max_size=8))
-def test_any_content_in_any_pieces_leaves_what_is_needed(value, places):
+def test_any_content_in_any_pieces_leaves_the_needed_members(value, places):
     line = (LINE % json.dumps(value)).encode()
     edges = [0, *sorted(place % (len(line) + 1) for place in places), len(line)]
     skimmer = Skimmer()
@@ -91,13 +91,13 @@ def test_any_content_in_any_pieces_leaves_what_is_needed(value, places):
 
 
 @given(value=json_values, cut=st.integers(1, 10_000))
-def test_a_line_that_was_cut_off_is_never_whole(value, cut):
+def test_a_line_that_was_cut_off_is_never_complete(value, cut):
     line = (LINE % json.dumps(value)).encode()
 
     assert not skimmed(line[: -1 - cut % (len(line) - 1)]).is_whole
 
 
-def test_members_named_by_escapes_and_named_twice_are_read_as_json_has_it():
+def test_escaped_and_repeated_names_are_read_as_in_json():
     line = (
         r'{"custom_id":"first","x":NaN,"custom\u005fid":"last","result":{"type":"errored"},'
         r'"result":{"type":"canceled"}}'
@@ -108,7 +108,7 @@ def test_members_named_by_escapes_and_named_twice_are_read_as_json_has_it():
     assert (decoded.custom_id, decoded.result.type) == ("last", "canceled")
 
 
-def test_half_a_character_in_what_is_needed_is_kept():
+def test_half_a_surrogate_pair_in_a_needed_member_is_kept():
     text = (
         r'{"custom_id":"\ud82d","result":{"type":"errored","error":{"type":"error",'
         r'"error":{"type":"api_error","message":"no \ud800"}}}}'
@@ -121,7 +121,7 @@ def test_half_a_character_in_what_is_needed_is_kept():
     assert decoded.result.error.problem.message == "no \ud800"
 
 
-def test_what_is_kept_of_long_content_is_short():
+def test_little_is_kept_of_long_content():
     skimmer = skimmed((LINE % json.dumps(["x" * 100_000])).encode())
 
     assert len(skimmer.text) < 250
@@ -157,5 +157,5 @@ def test_a_field_without_a_figure_changes_no_price(more):
     assert read(with_usage(more)) == PLAIN
 
 
-def test_a_needed_value_that_nests_too_deep_is_odd():
+def test_a_line_whose_usage_is_nested_too_deeply_is_odd():
     assert isinstance(decode_line(with_usage(f'"new":{"[" * 100_000}{"]" * 100_000}')), OddLine)

@@ -1,4 +1,4 @@
-"""What a batch is read from, and what is refused rather than guessed."""
+"""Reading batches, and refusing what is not one."""
 
 import json
 from contextlib import suppress
@@ -51,7 +51,7 @@ def read(**changes):
     ],
 )
 @pytest.mark.parametrize("name", MOMENTS)
-def test_every_form_of_rfc_3339_is_the_same_moment_in_utc(written, name):
+def test_every_format_of_rfc_3339_is_the_same_moment_in_utc(written, name):
     value = getattr(read(**{name: written}), name)
 
     assert value == NOON
@@ -73,7 +73,7 @@ def test_a_leap_second_is_the_second_after_it(written, second):
     st.timedeltas(min_value=timedelta(days=-10_000), max_value=timedelta(days=100_000)),
     st.integers(-14 * 60, 14 * 60),
 )
-def test_any_moment_in_any_zone_survives(since_noon, minutes):
+def test_any_moment_in_any_time_zone_is_read(since_noon, minutes):
     there = (NOON + since_noon).astimezone(timezone(timedelta(minutes=minutes)))
 
     assert read(created_at=there.isoformat()).created_at == there
@@ -102,7 +102,7 @@ def test_any_moment_in_any_zone_survives(since_noon, minutes):
     ids=lambda written: str(written)[:30],
 )
 @pytest.mark.parametrize("name", MOMENTS)
-def test_what_is_no_timestamp_is_refused_by_name(written, name):
+def test_an_invalid_timestamp_is_refused_with_its_field(written, name):
     with pytest.raises(ValueError, match=name):
         read(**{name: written})
 
@@ -144,7 +144,7 @@ def test_what_is_no_timestamp_is_refused_by_name(written, name):
     ],
     ids=lambda each: str(each)[:40],
 )
-def test_what_is_no_batch_is_refused_rather_than_guessed(changes, problem):
+def test_an_invalid_batch_is_refused(changes, problem):
     with pytest.raises(ValueError, match=problem):
         read(**changes)
 
@@ -152,14 +152,14 @@ def test_what_is_no_batch_is_refused_rather_than_guessed(changes, problem):
 @pytest.mark.parametrize(
     "name", ["id", "type", "processing_status", "request_counts", "expires_at"]
 )
-def test_a_batch_without_a_field_it_must_have_is_refused(name):
+def test_a_batch_without_a_required_field_is_refused(name):
     kept = {key: value for key, value in BATCH.items() if key != name}
 
     with pytest.raises(ValueError, match=name):
         read_batch(json.dumps(kept).encode())
 
 
-def test_what_may_be_null_may_be_missing():
+def test_nullable_fields_may_be_missing():
     kept = {name: value for name, value in BATCH.items() if value is not None}
 
     batch = read_batch(json.dumps(kept).encode())
@@ -168,7 +168,7 @@ def test_what_may_be_null_may_be_missing():
     assert batch.results_url is None
 
 
-def test_the_largest_values_are_taken():
+def test_the_largest_values_are_accepted():
     counts = dict.fromkeys(COUNTS, 0) | {"succeeded": LARGEST}
 
     batch = read(
@@ -182,29 +182,29 @@ def test_the_largest_values_are_taken():
     assert len(batch.results_url) == 2000
 
 
-def test_a_million_batches_of_the_largest_counts_sum_within_64_bits():
+def test_the_largest_counts_of_a_million_batches_fit_into_64_bits():
     assert 1_000_000 * len(COUNTS) * LARGEST < 2**63
 
 
 def test_unknown_fields_and_statuses_are_kept():
-    batch = read(processing_status="paused-v2.1", colour={"deep": [1]})
+    batch = read(processing_status="paused-v2.1", color={"deep": [1]})
 
     assert batch.processing_status == "paused-v2.1"
-    assert batch.raw == batch_json(processing_status="paused-v2.1", colour={"deep": [1]})
+    assert batch.raw == batch_json(processing_status="paused-v2.1", color={"deep": [1]})
 
 
 def test_text_that_only_looks_like_an_escaped_nul_is_kept():
     assert read(extra="a\\u0000b").raw["extra"] == "a\\u0000b"
 
 
-def test_fields_of_our_own_names_stay_in_the_raw_json():
-    batch = read(raw="theirs", request_id=["theirs"])
+def test_fields_with_the_clients_names_stay_in_the_raw_json():
+    batch = read(raw="a text", request_id=["a list"])
 
     assert batch.request_id == ""
-    assert batch.raw["raw"] == "theirs"
+    assert batch.raw["raw"] == "a text"
 
 
-def test_a_batch_does_not_change():
+def test_a_batch_is_immutable():
     batch = read()
 
     with pytest.raises(AttributeError):
@@ -237,7 +237,7 @@ def test_no_bytes_raise_anything_but_an_api_error(body, status):
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(BATCH)), json_values, max_size=3))
-def test_a_batch_with_odd_fields_is_read_or_named(changes):
+def test_a_batch_with_odd_fields_is_read_or_unreadable(changes):
     upstream = Upstream(reply(json=page_json(BATCH | changes)))
 
     page = upstream.client(attempts=1).list_page()

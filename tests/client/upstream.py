@@ -1,4 +1,4 @@
-"""An API of few words: answers in turn what a test has put in."""
+"""A fake API that sends the replies given by a test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ type Reply = Callable[[httpx.Request], httpx.Response]
 
 
 class Upstream:
-    """Gives its replies in turn, the last one for ever, and keeps what was asked."""
+    """Sends its replies in turn, repeats the last one, and records the HTTP requests."""
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = list(replies)
@@ -83,7 +83,7 @@ def page_json(*items: Any, has_more: bool = False, **changes: Any) -> dict[str, 
 
 @contextmanager
 def calls(client: BatchClient) -> Iterator[dict[str, Callable[[], object]]]:
-    """Each of the six operations, ready to be made, by name."""
+    """Each operation of the client by its name, ready to be called."""
 
     def read_results() -> bytes:
         with client.stream_results("msgbatch_1") as chunks:
@@ -92,9 +92,7 @@ def calls(client: BatchClient) -> Iterator[dict[str, Callable[[], object]]]:
     with client:
         yield {
             "list": client.list_page,
-            "create": lambda: client.create([{"custom_id": "a", "params": {}}]),
             "retrieve": lambda: client.retrieve("msgbatch_1"),
             "cancel": lambda: client.cancel("msgbatch_1"),
-            "delete": lambda: client.delete("msgbatch_1"),
             "results": read_results,
         }

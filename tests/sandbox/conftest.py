@@ -1,4 +1,4 @@
-"""A sandbox on a clock that only moves when told to, and httpx in front of it."""
+"""A sandbox whose clock only moves on demand, and httpx clients for it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ BATCHES = "/v1/messages/batches"
 
 
 class StoppedClock:
-    """Says the same time until it is put forward."""
+    """Returns the same time until a test moves it forward."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def clock() -> StoppedClock:
 
 @pytest.fixture
 def make_api(clock: StoppedClock) -> Iterator[Callable[..., SandboxApi]]:
-    """A function that makes a sandbox, closed when the test is over."""
+    """A function that makes a sandbox and closes it after the test."""
     made: list[SandboxApi] = []
 
     def make(**options) -> SandboxApi:
@@ -51,7 +51,7 @@ def api(make_api) -> SandboxApi:
 
 @pytest.fixture
 def ask() -> Iterator[Callable[..., httpx.Client]]:
-    """A function that gives an httpx client with a sandbox's first key, or another one."""
+    """A function that returns an httpx client with the sandbox's first key or another one."""
     opened: list[httpx.Client] = []
 
     def client(api: SandboxApi, key: str | None = None) -> httpx.Client:
@@ -92,12 +92,12 @@ def create(http: httpx.Client, *custom_ids: str, **changes) -> dict:
 def results(http: httpx.Client, batch_id: str) -> list[dict]:
     response = http.get(f"{BATCHES}/{batch_id}/results")
     assert response.status_code == 200, response.text
-    # Line ends are \n bytes alone: splitlines() would also split inside of strings.
+    # Only \n ends a line. str.splitlines() would also split inside strings.
     return [json.loads(line) for line in response.content.split(b"\n") if line]
 
 
 def error(response: httpx.Response) -> tuple[int, str, str]:
-    """Status, type and message of an error in the API's envelope."""
+    """The status, type and message of an error in the API's envelope."""
     body = response.json()
     assert body["type"] == "error"
     assert body["request_id"] == response.headers["request-id"]

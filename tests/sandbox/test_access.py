@@ -1,11 +1,11 @@
-"""Who may call, by which header, and what every answer carries."""
+"""Keys, headers of requests and responses, and the rate limit."""
 
 import pytest
 
 from tests.sandbox.conftest import BATCHES, create, error
 
 
-def test_both_header_dialects_are_taken(api, http):
+def test_both_ways_to_send_a_key_are_accepted(api, http):
     by_token = {"authorization": f"Bearer {api.other_key}", "x-api-key": ""}
 
     assert http.get(BATCHES).headers["anthropic-workspace-id"] == api.keys[api.key]
@@ -24,7 +24,7 @@ def test_both_header_dialects_are_taken(api, http):
         {"x-api-key": "", "authorization": "Basic sandbox-research"},
     ],
 )
-def test_without_a_good_key_nothing_is_told(api, http, headers):
+def test_without_a_valid_key_nothing_is_revealed(api, http, headers):
     batch_id = api.add_batch()
 
     response = http.get(f"{BATCHES}/{batch_id}", headers=headers)
@@ -33,7 +33,7 @@ def test_without_a_good_key_nothing_is_told(api, http, headers):
     assert batch_id not in response.text
 
 
-def test_a_wrong_key_is_refused_in_the_apis_words(http):
+def test_a_wrong_key_is_refused_with_the_apis_message(http):
     response = http.get(BATCHES, headers={"x-api-key": "sk-wrong"})
 
     assert error(response)[2] == "API key is invalid."
@@ -50,7 +50,7 @@ def test_beta_flags_and_versions_change_nothing(http):
     assert response.status_code == 200
 
 
-def test_a_key_may_name_its_own_workspace_and_no_other(api, http):
+def test_a_key_may_name_only_its_own_workspace(api, http):
     own = {"anthropic-workspace-id": api.keys[api.key]}
     other = {"anthropic-workspace-id": api.keys[api.other_key]}
 
@@ -58,7 +58,7 @@ def test_a_key_may_name_its_own_workspace_and_no_other(api, http):
     assert error(http.get(BATCHES, headers=other))[:2] == (403, "permission_error")
 
 
-def test_every_answer_has_a_request_id_of_its_own_and_the_organization(http):
+def test_every_response_has_its_own_request_id_and_the_organization(http):
     answers = [
         http.get(BATCHES),
         http.get(f"{BATCHES}/none"),
@@ -69,7 +69,7 @@ def test_every_answer_has_a_request_id_of_its_own_and_the_organization(http):
     assert len({answer.headers["anthropic-organization-id"] for answer in answers}) == 1
 
 
-def test_only_a_batch_that_has_not_ended_comes_with_a_hint_when_to_look_again(api, http):
+def test_only_a_batch_that_has_not_ended_has_a_retry_after_header(api, http):
     batch_id = create(http, "one")["id"]
 
     waiting = http.get(f"{BATCHES}/{batch_id}")
@@ -80,20 +80,20 @@ def test_only_a_batch_that_has_not_ended_comes_with_a_hint_when_to_look_again(ap
     assert "retry-after" not in ended.headers
 
 
-def test_the_rate_limit_is_told_kept_and_refilled(make_api, ask, clock):
+def test_the_rate_limit_is_reported_enforced_and_refilled(make_api, ask, clock):
     api = make_api(calls_a_minute=3)
     http, other = ask(api), ask(api, api.other_key)
 
-    # The pool is the organisation's: both workspaces drink from it.
-    told = [each.get(BATCHES).headers for each in (http, other, http)]
+    # Both workspaces share the organization's limit.
+    allowed = [each.get(BATCHES).headers for each in (http, other, http)]
     refused = http.get(BATCHES)
     clock.forward(seconds=20)
     again = http.get(BATCHES)
 
-    remaining = [headers["anthropic-ratelimit-requests-remaining"] for headers in told]
+    remaining = [headers["anthropic-ratelimit-requests-remaining"] for headers in allowed]
     assert remaining == ["2", "1", "0"]
-    assert told[0]["anthropic-ratelimit-requests-limit"] == "3"
-    assert told[0]["anthropic-ratelimit-requests-reset"] == "2026-11-24T12:00:20+00:00"
+    assert allowed[0]["anthropic-ratelimit-requests-limit"] == "3"
+    assert allowed[0]["anthropic-ratelimit-requests-reset"] == "2026-11-24T12:00:20+00:00"
     assert error(refused)[:2] == (429, "rate_limit_error")
     assert refused.headers["retry-after"] == "21"
     assert again.status_code == 200
@@ -108,7 +108,7 @@ def test_calls_are_remembered_in_order(api, http):
     assert api.calls == [("GET", BATCHES), ("POST", f"{BATCHES}/{batch_id}/cancel")]
 
 
-def test_lenient_answers_what_the_sdks_own_tests_ask_for(make_api, ask):
+def test_lenient_answers_what_the_sdks_tests_request(make_api, ask):
     api = make_api(lenient=True)
     http = ask(api, "any-key-at-all")
     one = f"{BATCHES}/message_batch_id"
@@ -128,7 +128,7 @@ def test_lenient_answers_what_the_sdks_own_tests_ask_for(make_api, ask):
     assert api.batches == {}
 
 
-def test_lenient_keeps_to_the_rules_for_batches_that_exist(make_api, ask):
+def test_lenient_keeps_the_rules_for_existing_batches(make_api, ask):
     api = make_api(lenient=True)
     batch_id = api.add_batch()
 

@@ -1,4 +1,4 @@
-"""What batches cost: worked out once, kept for good, and in nobody's way."""
+"""Bills: computed once, kept after deletion, and without blocking other calls."""
 
 import threading
 from datetime import timedelta
@@ -33,8 +33,8 @@ def sonnet_dollars(lines):
     return total
 
 
-def test_a_batch_costs_what_its_succeeded_lines_do(api, http):
-    # Several, so that caches, searches and inference in the US all occur.
+def test_a_batch_costs_the_sum_of_its_succeeded_lines(api, http):
+    # Several, so that caching, searches and inference in the US all occur.
     ids = [
         api.add_batch(status="ended", succeeded=60, errored=3, canceled=5, **SONNET)
         for _ in range(25)
@@ -44,7 +44,7 @@ def test_a_batch_costs_what_its_succeeded_lines_do(api, http):
         assert api.billed(batch_id) == sonnet_dollars(results(http, batch_id))
 
 
-def test_the_plain_sums_price_to_the_same_as_the_bill(api):
+def test_pricing_the_plain_usage_gives_the_bill(api):
     prices = {False: Decimal("0.05"), True: Decimal("0.25")}
     answers = {False: Decimal("0.25"), True: Decimal("1.25")}
     batch_id = api.add_batch(status="ended", requests=300, models=["claude-haiku-5-5"])
@@ -66,7 +66,7 @@ def test_the_plain_sums_price_to_the_same_as_the_bill(api):
     assert api.billed(batch_id) == expected
 
 
-def test_the_plain_sums_are_those_of_the_file(api, http):
+def test_the_plain_usage_sums_up_the_file(api, http):
     batch_id = api.add_batch(status="ended", succeeded=80, errored=20)
 
     usage = api.usage(batch_id).values()
@@ -91,18 +91,18 @@ def test_nothing_is_billed_before_the_end(api, status):
         api.usage(batch_id)
 
 
-def test_only_what_succeeded_is_billed(api):
+def test_only_succeeded_requests_are_billed(api):
     batch_id = api.add_batch(status="ended", errored=4, canceled=3, expired=3)
 
     assert api.billed(batch_id) == 0
 
 
-def test_cache_writes_of_no_stated_lifetime_are_five_minute_ones(api, http):
-    # Of each ten results one does not say how long what it wrote to the cache stays there.
+def test_cache_writes_without_a_lifetime_are_billed_as_five_minute_ones(api, http):
+    # One result in ten does not say how long its cache writes stay.
     batches = [
         api.add_batch(status="ended", requests=200, odd_lines=True, **SONNET) for _ in range(8)
     ]
-    silent = [
+    without_lifetime = [
         line["result"]["message"]["usage"]["cache_creation_input_tokens"] or 0
         for batch_id in batches
         for line in results(http, batch_id)
@@ -111,14 +111,14 @@ def test_cache_writes_of_no_stated_lifetime_are_five_minute_ones(api, http):
     ]
 
     bills = [api.billed(batch_id) for batch_id in batches]
-    said = [sonnet_dollars(results(http, batch_id)) for batch_id in batches]
+    stated = [sonnet_dollars(results(http, batch_id)) for batch_id in batches]
 
-    assert sum(silent) > 0
-    # None of these batches ran in the US, so nothing lifts the price of a five minute write.
-    assert sum(bills) - sum(said) == sum(silent) * Decimal("1.25") / 1_000_000
+    assert sum(without_lifetime) > 0
+    # None of these batches ran in the US, so a five-minute write has its normal price.
+    assert sum(bills) - sum(stated) == sum(without_lifetime) * Decimal("1.25") / 1_000_000
 
 
-def test_an_archived_batch_was_billed_all_the_same(api):
+def test_an_archived_batch_is_billed(api):
     batch_id = api.add_batch(status="ended", created_at=api.now() - timedelta(days=40))
 
     assert api.billed(batch_id) > 0
@@ -136,7 +136,7 @@ def test_a_deleted_batch_stays_billed(api, http):
     assert [api.billed(deleted), api.billed(removed)] == costs
 
 
-def test_a_created_batch_is_billed_by_the_model_it_asked_for(api, http, clock):
+def test_a_created_batch_is_billed_for_the_requested_model(api, http, clock):
     batch_id = create(http, *"abcdefghij", model="claude-sonnet-5-5")["id"]
     clock.forward(hours=24)
 
@@ -144,7 +144,7 @@ def test_a_created_batch_is_billed_by_the_model_it_asked_for(api, http, clock):
     assert api.billed(batch_id) == sonnet_dollars(results(http, batch_id)) > 0
 
 
-def test_an_id_that_comes_again_is_billed_again(api, http):
+def test_a_reused_id_is_billed_again(api, http):
     api.add_batch("msgbatch_again", status="ended", requests=5, **SONNET)
     api.remove("msgbatch_again")
     api.add_batch("msgbatch_again", status="ended", requests=50, **SONNET)
@@ -154,12 +154,12 @@ def test_an_id_that_comes_again_is_billed_again(api, http):
     assert api.billed("msgbatch_again") == expected
 
 
-def test_a_batch_that_never_was_has_no_bill(api):
+def test_a_batch_that_never_existed_has_no_bill(api):
     with pytest.raises(RefusalError):
         api.billed("msgbatch_never")
 
 
-def test_a_bill_is_worked_out_once(make_api, monkeypatch, tmp_path):
+def test_a_bill_is_computed_once(make_api, monkeypatch, tmp_path):
     files = []
     monkeypatch.setattr(
         billing, "results_file", lambda batch, *rest: files.append(batch.id) or iter(())
@@ -176,23 +176,23 @@ def test_a_bill_is_worked_out_once(make_api, monkeypatch, tmp_path):
     assert files == [batch_id, nothing]
 
 
-def test_the_store_is_free_while_a_file_is_priced(api, ask, monkeypatch):
+def test_the_store_is_not_locked_while_a_file_is_priced(api, ask, monkeypatch):
     batch_id = api.add_batch(status="ended")
-    begun, go_on = threading.Event(), threading.Event()
+    started, resume = threading.Event(), threading.Event()
 
     def slow_file(*_):
-        begun.set()
-        assert go_on.wait(10)
+        started.set()
+        assert resume.wait(10)
         return iter(())
 
     monkeypatch.setattr(billing, "results_file", slow_file)
     pricing = threading.Thread(target=api.world.ledger.settle)
     pricing.start()
-    assert begun.wait(10)
+    assert started.wait(10)
 
     listed = ask(api).get(BATCHES)
     added = api.add_batch()
-    go_on.set()
+    resume.set()
     pricing.join()
 
     assert [batch["id"] for batch in listed.json()["data"]] == [batch_id]

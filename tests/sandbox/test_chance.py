@@ -1,4 +1,4 @@
-"""Repeatable chance, on which everything generated stands."""
+"""The repeatable random numbers behind everything that the sandbox generates."""
 
 import pytest
 from hypothesis import given
@@ -8,26 +8,26 @@ from batches.sandbox.chance import Draws, Shuffle
 
 
 @given(size=st.integers(1, 3000), seed=st.integers())
-def test_a_shuffle_gives_every_place_once(size, seed):
+def test_a_shuffle_contains_every_index_once(size, seed):
     shuffle = Shuffle(size, seed)
 
     assert sorted(shuffle[at] for at in range(size)) == list(range(size))
 
 
 @pytest.mark.parametrize("index", [-1, 5])
-def test_a_shuffle_has_no_places_beyond_its_size(index):
+def test_a_shuffle_has_no_index_beyond_its_size(index):
     with pytest.raises(IndexError):
         Shuffle(5, "seed")[index]
 
 
-def test_a_shuffle_leaves_little_where_it_was():
+def test_a_shuffle_leaves_few_values_in_place():
     shuffle = Shuffle(1000, "seed")
 
     assert sum(shuffle[at] == at for at in range(1000)) < 10
 
 
 @given(words=st.lists(st.text(), min_size=1))
-def test_the_same_words_draw_the_same(words):
+def test_the_same_words_draw_the_same_numbers(words):
     one, other = Draws(*words), Draws(*words)
 
     assert [one.unit() for _ in range(40)] == [other.unit() for _ in range(40)]
@@ -43,7 +43,7 @@ def test_draws_stay_within_their_bounds(seed, limit):
     assert draws.around(10, 2) > 0
 
 
-def test_draws_are_even():
+def test_draws_are_uniform():
     draws = Draws("even")
 
     tallies = [draws.below(4) for _ in range(4000)]

@@ -1,4 +1,4 @@
-"""The sandbox's copy of Anthropic's cost report: rows, filters, order, pages, refusals."""
+"""The sandbox's imitation of Anthropic's cost report: rows, filters, order, pages, refusals."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -19,20 +19,20 @@ WEEK = {
 
 @pytest.fixture
 def report(api, ask):
-    """A function that asks for the last week's report, with what differs from the usual."""
+    """A function that gets the last week's report, with changes to the default query."""
     http = ask(api, api.admin_key)
 
     def get(**changes):
         query = {name.replace("__", "[]"): value for name, value in (WEEK | changes).items()}
-        asked = {name: value for name, value in query.items() if value is not None}
-        return http.get(COST, params=asked, headers=BETA)
+        params = {name: value for name, value in query.items() if value is not None}
+        return http.get(COST, params=params, headers=BETA)
 
     return get
 
 
 @pytest.fixture
 def ended(api):
-    """A function that adds an ended batch of so many days ago."""
+    """A function that adds an ended batch, created this many days ago."""
 
     def add(days_ago, model="claude-sonnet-5-5", **details):
         created_at = api.now() - timedelta(days=days_ago)
@@ -50,7 +50,7 @@ def dollars(row):
     return Decimal(row["cost"]["amount"]) / 100
 
 
-def test_a_day_costs_what_its_batches_were_billed(api, report, ended):
+def test_a_day_costs_the_bills_of_its_batches(api, report, ended):
     monday = [ended(1, requests=20), ended(1, requests=30, key=api.other_key)]
     tuesday = ended(0.2, requests=10)
 
@@ -64,7 +64,7 @@ def test_a_day_costs_what_its_batches_were_billed(api, report, ended):
     assert oldest["cost"]["currency"] == "USD"
 
 
-def test_the_envelope_tells_how_fresh_the_figures_are(report):
+def test_the_envelope_says_when_the_figures_were_refreshed(report):
     body = report().json()
 
     assert body == {
@@ -82,20 +82,20 @@ def test_the_list_price_of_tokens_is_twice_what_a_batch_costs(report, ended):
 
     searches = 2 * Decimal(cost["amount"]) - Decimal(cost["list_amount"])
     assert searches >= 0
-    # A search is a cent, in a batch as elsewhere.
+    # A search costs a cent, in and outside of batches.
     assert searches == searches.to_integral_value()
 
 
-def test_a_group_names_every_dimension_and_tells_those_asked_for(api, report, ended):
+def test_a_group_names_every_dimension_and_fills_the_requested_ones(api, report, ended):
     ended(1, "claude-haiku-4-5")
 
     group = rows(report(group_by__=["workspace_id", "model", "product", "service_tier"]))[0][
         "group"
     ]
 
-    told = {name: value for name, value in group.items() if value is not None}
+    filled = {name: value for name, value in group.items() if value is not None}
     assert len(group) == 22
-    assert told == {
+    assert filled == {
         "workspace_id": api.keys[api.key],
         "model": "claude-haiku-4-5-20251001",
         "product": "message_batches_api",
@@ -103,7 +103,7 @@ def test_a_group_names_every_dimension_and_tells_those_asked_for(api, report, en
     }
 
 
-def test_one_row_comes_for_each_day_and_group(api, report, ended):
+def test_there_is_one_row_for_each_day_and_group(api, report, ended):
     ids = {
         ("2026-11-23", api.key, "claude-sonnet-5"): ended(1, "claude-sonnet-5"),
         ("2026-11-23", api.key, "claude-opus-5"): ended(1, "claude-opus-5"),
@@ -113,18 +113,18 @@ def test_one_row_comes_for_each_day_and_group(api, report, ended):
         ),
     }
 
-    told = {
+    costs = {
         (row["starting_at"][:10], row["group"]["workspace_id"], row["group"]["model"]): dollars(row)
         for row in rows(report(group_by__=["workspace_id", "model"]))
     }
 
-    assert told == {
+    assert costs == {
         (day, api.keys[key], model): api.billed(batch_id)
         for (day, key, model), batch_id in ids.items()
     }
 
 
-def test_archived_and_deleted_batches_are_told(api, report, ended):
+def test_archived_and_deleted_batches_are_included(api, report, ended):
     archived, removed = ended(1), ended(1)
     api.archive(archived)
     expected = api.billed(archived) + api.billed(removed)
@@ -133,7 +133,7 @@ def test_archived_and_deleted_batches_are_told(api, report, ended):
     assert dollars(rows(report())[0]) == expected
 
 
-def test_a_batch_that_has_not_ended_is_not_told_yet(api, report, clock):
+def test_a_batch_that_has_not_ended_is_not_included(api, report, clock):
     batch_id = api.add_batch(duration=timedelta(hours=1))
     before = rows(report())
 
@@ -164,17 +164,17 @@ def test_a_batch_counts_on_the_day_of_its_creation(api, report):
         ({"service_tiers__": "standard"}, []),
     ],
 )
-def test_filters_leave_out_the_rest(api, report, ended, filters, models):
+def test_filters_exclude_the_rest(api, report, ended, filters, models):
     ended(1, "claude-opus-5")
     ended(1, "claude-sonnet-5")
     ended(1, "claude-haiku-5-5", key=api.other_key)
 
-    told = rows(report(group_by__="model", **filters))
+    found = rows(report(group_by__="model", **filters))
 
-    assert sorted(row["group"]["model"] for row in told) == models
+    assert sorted(row["group"]["model"] for row in found) == models
 
 
-def test_rows_come_by_amount_unless_asked_otherwise(report, ended):
+def test_rows_are_ordered_by_amount_by_default(report, ended):
     for days_ago, requests in ((3, 5), (2, 500), (1, 50)):
         ended(days_ago, requests=requests, prompt_tokens=1000)
 
@@ -188,7 +188,7 @@ def test_rows_come_by_amount_unless_asked_otherwise(report, ended):
 
 
 @pytest.mark.parametrize("order", [{}, {"order_by": "time"}, {"order_by": "list_amount"}])
-def test_pages_bring_every_row_once(report, ended, order):
+def test_pages_contain_every_row_once(report, ended, order):
     for days_ago in range(1, 6):
         for model in ("claude-opus-5", "claude-sonnet-5"):
             ended(days_ago, model, requests=days_ago)
@@ -205,7 +205,7 @@ def test_pages_bring_every_row_once(report, ended, order):
     assert page is None
 
 
-def test_what_comes_meanwhile_shifts_no_page(report, ended):
+def test_a_new_row_does_not_shift_the_pages(report, ended):
     for days_ago in (1, 2, 3):
         ended(days_ago)
     first = report(limit=1, order_by="time").json()
@@ -216,7 +216,7 @@ def test_what_comes_meanwhile_shifts_no_page(report, ended):
     assert second["data"][0]["starting_at"] == "2026-11-22T00:00:00Z"
 
 
-def test_twenty_rows_come_when_no_limit_is_given(report, ended):
+def test_a_page_has_twenty_rows_by_default(report, ended):
     for at in range(21):
         ended(1, f"claude-model-{at}")
 
@@ -226,12 +226,12 @@ def test_twenty_rows_come_when_no_limit_is_given(report, ended):
     assert body["has_more"]
 
 
-def test_hours_are_buckets_too(report, ended):
+def test_buckets_can_be_hours(report, ended):
     ended(0.25)
 
-    told = rows(report(time_bucket_width="1h"))
+    found = rows(report(time_bucket_width="1h"))
 
-    assert [(row["starting_at"], row["ending_at"]) for row in told] == [
+    assert [(row["starting_at"], row["ending_at"]) for row in found] == [
         ("2026-11-24T06:00:00Z", "2026-11-24T07:00:00Z")
     ]
 
@@ -239,7 +239,7 @@ def test_hours_are_buckets_too(report, ended):
 def test_without_buckets_one_row_covers_the_range_in_whole_hours(api, report, ended):
     both = [ended(1), ended(3)]
 
-    told = rows(
+    found = rows(
         report(
             starting_at="2026-11-20T10:20:00Z",
             ending_at="2026-11-24T09:40:00Z",
@@ -247,24 +247,24 @@ def test_without_buckets_one_row_covers_the_range_in_whole_hours(api, report, en
         )
     )
 
-    assert [(row["starting_at"], row["ending_at"]) for row in told] == [
+    assert [(row["starting_at"], row["ending_at"]) for row in found] == [
         ("2026-11-20T10:00:00Z", "2026-11-24T09:00:00Z")
     ]
-    assert dollars(told[0]) == sum(api.billed(each) for each in both)
+    assert dollars(found[0]) == sum(api.billed(each) for each in both)
 
 
-def test_days_are_utc_whatever_the_offset(report, ended):
+def test_days_are_utc_for_any_offset(report, ended):
     ended(1)
 
-    told = rows(
+    found = rows(
         report(starting_at="2026-11-23T05:00:00+05:00", ending_at="2026-11-24T05:00:00+05:00")
     )
 
-    assert [row["starting_at"] for row in told] == ["2026-11-23T00:00:00Z"]
+    assert [row["starting_at"] for row in found] == ["2026-11-23T00:00:00Z"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "problem"),
     [
         ({"starting_at": None}, "starting_at: Field required"),
         ({"ending_at": None}, "ending_at: Field required"),
@@ -295,19 +295,19 @@ def test_days_are_utc_whatever_the_offset(report, ended):
         ({"page": "WzEsMixbIm1vZGVsIl1d"}, "page: "),
     ],
 )
-def test_a_query_that_means_nothing_is_refused(report, changes, complaint):
+def test_an_invalid_query_is_refused(report, changes, problem):
     response = report(**changes)
 
     status, kind, message = error(response)
     assert (status, kind) == (400, "invalid_request_error")
-    assert message.startswith(complaint)
+    assert message.startswith(problem)
 
 
-def test_31_days_are_not_too_many(report):
+def test_31_days_are_accepted(report):
     assert report(starting_at="2026-10-25T00:00:00Z").status_code == 200
 
 
-def test_without_its_beta_flag_there_is_no_report(api, ask):
+def test_the_report_requires_its_beta_header(api, ask):
     http = ask(api, api.admin_key)
 
     refused = http.get(COST, params=WEEK, headers={"anthropic-beta": "another-2026-01-01"})
@@ -319,17 +319,17 @@ def test_without_its_beta_flag_there_is_no_report(api, ask):
     assert among_others.status_code == 200
 
 
-def test_the_demos_month_adds_up_to_its_bills(make_api, ask):
+def test_the_demos_report_adds_up_to_its_bills(make_api, ask):
     api = make_api(batches=60)
     day = {"starting_at": "2026-10-25T00:00:00Z", "group_by[]": "workspace_id", "limit": 1000}
 
     response = ask(api, api.admin_key).get(COST, params=WEEK | day, headers=BETA)
 
-    told = defaultdict(Decimal)
+    reported = defaultdict(Decimal)
     for row in rows(response):
-        told[row["group"]["workspace_id"]] += dollars(row)
+        reported[row["group"]["workspace_id"]] += dollars(row)
     expected = defaultdict(Decimal)
     for batch_id, batch in api.batches.items():
         if batch["processing_status"] == "ended" and batch["created_at"] >= "2026-10-25":
             expected[api.world.store.get(batch_id).workspace] += api.billed(batch_id)
-    assert told == expected
+    assert reported == expected

@@ -1,4 +1,4 @@
-"""What a create call is refused for, in which words, and what passes to fail later."""
+"""Why create calls are refused, and what is accepted but fails later."""
 
 import json
 
@@ -44,7 +44,7 @@ PATTERN = "requests.0.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,6
         ),
     ],
 )
-def test_a_create_call_is_refused_in_the_apis_words(api, http, body, message):
+def test_a_create_call_is_refused_with_the_apis_message(api, http, body, message):
     response = http.post(BATCHES, json=body)
 
     assert error(response) == (400, "invalid_request_error", message)
@@ -56,7 +56,7 @@ def test_a_create_call_is_refused_in_the_apis_words(api, http, body, message):
     [b"", b"{", b"[]", b"\xff\xfe", b'{"requests": [}', b'"requests"', b"[" * 100_000],
     ids=["empty", "cut", "list", "not-utf8", "broken", "string", "deep"],
 )
-def test_a_body_that_is_no_json_object_is_refused(http, body):
+def test_a_body_that_is_not_a_json_object_is_refused(http, body):
     response = http.post(BATCHES, content=body)
 
     assert error(response)[:2] == (400, "invalid_request_error")
@@ -72,8 +72,8 @@ def test_more_than_100_000_requests_are_refused(http):
     )
 
 
-def test_more_than_256_megabytes_are_refused_unread(http):
-    # The length is all that the sandbox looks at: sending the bytes would take a while.
+def test_more_than_256_megabytes_are_refused_without_reading(http):
+    # The sandbox only looks at the length. Sending the bytes would take too long.
     headers = {"content-length": str(256 * 1024 * 1024 + 1)}
 
     response = http.post(BATCHES, content=b"{}", headers=headers)
@@ -82,7 +82,7 @@ def test_more_than_256_megabytes_are_refused_unread(http):
 
 
 @pytest.mark.parametrize("length", ["-1", "many", "9" * 30])
-def test_a_length_that_is_none_is_refused(http, length):
+def test_an_invalid_content_length_is_refused(http, length):
     response = http.post(BATCHES, content=b"{}", headers={"content-length": length})
 
     assert error(response)[0] == 411
@@ -103,7 +103,7 @@ def test_a_length_that_is_none_is_refused(http, length):
         (good_params(model="gpt-4"), "not_found_error"),
     ],
 )
-def test_bad_params_pass_and_come_back_as_an_errored_line(api, http, clock, params, kind):
+def test_bad_params_are_accepted_and_result_in_an_errored_line(api, http, clock, params, kind):
     requests = [{"custom_id": "bad", "params": params}, item(custom_id="good")]
     batch_id = http.post(BATCHES, json={"requests": requests}).json()["id"]
 
@@ -130,7 +130,7 @@ def test_bad_params_stay_errored_when_the_batch_is_canceled(api, http, clock):
     assert errored >= {request["custom_id"] for request in bad}
 
 
-def test_a_created_batch_returns_its_own_custom_ids_and_model(http, clock):
+def test_the_results_have_the_custom_ids_and_model_of_the_requests(http, clock):
     custom_ids = [f"ticket_{at}" for at in range(2500)]
     batch = create(http, *custom_ids, model="claude-opus-5-5")
 
@@ -153,7 +153,7 @@ def test_a_created_batch_returns_its_own_custom_ids_and_model(http, clock):
         ("POST", f"{BATCHES}/msgbatch_1/results"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(http, method, path):
+def test_a_wrong_method_is_refused_with_the_allowed_ones(http, method, path):
     response = http.request(method, path)
 
     assert error(response)[0] == 405

@@ -1,4 +1,4 @@
-"""Faults one by one and by rate, as a client behind a transport meets them."""
+"""Faults on demand and by rate, as a client with the sandbox's transport sees them."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_the_next_call_fails_and_the_one_after_does_not(api, http, kind, status,
     assert http.get(BATCHES).status_code == 200
 
 
-def test_only_one_kind_of_429_says_when_to_come_back(api, http):
+def test_only_one_kind_of_429_has_a_retry_after_header(api, http):
     for kind in ("429", "429-bare", "429-spend"):
         api.fail_next(kind)
 
@@ -44,7 +44,7 @@ def test_only_one_kind_of_429_says_when_to_come_back(api, http):
     assert spend.json()["error"]["details"] == {"error_code": "enforced_spend_limit_reached"}
 
 
-def test_a_failed_cancel_has_not_happened(api, http):
+def test_a_failed_cancel_has_no_effect(api, http):
     batch_id = api.add_batch()
     api.fail_next("500")
 
@@ -54,7 +54,7 @@ def test_a_failed_cancel_has_not_happened(api, http):
 
 
 @pytest.mark.parametrize(("kind", "status"), [("413-html", 413), ("502-html", 502), ("html", 200)])
-def test_pages_come_in_place_of_json(api, http, kind, status):
+def test_some_faults_answer_with_a_web_page(api, http, kind, status):
     api.fail_next(kind)
 
     response = http.get(BATCHES)
@@ -64,7 +64,7 @@ def test_pages_come_in_place_of_json(api, http, kind, status):
     assert response.text.startswith("<!doctype html>")
 
 
-def test_garbage_says_200_and_is_no_json(api, http):
+def test_garbage_is_a_200_that_is_not_json(api, http):
     api.fail_next("garbage")
 
     response = http.get(BATCHES)
@@ -74,7 +74,7 @@ def test_garbage_says_200_and_is_no_json(api, http):
         response.json()
 
 
-def test_a_reset_comes_before_the_call_takes_effect_and_lost_after(api, http):
+def test_reset_comes_before_the_call_takes_effect_and_lost_after(api, http):
     reset, lost = api.add_batch(), api.add_batch()
 
     api.fail_next("reset")
@@ -88,14 +88,14 @@ def test_a_reset_comes_before_the_call_takes_effect_and_lost_after(api, http):
     assert api.accepted_cancels(lost) == 1
 
 
-def test_no_answer_at_all_is_a_timeout(api, http):
+def test_a_missing_response_is_a_timeout(api, http):
     api.fail_next("timeout")
 
     with pytest.raises(httpx.ReadTimeout):
         http.get(BATCHES)
 
 
-def test_a_cut_breaks_results_off_in_the_middle(api, http):
+def test_cut_breaks_results_off_in_the_middle(api, http):
     path = f"{BATCHES}/{api.add_batch(status='ended', requests=500)}/results"
     whole = http.get(path).content
     api.fail_next("cut")
@@ -109,7 +109,7 @@ def test_a_cut_breaks_results_off_in_the_middle(api, http):
     assert whole.startswith(part)
 
 
-def test_a_slow_body_pauses_between_its_first_bytes_and_is_whole(make_api, ask):
+def test_a_slow_body_pauses_before_its_first_bytes_and_is_complete(make_api, ask):
     pauses: list[float] = []
     api = make_api(pause=pauses.append)
     api.fail_next("slow")
@@ -120,7 +120,7 @@ def test_a_slow_body_pauses_between_its_first_bytes_and_is_whole(make_api, ask):
     assert len(pauses) == 20
 
 
-def test_without_the_transport_a_break_is_the_operating_systems_error(api):
+def test_without_the_transport_a_fault_raises_the_systems_error(api):
     api.fail_next("reset")
     plain = httpx.WSGITransport(app=api)
 
@@ -128,7 +128,7 @@ def test_without_the_transport_a_break_is_the_operating_systems_error(api):
         http.get("http://sandbox/")
 
 
-def test_a_fault_can_wait_for_its_path(api, http):
+def test_a_fault_can_wait_for_a_path(api, http):
     batch_id = api.add_batch()
     api.fail_next("529", times=2, path="/cancel")
 
@@ -142,7 +142,7 @@ def test_a_fault_can_wait_for_its_path(api, http):
     assert statuses == [200, 529, 529, 200]
 
 
-def test_faults_by_rate_strike_about_as_often_and_the_same_each_time(make_api, ask):
+def test_faults_by_rate_occur_at_that_rate_and_repeatably(make_api, ask):
     def statuses():
         http = ask(make_api(faults="500=0.2,529=0.1"))
         return [http.get(BATCHES).status_code for _ in range(500)]
@@ -154,7 +154,7 @@ def test_faults_by_rate_strike_about_as_often_and_the_same_each_time(make_api, a
     assert first == statuses()
 
 
-def test_a_look_behind_the_scenes_never_fails(make_api, ask):
+def test_the_count_of_accepted_cancels_never_fails(make_api, ask):
     api = make_api(faults="500=1")
 
     assert ask(api).get("/sandbox/accepted-cancels").json() == {}
@@ -172,7 +172,7 @@ def test_a_bare_rate_spreads_over_the_usual_mix():
 
 
 @pytest.mark.parametrize(
-    ("spec", "complaint"),
+    ("spec", "problem"),
     [
         ("teapot=0.1", "No fault is called 'teapot'"),
         ("500=2", "between 0 and 1"),
@@ -183,11 +183,11 @@ def test_a_bare_rate_spreads_over_the_usual_mix():
         ("500=0.6,529=0.6", "must not exceed 1"),
     ],
 )
-def test_a_specification_that_cannot_be_is_refused(make_api, spec, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_an_invalid_specification_is_refused(make_api, spec, problem):
+    with pytest.raises(ValueError, match=problem):
         make_api(faults=spec)
 
 
-def test_a_fault_of_no_kind_cannot_be_ordered(api):
+def test_an_unknown_fault_cannot_be_ordered(api):
     with pytest.raises(ValueError, match="No fault is called 'teapot'"):
         api.fail_next("teapot")

@@ -1,4 +1,4 @@
-"""The demo's month: worth a look, quick to read, and the same each time."""
+"""The demo's history: plausible, quick to read, and the same every time."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ def batches_of_the_demo():
     return int(words[words.index("--batches") + 1])
 
 
-# A Tuesday's noon, a Sunday's midnight, and a Friday evening.
+# A Tuesday at noon, a Sunday at midnight, and a Friday evening.
 @pytest.fixture(params=["2026-11-24T12:00", "2026-11-22T00:00", "2026-11-27T21:30"])
 def month(make_api, clock, request):
     clock.time = datetime.fromisoformat(request.param).replace(tzinfo=UTC)
@@ -35,7 +35,7 @@ def age(api, batch):
     return api.now() - datetime.fromisoformat(batch["created_at"])
 
 
-def test_the_demo_has_a_months_work_that_is_soon_read(month):
+def test_the_demo_has_a_month_of_results_that_is_quick_to_read(month):
     readable = [batch for batch in ended(month) if not batch["archived_at"]]
 
     assert 140 <= len(month.batches) <= 180
@@ -43,7 +43,7 @@ def test_the_demo_has_a_months_work_that_is_soon_read(month):
     assert 60_000 < requests(readable) < 90_000
 
 
-def test_few_results_are_lost_and_few_are_soon(month):
+def test_a_few_results_have_expired_and_a_few_expire_soon(month):
     ages = [age(month, batch) / DAY for batch in ended(month)]
 
     assert sum(days >= 29 for days in ages) == 6
@@ -52,7 +52,7 @@ def test_few_results_are_lost_and_few_are_soon(month):
 
 
 def test_weekdays_are_busier_than_weekends(month):
-    # The last two days are the cast's more than history's.
+    # The last two days consist mostly of the batches in every state.
     days = Counter(
         datetime.fromisoformat(batch["created_at"]).weekday() >= 5
         for batch in ended(month)
@@ -74,7 +74,7 @@ def test_work_and_spend_grow_from_one_fortnight_to_the_next(month):
     assert spend[0] > Decimal("1.3") * spend[1]
 
 
-def test_several_models_are_at_work_and_the_newer_ones_take_over(month):
+def test_several_models_are_used_and_newer_ones_take_over(month):
     first, later = Counter(), Counter()
     for batch_id, batch in month.batches.items():
         half = first if age(month, batch) > 14 * DAY else later
@@ -92,23 +92,23 @@ def test_several_models_are_at_work_and_the_newer_ones_take_over(month):
         )
 
 
-def test_a_handful_was_canceled_and_a_handful_failed(month):
+def test_a_few_batches_were_canceled_and_a_few_failed(month):
     past = [batch["request_counts"] for batch in ended(month)]
 
     assert 5 <= sum(counts["canceled"] > 0 for counts in past) <= 15
     assert 3 <= sum(counts["errored"] == sum(counts.values()) for counts in past) <= 10
 
 
-def test_no_batch_of_the_past_ends_in_the_future(month):
+def test_no_ended_batch_ends_in_the_future(month):
     ends = [datetime.fromisoformat(batch["ended_at"]) for batch in ended(month)]
 
     assert max(ends) <= month.now()
 
 
-def test_what_comes_in_a_day_does_not_dwarf_the_month(make_api, ask, clock):
+def test_the_batches_of_a_day_do_not_dwarf_the_month(make_api, ask, clock):
     api = make_api(drip=timedelta(minutes=3))
 
-    # As someone who keeps the page open: it catches up at every look.
+    # As with an open page: new batches appear with each call.
     for _ in range(24):
         clock.forward(hours=1)
         ask(api).get("/v1/messages/batches")

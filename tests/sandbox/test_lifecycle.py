@@ -1,4 +1,4 @@
-"""What becomes of a batch: created, canceled, ended, archived, deleted."""
+"""A batch's life cycle: created, canceled, ended, archived, deleted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ def counts(api, batch_id):
     return api.describe(batch_id)["request_counts"]
 
 
-def test_a_new_batch_is_complete_in_progress_and_in_the_apis_order(http):
+def test_a_new_batch_is_in_progress_with_every_key_in_the_apis_order(http):
     batch = create(http, "one", "two")
 
     assert list(batch) == ORDER
@@ -60,7 +60,7 @@ def test_a_created_batch_has_ended_a_day_later(http, clock):
     assert batch["results_url"] == f"http://sandbox{BATCHES}/{batch_id}/results"
 
 
-def test_most_created_batches_end_within_the_hour_and_not_all(http, api, clock):
+def test_most_but_not_all_created_batches_end_within_an_hour(http, api, clock):
     ids = [create(http, "one")["id"] for _ in range(100)]
 
     clock.forward(hours=1)
@@ -69,7 +69,7 @@ def test_most_created_batches_end_within_the_hour_and_not_all(http, api, clock):
     assert 50 < ended < 100
 
 
-def test_counts_stay_in_processing_until_the_end(api, clock):
+def test_all_requests_count_as_processing_until_the_end(api, clock):
     batch_id = api.add_batch(requests=100, errored=10, duration=timedelta(hours=1))
 
     clock.forward(minutes=59)
@@ -81,7 +81,7 @@ def test_counts_stay_in_processing_until_the_end(api, clock):
     assert counts(api, batch_id)["errored"] == 10
 
 
-def test_moving_counts_grow_and_always_sum(api, clock):
+def test_moving_counts_grow_and_always_add_up(api, clock):
     batch_id = api.add_batch(requests=100, duration=timedelta(hours=1), moving_counts=True)
 
     seen = []
@@ -93,7 +93,7 @@ def test_moving_counts_grow_and_always_sum(api, clock):
     assert {sum(each.values()) for each in seen} == {100}
 
 
-def test_cancel_shows_canceling_for_a_while_then_ends_with_the_counts_settled(api, http, clock):
+def test_a_canceled_batch_is_canceling_for_a_while_and_ends_with_final_counts(api, http, clock):
     batch_id = api.add_batch(requests=100, duration=timedelta(hours=1))
     clock.forward(minutes=30)
 
@@ -108,7 +108,7 @@ def test_cancel_shows_canceling_for_a_while_then_ends_with_the_counts_settled(ap
     assert meanwhile["processing_status"] == "canceling"
     assert meanwhile["request_counts"]["processing"] == 100
     assert ended["processing_status"] == "ended"
-    # Half was done; of the other half a few can't be interrupted.
+    # Half had finished, and a few of the others can't be interrupted.
     assert 45 <= ended["request_counts"]["canceled"] <= 50
     assert sum(ended["request_counts"].values()) == 100
 
@@ -141,8 +141,8 @@ def test_a_cancel_just_before_the_end_cancels_nothing(api, http, clock):
     assert batch["request_counts"]["succeeded"] == 10
 
 
-def test_a_batch_that_cannot_be_interrupted_finishes_all_the_same(api, http, clock):
-    batch_id = api.add_batch(requests=10, interruptible=False)
+def test_a_canceled_batch_that_cannot_be_interrupted_finishes(api, http, clock):
+    batch_id = api.add_batch(requests=10, is_interruptible=False)
 
     http.post(f"{BATCHES}/{batch_id}/cancel")
     clock.forward(minutes=1)
@@ -151,7 +151,7 @@ def test_a_batch_that_cannot_be_interrupted_finishes_all_the_same(api, http, clo
     assert counts(api, batch_id)["canceled"] == 0
 
 
-def test_what_is_left_after_a_day_has_expired(api, clock):
+def test_requests_left_after_a_day_expire(api, clock):
     batch_id = api.add_batch(requests=10, expired=4, duration=timedelta(hours=24))
 
     clock.forward(hours=24)
@@ -178,7 +178,7 @@ def test_a_second_cancel_changes_nothing_and_is_not_accepted_again(api, http, cl
 @pytest.mark.parametrize(
     ("option", "state"), [("second_cancel", "canceling"), ("cancel_of_ended", "ended")]
 )
-def test_a_late_cancel_is_refused_as_asked_for(make_api, ask, option, state, status):
+def test_a_late_cancel_is_refused_with_the_chosen_status(make_api, ask, option, state, status):
     api = make_api(**{option: status})
     batch_id = api.add_batch(status=state)
 
@@ -218,7 +218,7 @@ def test_only_an_ended_batch_can_be_deleted(api, http):
     assert http.get(BATCHES).json()["data"] == []
 
 
-def test_results_are_archived_29_days_after_creation_and_the_batch_stays(api, http, clock):
+def test_results_are_archived_29_days_after_creation_but_the_batch_stays(api, http, clock):
     batch_id = api.add_batch(status="ended", created_at=clock() - timedelta(days=28, hours=23))
 
     before = http.get(f"{BATCHES}/{batch_id}/results")
@@ -232,7 +232,7 @@ def test_results_are_archived_29_days_after_creation_and_the_batch_stays(api, ht
     )
 
 
-def test_speed_makes_minutes_of_seconds(make_api, clock):
+def test_at_speed_60_a_second_is_a_minute(make_api, clock):
     api = make_api(speed=60)
     batch_id = api.add_batch(duration=timedelta(hours=1))
 
@@ -257,6 +257,6 @@ def test_speed_makes_minutes_of_seconds(make_api, clock):
         {"created_at": datetime(2026, 11, 23, 12, tzinfo=UTC)},
     ],
 )
-def test_a_scene_that_cannot_be_is_refused(api, impossible):
+def test_an_impossible_batch_is_refused(api, impossible):
     with pytest.raises(ValueError, match=r"\w"):
         api.add_batch(**impossible)

@@ -1,4 +1,4 @@
-"""Paging: newest first, both directions, and every cursor that makes no sense."""
+"""Pages of batches: newest first, in both directions, and with invalid cursors."""
 
 from datetime import timedelta
 
@@ -28,20 +28,20 @@ def test_the_list_is_newest_first(http, five):
     assert page(http) == (five, False)
 
 
-def test_after_id_goes_on_with_the_older_ones(http, five):
+def test_after_id_continues_with_older_batches(http, five):
     assert page(http, limit=2) == (five[:2], True)
     assert page(http, limit=2, after_id=five[1]) == (five[2:4], True)
     assert page(http, limit=2, after_id=five[3]) == (five[4:], False)
     assert page(http, limit=2, after_id=five[4]) == ([], False)
 
 
-def test_before_id_goes_back_to_the_next_newer_ones(http, five):
+def test_before_id_goes_back_to_newer_batches(http, five):
     assert page(http, limit=2, before_id=five[4]) == (five[2:4], True)
     assert page(http, limit=2, before_id=five[2]) == (five[:2], False)
     assert page(http, limit=2, before_id=five[0]) == ([], False)
 
 
-def test_twenty_come_when_no_limit_is_given(api, http):
+def test_a_page_has_twenty_batches_by_default(api, http):
     for _ in range(21):
         api.add_batch()
 
@@ -51,7 +51,7 @@ def test_twenty_come_when_no_limit_is_given(api, http):
     assert has_more
 
 
-def test_batches_of_one_moment_are_neither_lost_nor_repeated(api, http):
+def test_batches_of_the_same_moment_are_neither_lost_nor_repeated(api, http):
     added = [api.add_batch() for _ in range(7)]
 
     seen, cursor, has_more = [], {}, True
@@ -79,10 +79,10 @@ def test_an_unknown_cursor_is_refused(http, five, cursor):
     assert error(response)[:2] == (400, "invalid_request_error")
 
 
-def test_another_workspaces_batch_is_no_cursor(api, http):
-    theirs = api.add_batch(key=api.other_key)
+def test_another_workspaces_batch_is_not_a_valid_cursor(api, http):
+    others = api.add_batch(key=api.other_key)
 
-    assert http.get(BATCHES, params={"after_id": theirs}).status_code == 400
+    assert http.get(BATCHES, params={"after_id": others}).status_code == 400
 
 
 def test_both_cursors_at_once_are_refused(http, five):
@@ -98,10 +98,10 @@ def test_a_query_of_a_thousand_fields_is_refused(http):
 
 
 def test_workspaces_do_not_see_each_other(api, http, ask):
-    mine, theirs = api.add_batch(), api.add_batch(key=api.other_key)
+    own, others = api.add_batch(), api.add_batch(key=api.other_key)
 
-    assert page(http) == ([mine], False)
-    assert page(ask(api, api.other_key)) == ([theirs], False)
-    assert error(http.get(f"{BATCHES}/{theirs}"))[0] == 404
-    assert error(http.post(f"{BATCHES}/{theirs}/cancel"))[0] == 404
-    assert api.describe(theirs)["processing_status"] == "in_progress"
+    assert page(http) == ([own], False)
+    assert page(ask(api, api.other_key)) == ([others], False)
+    assert error(http.get(f"{BATCHES}/{others}"))[0] == 404
+    assert error(http.post(f"{BATCHES}/{others}/cancel"))[0] == 404
+    assert api.describe(others)["processing_status"] == "in_progress"

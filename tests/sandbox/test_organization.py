@@ -1,4 +1,4 @@
-"""The Admin key: what it opens, what it does not, and the list of workspaces."""
+"""What the Admin key gives access to, and the list of workspaces."""
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ def admin(api, ask) -> httpx.Client:
 
 
 @pytest.mark.parametrize("path", [WORKSPACES, COST])
-def test_a_workspaces_key_opens_no_organisation_report(http, path):
+def test_a_workspaces_key_cannot_read_the_organizations_reports(http, path):
     response = http.get(path)
 
     assert error(response) == (
@@ -26,13 +26,13 @@ def test_a_workspaces_key_opens_no_organisation_report(http, path):
 
 
 @pytest.mark.parametrize("headers", [{"x-api-key": ""}, {"x-api-key": "sk-wrong"}])
-def test_without_a_good_key_nothing_is_told_of_the_organisation(http, headers):
+def test_without_a_valid_key_the_organization_is_not_revealed(http, headers):
     response = http.get(WORKSPACES, headers=headers)
 
     assert error(response)[:2] == (401, "authentication_error")
 
 
-def test_both_header_dialects_carry_the_admin_key(api, http):
+def test_both_ways_to_send_the_admin_key_are_accepted(api, http):
     by_token = {"authorization": f"Bearer {api.admin_key}", "x-api-key": ""}
 
     assert api.admin_key == "sandbox-admin"
@@ -41,14 +41,14 @@ def test_both_header_dialects_carry_the_admin_key(api, http):
 
 
 def test_an_admin_key_can_be_chosen(make_api, ask):
-    api = make_api(admin_key="sk-ant-admin01-mine")
+    api = make_api(admin_key="sk-ant-admin01-chosen")
 
-    assert ask(api, "sk-ant-admin01-mine").get(WORKSPACES).status_code == 200
+    assert ask(api, "sk-ant-admin01-chosen").get(WORKSPACES).status_code == 200
     assert ask(api, "sandbox-admin").get(WORKSPACES).status_code == 401
 
 
 @pytest.mark.parametrize("lenient", [False, True])
-def test_the_admin_key_opens_no_batches(make_api, ask, lenient):
+def test_the_admin_key_gives_no_access_to_batches(make_api, ask, lenient):
     api = make_api(lenient=lenient)
     batch_id = api.add_batch()
     admin = ask(api, api.admin_key)
@@ -60,7 +60,7 @@ def test_the_admin_key_opens_no_batches(make_api, ask, lenient):
     assert api.accepted_cancels(batch_id) == 0
 
 
-def test_both_workspaces_are_listed_by_name(api, admin):
+def test_both_workspaces_are_listed_with_their_names(api, admin):
     body = admin.get(WORKSPACES).json()
 
     assert [workspace["name"] for workspace in body["data"]] == ["Research", "Production"]
@@ -107,7 +107,7 @@ def test_the_list_of_workspaces_has_pages(api, admin):
         },
     ],
 )
-def test_a_page_that_cannot_be_is_refused(admin, params):
+def test_an_invalid_page_is_refused(admin, params):
     assert error(admin.get(WORKSPACES, params=params))[0] == 400
 
 
@@ -116,7 +116,7 @@ def test_other_paths_and_methods_are_refused(admin):
     assert error(admin.post(COST))[0] == 405
 
 
-def test_an_answer_names_the_organisation_and_no_workspace(admin):
+def test_a_response_names_the_organization_but_no_workspace(admin):
     headers = admin.get(WORKSPACES).headers
 
     assert headers["anthropic-organization-id"]
@@ -124,7 +124,7 @@ def test_an_answer_names_the_organisation_and_no_workspace(admin):
     assert "anthropic-workspace-id" not in headers
 
 
-def test_reports_do_not_drink_from_the_batch_endpoints_pool(make_api, ask):
+def test_reports_do_not_count_towards_the_batch_rate_limit(make_api, ask):
     api = make_api(calls_a_minute=1)
     admin = ask(api, api.admin_key)
 
@@ -135,7 +135,7 @@ def test_reports_do_not_drink_from_the_batch_endpoints_pool(make_api, ask):
 
 
 @pytest.mark.parametrize(("kind", "status"), [("403", 403), ("429", 429), ("500", 500)])
-def test_faults_strike_here_too(api, admin, kind, status):
+def test_faults_also_affect_reports(api, admin, kind, status):
     api.fail_next(kind, path="/organizations/")
 
     assert error(admin.get(WORKSPACES))[0] == status

@@ -1,4 +1,4 @@
-"""The sandbox's own prices, held against figures worked out by hand."""
+"""The sandbox's own prices, compared with figures calculated by hand."""
 
 from decimal import Decimal
 
@@ -41,32 +41,32 @@ def test_a_million_tokens_cost_what_the_table_says(model, input, output, write_5
     assert costs == [Decimal(each) for each in (input, output, write_5m, write_1h, read)]
 
 
-def test_every_model_that_the_sandbox_answers_as_has_a_price():
-    answers_as = {RESOLVED.get(model, model) for model in MODELS}
+def test_every_model_that_the_sandbox_uses_has_a_price():
+    models = {RESOLVED.get(model, model) for model in MODELS}
 
-    assert answers_as <= set(PRICES)
+    assert models <= set(PRICES)
 
 
-def test_a_prompt_over_100k_lifts_all_of_a_haiku_request():
+def test_a_prompt_over_100k_moves_a_whole_haiku_request_to_the_upper_tier():
     lower = billed("claude-haiku-5-5", input=60_000, cache_read=40_000, output=1000)
     upper = billed("claude-haiku-5-5", input=60_001, cache_read=40_000, output=1000)
 
-    # A millionth of 60,000 * 0.05 + 40,000 * 0.005 + 1,000 * 0.25, then of the upper tier's.
+    # (60,000 * 0.05 + 40,000 * 0.005 + 1,000 * 0.25) / 1,000,000, then with the upper prices.
     assert lower == Decimal("0.00345")
     assert upper == Decimal("0.01725025")
 
 
 def test_cache_writes_count_towards_the_tier():
-    lifted = billed("claude-haiku-5-5", cache_write_5m=50_000, cache_write_1h=50_001)
+    upper = billed("claude-haiku-5-5", cache_write_5m=50_000, cache_write_1h=50_001)
 
-    assert lifted == (Decimal("0.3125") * 50_000 + Decimal("0.5") * 50_001) / MILLION
+    assert upper == (Decimal("0.3125") * 50_000 + Decimal("0.5") * 50_001) / MILLION
 
 
-def test_other_models_have_no_tier():
+def test_other_models_have_one_tier():
     assert billed("claude-sonnet-5-5", input=200_000) == Decimal("0.2")
 
 
-def test_us_inference_adds_a_tenth_to_tokens_and_nothing_to_searches():
+def test_us_inference_adds_a_tenth_to_tokens_but_not_to_searches():
     elsewhere = billed("claude-haiku-5-5", input=1, cache_read=1, web_searches=3, geo="global")
     us = billed("claude-haiku-5-5", input=1, cache_read=1, web_searches=3, geo="us")
 
@@ -74,12 +74,12 @@ def test_us_inference_adds_a_tenth_to_tokens_and_nothing_to_searches():
     assert us == Decimal("0.0300000605")
 
 
-def test_the_list_price_is_twice_the_tokens_and_once_the_searches():
-    told = cost("claude-opus-5-5", Used(input=1000, output=100, web_searches=1, geo="us"))
+def test_the_list_price_doubles_tokens_but_not_searches():
+    opus = cost("claude-opus-5-5", Used(input=1000, output=100, web_searches=1, geo="us"))
 
-    # A millionth of 1.1 * (1,000 * 2 + 100 * 10), and a cent for the search.
-    assert dollars(told.amount) == Decimal("0.0133")
-    assert dollars(told.list_amount) == Decimal("0.0166")
+    # 1.1 * (1,000 * 2 + 100 * 10) / 1,000,000, and a cent for the search.
+    assert dollars(opus.amount) == Decimal("0.0133")
+    assert dollars(opus.list_amount) == Decimal("0.0166")
 
 
 def test_a_model_without_a_price_is_not_free():
@@ -97,5 +97,5 @@ def test_a_model_without_a_price_is_not_free():
         (100 * 10**10 + 5 * 10**9, "100.5"),
     ],
 )
-def test_cents_are_written_out_in_full(picodollars, text):
+def test_cents_are_written_in_full(picodollars, text):
     assert cents(picodollars) == text

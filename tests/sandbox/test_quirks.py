@@ -1,4 +1,4 @@
-"""What results hold beside the usual, on demand: what the lines say, and what they are billed."""
+"""Unusual features of results, on demand: what the lines contain, and what is billed."""
 
 import json
 from decimal import Decimal
@@ -15,7 +15,7 @@ def usages(http, batch_id: str) -> list[dict]:
     return [line["result"]["message"]["usage"] for line in results(http, batch_id)]
 
 
-def test_a_tenth_of_the_requests_list_passes_that_sum_up_to_the_message(api, http):
+def test_a_tenth_of_the_requests_list_passes_that_add_up_to_the_message(api, http):
     batch_id = api.add_batch(requests=300, **SONNET, quirks=["passes"])
 
     listed = [usage for usage in usages(http, batch_id) if usage.get("iterations")]
@@ -29,7 +29,7 @@ def test_a_tenth_of_the_requests_list_passes_that_sum_up_to_the_message(api, htt
             assert sum(each[name] for each in own) == (usage[name] or 0)
 
 
-def test_passes_beside_the_message_are_billed_to_their_model(api, http):
+def test_additional_passes_are_billed_at_the_price_of_their_model(api, http):
     batch_id = api.add_batch(requests=200, **SONNET, quirks=["passes"])
     prices = {"claude-sonnet-5-5": (1, 5), "claude-opus-5-5": (2, 10)}
 
@@ -53,7 +53,7 @@ def test_passes_beside_the_message_are_billed_to_their_model(api, http):
     assert api.billed(batch_id) == expected
 
 
-def test_a_tier_is_billed_and_told_apart_in_the_report(api, ask, http):
+def test_tiers_are_billed_separately(api, http):
     batch_id = api.add_batch(requests=100, **SONNET, quirks=["standard", "priority", "fast"])
 
     tiers = [usage.get("service_tier") for usage in usages(http, batch_id)]
@@ -76,16 +76,16 @@ def billed(make_api, *quirks: str) -> Decimal:
 
 
 @pytest.mark.parametrize("quirk", ["stops", "surrogates", "repeated", "long"])
-def test_what_costs_nothing_costs_nothing(make_api, quirk):
+def test_quirks_without_tokens_cost_nothing(make_api, quirk):
     assert billed(make_api, quirk) == billed(make_api)
 
 
 @pytest.mark.parametrize("quirk", ["standard", "priority", "fast", "future-step", "future-tokens"])
-def test_what_no_batch_does_is_billed_all_the_same(make_api, quirk):
+def test_quirks_with_tokens_or_tiers_are_billed(make_api, quirk):
     assert billed(make_api, quirk) > billed(make_api)
 
 
-def test_half_a_character_stands_in_the_file_as_an_escape(api, http):
+def test_half_a_surrogate_pair_is_escaped_in_the_file(api, http):
     batch_id = api.add_batch(requests=20, **SONNET, quirks=["surrogates"])
 
     content = http.get(f"{BATCHES}/{batch_id}/results").content
@@ -108,13 +108,13 @@ def test_one_line_repeats_an_id_and_one_is_ten_megabytes_long(api, http):
 @pytest.mark.parametrize(
     ("quirk", "field"), [("future-step", "iterations"), ("future-tokens", "memory_input_tokens")]
 )
-def test_a_tenth_of_the_requests_have_what_no_client_knows_yet(api, http, quirk, field):
+def test_a_tenth_of_the_requests_have_a_field_that_no_client_knows(api, http, quirk, field):
     batch_id = api.add_batch(requests=100, **SONNET, quirks=[quirk])
 
     assert sum(bool(usage.get(field)) for usage in usages(http, batch_id)) == 10
 
 
-def test_a_sandbox_can_put_quirks_everywhere(make_api, ask):
+def test_a_sandbox_can_apply_quirks_to_every_batch(make_api, ask):
     api = make_api(quirks=["stops"])
     batch_id = api.add_batch(requests=200, **SONNET)
 

@@ -1,4 +1,4 @@
-"""The results file: complete, shuffled, repeatable, and as awkward as the real one."""
+"""The results file: complete, shuffled, repeatable, and as irregular as the real one."""
 
 import json
 import re
@@ -24,12 +24,12 @@ def usages(lines):
 
 @pytest.fixture
 def thousand(api, http):
-    """The lines of a batch of 1,000 that asks two models."""
+    """The lines of a batch of 1,000 requests to two models."""
     models = ["claude-haiku-5-5", "claude-sonnet-4-5"]
     return results(http, api.add_batch(status="ended", requests=1000, errored=80, models=models))
 
 
-def test_the_lines_come_to_exactly_the_request_counts(api, http):
+def test_the_lines_add_up_to_the_request_counts(api, http):
     batch_id = api.add_batch(
         status="ended", requests=1000, errored=7, canceled=300, expired=0, succeeded=693
     )
@@ -40,7 +40,7 @@ def test_the_lines_come_to_exactly_the_request_counts(api, http):
     assert len({line["custom_id"] for line in lines}) == 1000
 
 
-def test_expired_requests_have_lines_of_their_own(api, http):
+def test_expired_requests_have_lines(api, http):
     batch_id = api.add_batch(status="ended", requests=50, expired=50)
 
     assert results(http, batch_id)[0]["result"] == {"type": "expired"}
@@ -81,7 +81,7 @@ def test_results_are_jsonl_without_a_length(api, http):
     assert response.content.endswith(b"}\n")
 
 
-def test_text_holds_separators_that_are_no_line_ends(api, http):
+def test_text_contains_separators_that_do_not_end_lines(api, http):
     batch_id = api.add_batch(status="ended", requests=500)
 
     body = http.get(f"{BATCHES}/{batch_id}/results").content
@@ -100,7 +100,7 @@ def test_errors_are_nested_twice_and_of_several_types(thousand):
     assert {None} < {each["request_id"] for each in errors}
 
 
-def test_messages_are_of_the_resolved_models_with_several_stop_reasons(thousand):
+def test_messages_name_the_dated_models_and_several_stop_reasons(thousand):
     messages = [line["result"]["message"] for line in thousand if "message" in line["result"]]
 
     assert {each["model"] for each in messages} == {
@@ -110,7 +110,7 @@ def test_messages_are_of_the_resolved_models_with_several_stop_reasons(thousand)
     assert {each["stop_reason"] for each in messages} >= {"end_turn", "max_tokens", "refusal"}
 
 
-def test_prompts_lie_on_both_sides_of_haikus_100k_tier(thousand):
+def test_prompts_are_on_both_sides_of_haikus_100k_limit(thousand):
     prompts = [
         usage["input_tokens"]
         + (usage["cache_creation_input_tokens"] or 0)
@@ -122,7 +122,7 @@ def test_prompts_lie_on_both_sides_of_haikus_100k_tier(thousand):
     assert max(prompts) > 100_000
 
 
-def test_usage_has_null_and_missing_subfields_and_its_parts_agree(thousand):
+def test_usage_has_null_and_missing_fields_and_its_parts_add_up(thousand):
     seen = usages(thousand)
 
     assert any(usage.get("cache_creation", 0) is None for usage in seen)
@@ -149,7 +149,7 @@ def test_several_batches_differ_in_cache_thinking_search_and_geo(api, http):
     assert any((usage.get("server_tool_use") or {}).get("web_search_requests") for usage in seen)
 
 
-def test_a_prompt_size_can_be_asked_for(api, http):
+def test_a_prompt_size_can_be_chosen(api, http):
     batch_id = api.add_batch(
         status="ended", requests=400, models=["claude-sonnet-5"], prompt_tokens=3000
     )
@@ -165,19 +165,19 @@ def test_a_prompt_size_can_be_asked_for(api, http):
     assert prompts[-1] < 30_000
 
 
-def test_odd_lines_come_only_where_they_are_asked_for(api, http):
+def test_odd_lines_only_appear_where_requested(api, http):
     details = {"status": "ended", "succeeded": 80, "errored": 20}
 
     usual = results(http, api.add_batch("msgbatch_usual", **details))
     odd = results(http, api.add_batch("msgbatch_odd", odd_lines=True, **details))
 
     assert kinds(usual) == {"succeeded": 80, "errored": 20}
-    # One in ten of what succeeded is told as something that clients have not met.
+    # One succeeded result in ten has a type that clients do not know.
     assert kinds(odd) == {"succeeded": 72, "withheld": 8, "errored": 20}
     assert {"type": "withheld"} in [line["result"] for line in odd]
 
 
-def test_odd_errors_are_not_nested_as_the_others_are(api, http):
+def test_odd_errors_are_nested_differently(api, http):
     batch_id = api.add_batch(status="ended", errored=400, odd_lines=True)
 
     errors = [line["result"]["error"] for line in results(http, batch_id)]
@@ -190,7 +190,7 @@ def test_odd_errors_are_not_nested_as_the_others_are(api, http):
     assert {type(each) for each in odd} == {dict, str, type(None)}
 
 
-def test_a_sandbox_can_put_odd_lines_everywhere(make_api, ask):
+def test_a_sandbox_can_add_odd_lines_to_every_batch(make_api, ask):
     api = make_api(odd_lines=True)
     batch_id = api.add_batch(status="ended", requests=10)
 
@@ -211,7 +211,7 @@ def test_there_are_no_results_before_the_end(api, http, state):
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_archived_results_are_gone(api, http):
+def test_archived_results_are_not_found(api, http):
     batch_id = api.add_batch(status="ended")
 
     api.archive(batch_id)
@@ -220,7 +220,7 @@ def test_archived_results_are_gone(api, http):
     assert http.get(f"{BATCHES}/{batch_id}").json()["archived_at"]
 
 
-def test_a_large_file_needs_no_memory(api, http):
+def test_a_large_file_needs_little_memory(api, http):
     batch_id = api.add_batch(status="ended", requests=5_000)
     tracemalloc.start()
 

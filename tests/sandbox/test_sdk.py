@@ -1,4 +1,4 @@
-"""The official SDK, unchanged, against the sandbox."""
+"""The unmodified official SDK, used with the sandbox."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 from batches.sandbox import SandboxApi, SandboxServer
 from tests.sandbox.conftest import good_params
 
-# The unpacked source distribution of the SDK, and a Python with what its tests need.
+# The unpacked source distribution of the SDK, and a Python with the packages of its tests.
 SDK_SOURCE = os.environ.get("SDK_SOURCE", "")
 SDK_PYTHON = os.environ.get("SDK_PYTHON", sys.executable)
 SDK_TESTS = (
@@ -25,7 +25,7 @@ SDK_TESTS = (
 
 @pytest.fixture
 def sdk(api: SandboxApi) -> Iterator[anthropic.Anthropic]:
-    """The SDK with the sandbox behind it."""
+    """The SDK, connected to the sandbox."""
     with httpx2.Client(transport=httpx2.WSGITransport(app=api)) as http:
         yield anthropic.Anthropic(
             api_key=api.key, base_url=api.base_url, http_client=http, max_retries=2
@@ -76,14 +76,14 @@ def test_the_sdk_pages_backwards(api, sdk):
     assert sorted(listed) == sorted(added[1:])
 
 
-def test_the_beta_dialect_works_alike(api, sdk):
+def test_the_beta_endpoints_work_too(api, sdk):
     batch_id = api.add_batch()
 
     assert sdk.beta.messages.batches.retrieve(batch_id).id == batch_id
     assert sdk.beta.messages.batches.cancel(batch_id).processing_status == "canceling"
 
 
-def test_the_sdk_retries_what_passes_and_raises_what_does_not(api, sdk):
+def test_the_sdk_retries_transient_errors_and_raises_others(api, sdk):
     batch_id = api.add_batch()
     api.fail_next("529")
 
@@ -106,7 +106,7 @@ def test_the_sdk_reads_the_cost_report_page_by_page(api):
         admin = anthropic.Anthropic(
             api_key=api.admin_key, base_url=api.base_url, http_client=http
         ).beta.organization
-        told = list(
+        rows = list(
             admin.analytics.cost.list(
                 starting_at=api.now() - timedelta(days=7),
                 ending_at=api.now(),
@@ -119,9 +119,9 @@ def test_the_sdk_reads_the_cost_report_page_by_page(api):
         )
         names = [workspace.name for workspace in admin.workspaces.list()]
 
-    assert len({item.starting_at for item in told}) == 3
-    assert {item.group.workspace_id for item in told} == {api.keys[api.key]}
-    assert all(float(item.cost.amount) > 0 for item in told)
+    assert len({row.starting_at for row in rows}) == 3
+    assert {row.group.workspace_id for row in rows} == {api.keys[api.key]}
+    assert all(float(row.cost.amount) > 0 for row in rows)
     assert names == ["Research", "Production"]
 
 

@@ -1,4 +1,4 @@
-"""What only a real socket can show: keep-alive, streams, resets, and the command itself."""
+"""What needs a real socket: keep-alive, streams, resets, and the command."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def test_a_connection_is_kept_for_the_next_request(served, http):
     assert len({stream.get_extra_info("client_addr") for stream in streams}) == 1
 
 
-def test_results_come_in_chunks_and_whole(served, http):
+def test_results_arrive_complete_in_chunks(served, http):
     batch_id = served.add_batch(status="ended", requests=3000)
 
     response = http.get(f"{BATCHES}/{batch_id}/results")
@@ -57,7 +57,7 @@ def test_results_come_in_chunks_and_whole(served, http):
     assert http.get(f"{BATCHES}/{batch_id}").json()["results_url"] == str(response.url)
 
 
-def test_a_reset_really_resets(served, http):
+def test_reset_resets_the_connection(served, http):
     served.fail_next("reset")
 
     with pytest.raises(httpx.ReadError, match="reset"):
@@ -65,7 +65,7 @@ def test_a_reset_really_resets(served, http):
     assert http.get(BATCHES).status_code == 200
 
 
-def test_a_lost_answer_was_a_cancel_all_the_same(served, http):
+def test_a_cancel_whose_response_is_lost_takes_effect(served, http):
     batch_id = served.add_batch()
     served.fail_next("lost")
 
@@ -75,7 +75,7 @@ def test_a_lost_answer_was_a_cancel_all_the_same(served, http):
 
 
 @pytest.mark.parametrize("path", ["", "/results"])
-def test_a_cut_really_cuts(served, http, path):
+def test_cut_breaks_off_the_body(served, http, path):
     batch_id = served.add_batch(status="ended", requests=500)
     served.fail_next("cut")
 
@@ -83,7 +83,7 @@ def test_a_cut_really_cuts(served, http, path):
         http.get(f"{BATCHES}/{batch_id}{path}")
 
 
-def test_a_timeout_leaves_the_caller_waiting_until_the_server_stops(served, server, http):
+def test_a_timeout_keeps_the_client_waiting_until_the_server_stops(served, server, http):
     served.fail_next("timeout")
 
     with pytest.raises(httpx.ReadTimeout):
@@ -93,12 +93,12 @@ def test_a_timeout_leaves_the_caller_waiting_until_the_server_stops(served, serv
         http.get(BATCHES)
 
 
-def test_a_verb_that_nobody_knows_is_the_apps_to_refuse(http):
+def test_the_app_refuses_unknown_methods(http):
     assert error(http.request("PURGE", BATCHES))[0] == 405
     assert http.request("HEAD", BATCHES).status_code == 405
 
 
-def test_a_body_that_nobody_read_does_not_spoil_the_next_request(http):
+def test_an_unread_body_does_not_break_the_next_request(http):
     refused = http.post(BATCHES, content=b"x" * 5000, headers={"x-api-key": "wrong"})
 
     assert refused.status_code == 401
@@ -115,7 +115,7 @@ def test_a_body_sent_in_chunks_is_refused(http):
     "bytes_sent",
     [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"a" * 70_000],
 )
-def test_what_is_no_http_harms_nobody(served, http, bytes_sent):
+def test_what_is_not_http_does_not_affect_others(served, http, bytes_sent):
     host, port = served.base_url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(bytes_sent)
@@ -125,7 +125,7 @@ def test_what_is_no_http_harms_nobody(served, http, bytes_sent):
     assert http.get(BATCHES).status_code == 200
 
 
-def test_an_id_of_odd_bytes_is_not_found(http):
+def test_an_id_of_invalid_bytes_is_not_found(http):
     response = http.get(f"{BATCHES}/%00%ff%E2%80%A8..%2e")
 
     assert error(response)[:2] == (404, "not_found_error")
@@ -145,7 +145,7 @@ def command(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def started() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
-    """A function that starts `manage.py sandbox` and gives its process and address."""
+    """A function that starts `manage.py sandbox` and returns its process and address."""
     processes = []
 
     def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -202,24 +202,24 @@ def test_kill_9_loses_nothing_that_was_acknowledged(started, tmp_path):
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "problem"),
     [
         (["--faults", "teapot=1"], "No fault is called 'teapot'"),
-        (["--speed", "0"], "The speed must lie above 0"),
+        (["--speed", "0"], "The speed must be above 0"),
         (["--state", "manage.py"], "Cannot keep the state in manage.py"),
         (["--port", "{taken}"], "Cannot listen on 127.0.0.1:"),
         (["--port", "70000"], "Cannot listen on 127.0.0.1:70000"),
         (["--moving-counts", "no-such-key"], "no-such-key"),
     ],
 )
-def test_a_command_that_cannot_be_carried_out_says_why_in_one_line(arguments, complaint, server):
+def test_a_command_that_fails_says_why_in_one_line(arguments, problem, server):
     taken = str(server.server_address[1])
 
     process = command(*(each.replace("{taken}", taken) for each in arguments))
     _, errors = process.communicate(timeout=30)
 
     assert process.returncode == 1
-    assert complaint in errors
+    assert problem in errors
     assert errors.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""Results files that end in good order and are wrong."""
+"""Results files that look complete and are wrong."""
 
 import json
 
@@ -11,12 +11,12 @@ KINDS = ("short", "half-line", "extra-line", "bad-line")
 
 @pytest.fixture(params=[1, 2, 300], ids=["one-line", "two-lines", "several-blocks"])
 def path(api, request):
-    """The results of a batch, of one block or of more."""
+    """The path of a batch's results, which have one block or several."""
     return f"{BATCHES}/{api.add_batch(status='ended', requests=request.param)}/results"
 
 
 def spoiled(api, http, kind, path):
-    """The whole file, and what came in its place as an answer like any other."""
+    """The whole file, and the body of the spoiled response."""
     whole = http.get(path).content
     api.fail_next(kind)
     response = http.get(path)
@@ -32,7 +32,7 @@ def test_a_short_file_lacks_its_last_lines(api, http, path):
     assert received == b"" or received.endswith(b"}\n")
 
 
-def test_a_half_line_is_where_the_file_ends(api, http, path):
+def test_a_file_with_half_a_line_ends_in_its_last_line(api, http, path):
     whole, received = spoiled(api, http, "half-line", path)
 
     assert whole.startswith(received)
@@ -40,14 +40,14 @@ def test_a_half_line_is_where_the_file_ends(api, http, path):
     assert not received.endswith(b"\n")
 
 
-def test_an_extra_line_comes_after_the_last(api, http, path):
+def test_an_extra_line_repeats_the_last(api, http, path):
     whole, received = spoiled(api, http, "extra-line", path)
 
     last = whole.splitlines(keepends=True)[-1]
     assert received == whole + last
 
 
-def test_a_bad_line_is_one_among_good_ones(api, http, path):
+def test_a_file_with_a_bad_line_has_only_one(api, http, path):
     whole, received = spoiled(api, http, "bad-line", path)
 
     pairs = list(zip(whole.split(b"\n"), received.split(b"\n"), strict=True))
@@ -57,14 +57,14 @@ def test_a_bad_line_is_one_among_good_ones(api, http, path):
         json.loads(changed[0])
 
 
-def test_the_next_download_is_whole_again(api, http, path):
+def test_the_next_download_is_complete(api, http, path):
     whole, _ = spoiled(api, http, "short", path)
 
     assert http.get(path).content == whole
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_spoiled_file_waits_for_a_call_that_asks_for_results(api, http, kind):
+def test_a_fault_of_results_waits_for_a_call_for_results(api, http, kind):
     batch_id = api.add_batch(status="ended", requests=20)
     whole = http.get(f"{BATCHES}/{batch_id}/results").content
     api.fail_next(kind)
@@ -79,7 +79,7 @@ def test_a_spoiled_file_waits_for_a_call_that_asks_for_results(api, http, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_results_that_are_not_there_can_not_be_spoiled(api, http, kind):
+def test_missing_results_cannot_be_spoiled(api, http, kind):
     batch_id = api.add_batch()
     api.fail_next(kind)
 

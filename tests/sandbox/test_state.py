@@ -1,4 +1,4 @@
-"""What survives a restart, and what a seeded world looks like."""
+"""What survives a restart, and what the demo's batches look like."""
 
 import contextlib
 import json
@@ -22,10 +22,10 @@ def test_creates_cancels_and_deletes_survive_a_restart(make_api, ask, clock, pat
     before = make_api(state_path=path)
     http = ask(before)
     running, canceled = create(http, "one", "two")["id"], create(http, "three")["id"]
-    gone = before.add_batch(status="ended")
+    deleted = before.add_batch(status="ended")
     http.post(f"{BATCHES}/{canceled}/cancel")
-    http.delete(f"{BATCHES}/{gone}")
-    # No close(): what was answered must be on disk already, as after kill -9.
+    http.delete(f"{BATCHES}/{deleted}")
+    # No close(), as with kill -9: everything acknowledged must be on disk already.
 
     after = make_api(state_path=path)
 
@@ -45,7 +45,7 @@ def test_results_are_the_same_after_a_restart(make_api, ask, path):
     assert results(ask(after), batch_id) == results(ask(before), batch_id)
 
 
-def test_the_clock_goes_on_while_the_sandbox_is_down_and_never_back(make_api, clock, path):
+def test_the_clock_continues_while_the_sandbox_is_down_and_never_goes_back(make_api, clock, path):
     first = make_api(state_path=path, speed=60)
     clock.forward(minutes=1)
     shown = first.now()
@@ -78,7 +78,7 @@ def test_bills_survive_a_restart(make_api, path):
     assert after.billed(batch_id) == cost > 0
 
 
-def test_state_from_before_there_were_bills_is_taken_up(make_api, ask, path):
+def test_state_without_a_table_of_bills_is_resumed(make_api, ask, path):
     before = make_api(state_path=path)
     batch_id = before.add_batch(status="ended", requests=20)
     lines, cost = results(ask(before), batch_id), before.billed(batch_id)
@@ -99,12 +99,12 @@ def test_state_from_before_there_were_bills_is_taken_up(make_api, ask, path):
 def test_state_of_another_seed_is_refused(make_api, path):
     make_api(state_path=path, seed=1)
 
-    with pytest.raises(ValueError, match="begun with seed 1, not 2"):
+    with pytest.raises(ValueError, match="created with seed 1, not 2"):
         make_api(state_path=path, seed=2)
 
 
-def test_a_file_that_is_no_state_is_refused_and_left_alone(make_api, path):
-    path.write_text("Dear diary, today I was no database at all. " * 10)
+def test_a_file_that_is_not_a_database_is_refused_and_not_changed(make_api, path):
+    path.write_text("This is a diary, not a database. " * 10)
     before = path.read_text()
 
     with pytest.raises(sqlite3.DatabaseError):
@@ -114,13 +114,13 @@ def test_a_file_that_is_no_state_is_refused_and_left_alone(make_api, path):
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
-def test_a_speed_that_is_none_is_refused(make_api, speed):
+def test_an_invalid_speed_is_refused(make_api, speed):
     with pytest.raises(ValueError, match="speed"):
         make_api(speed=speed)
 
 
 @pytest.mark.parametrize("speed", [1, 60])
-def test_each_workspace_of_the_demo_has_every_state(make_api, ask, clock, speed):
+def test_each_workspace_of_the_demo_has_batches_in_every_state(make_api, ask, clock, speed):
     api = make_api(batches=42, speed=speed)
 
     for key in (api.key, api.other_key):
@@ -140,7 +140,7 @@ def test_each_workspace_of_the_demo_has_every_state(make_api, ask, clock, speed)
 
 
 @pytest.mark.parametrize("speed", [1, 60])
-def test_ten_minutes_into_the_demo_there_is_still_something_to_cancel(make_api, clock, speed):
+def test_after_ten_minutes_the_demo_still_has_batches_to_cancel(make_api, clock, speed):
     api = make_api(batches=42, speed=speed)
 
     clock.forward(minutes=10)
@@ -149,7 +149,7 @@ def test_ten_minutes_into_the_demo_there_is_still_something_to_cancel(make_api, 
     assert len(running) >= 6
 
 
-def test_some_batches_of_the_demo_end_while_one_watches(make_api, clock):
+def test_some_batches_of_the_demo_end_within_ten_minutes(make_api, clock):
     api = make_api(batches=42)
     before = Counter(batch["processing_status"] for batch in api.batches.values())
 
@@ -159,7 +159,7 @@ def test_some_batches_of_the_demo_end_while_one_watches(make_api, clock):
     assert after["ended"] >= before["ended"] + 4
 
 
-def test_seeded_batches_keep_the_apis_rules(make_api):
+def test_the_demos_batches_follow_the_apis_rules(make_api):
     api = make_api(batches=400)
 
     for batch in api.batches.values():
@@ -176,7 +176,7 @@ def test_seeded_batches_keep_the_apis_rules(make_api):
             assert batch["cancel_initiated_at"]
 
 
-def test_more_than_a_page_of_a_thousand_can_be_seeded(make_api, ask):
+def test_the_demo_can_have_more_than_a_page_of_batches(make_api, ask):
     api = make_api(batches=2000)
 
     page = ask(api).get(BATCHES, params={"limit": 1000}).json()
@@ -185,7 +185,7 @@ def test_more_than_a_page_of_a_thousand_can_be_seeded(make_api, ask):
     assert page["has_more"]
 
 
-def test_new_batches_keep_coming_when_asked_to(make_api, ask, clock):
+def test_new_batches_appear_at_the_chosen_interval(make_api, ask, clock):
     api = make_api(drip=timedelta(minutes=3))
     http = ask(api)
     http.get(BATCHES)
@@ -198,7 +198,7 @@ def test_new_batches_keep_coming_when_asked_to(make_api, ask, clock):
     assert len(api.batches) == 10
 
 
-def test_a_long_sleep_is_not_made_up_for_in_full(make_api, ask, clock):
+def test_after_a_long_pause_only_the_latest_batches_are_added(make_api, ask, clock):
     api = make_api(drip=timedelta(minutes=3))
 
     clock.forward(days=300)
@@ -207,7 +207,7 @@ def test_a_long_sleep_is_not_made_up_for_in_full(make_api, ask, clock):
     assert len(api.batches) == 51
 
 
-def test_counts_move_in_the_workspaces_asked_for(make_api, clock):
+def test_counts_move_in_the_chosen_workspaces(make_api, clock):
     api = make_api(moving_counts=["sandbox-production"])
     still, moving = (
         api.add_batch(key=key, requests=100, duration=timedelta(hours=1))
@@ -239,7 +239,7 @@ def test_many_threads_cancel_a_batch_once(make_api, ask, path):
     assert len(api.calls) == 80
 
 
-def test_the_same_seed_gives_the_same_world(clock):
+def test_the_same_seed_gives_the_same_batches(clock):
     def world():
         api = SandboxApi(7, clock=clock, batches=30)
         batches = api.batches

@@ -131,7 +131,7 @@ def test_a_key_echoed_in_a_results_file_is_stored_nowhere(answering, workspace):
         ([b""], "short: 0 lines"),
         ([SUCCEEDED, b"\n", SUCCEEDED[:50]], "ends in the middle of a line"),
         ([SUCCEEDED, b"\n", httpx.ReadError("reset")], "cut off: .*reset"),
-        ([SUCCEEDED, b"\n", httpx.ReadTimeout("silence")], "cut off: .*nothing came in time"),
+        ([SUCCEEDED, b"\n", httpx.ReadTimeout("silence")], "cut off: .*no data arrived in time"),
         ([b"{oops\n", b"{again\n"], "garbled: 2 of 2 lines"),
         ([SUCCEEDED + b"\n"] * 3, "more lines than the batch has requests"),
         ([b"\xff\xfe\xfd\n" * 2], "garbled: 2 of 2 lines"),

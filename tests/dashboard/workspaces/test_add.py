@@ -112,7 +112,7 @@ def test_a_redirect_is_not_followed(admin, answer_with):
 
     page = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals").text
 
-    assert "a redirect is never followed" in page
+    assert "redirects are not followed" in page
     assert [request.url.host for request in requests] == ["api.anthropic.com"]
 
 

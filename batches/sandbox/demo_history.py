@@ -1,4 +1,4 @@
-"""The demo's past: six weeks of two teams' work, with weekends, a trend and a few mishaps."""
+"""The demo's history: six weeks of two teams' work, with weekends, a trend and some failures."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,17 +10,17 @@ from batches.sandbox.life import EXPIRES_AFTER
 from batches.sandbox.planning import plan
 from batches.sandbox.scenes import Scene
 
-# Work is spread over so many days, as results go after 29. What is older has certain ages.
+# Most work is within this many days, as results expire after 29. Older batches have fixed ages.
 DAYS = 26
 WEEKEND_SHARE = 0.2
 CANCELED_EVERY, FAILED_EVERY = 17, 31
 
 
 class Project(NamedTuple):
-    """One kind of work: the model it began with and the one it moves to, and how it asks.
+    """A project's batches: the model it starts with, the one it moves to, and typical sizes.
 
-    Batches have `smallest` to `largest` requests with prompts of some `prompt_tokens`;
-    `weight` is how often they come.
+    A batch has `smallest` to `largest` requests with prompts of about `prompt_tokens`. A project
+    with twice the `weight` has twice as many batches.
     """
 
     first_model: str
@@ -32,13 +32,13 @@ class Project(NamedTuple):
 
 
 class Team(NamedTuple):
-    """One workspace's projects, and the ages in days at which it has a batch in any case.
+    """One workspace's projects, and the ages in days of batches that it always has.
 
-    Of two batches the results are soon lost, of two they are lost already.
+    The results of two of them expire soon, those of two others have expired.
     """
 
     projects: Sequence[Project]
-    certain_ages: Sequence[float]
+    fixed_ages: Sequence[float]
 
 
 TEAMS = (
@@ -65,29 +65,29 @@ TEAMS = (
 
 
 def history(now: datetime, count: int, team: Team, draws: Draws) -> list[Scene]:
-    """Return `count` batches that ended more than an hour ago, the youngest a day old."""
-    certain = team.certain_ages if count > 2 * len(team.certain_ages) else ()
-    moments = [now - timedelta(days=age) for age in certain]
+    """Scenes of `count` batches that ended more than an hour ago, the newest a day old."""
+    ages = team.fixed_ages if count > 2 * len(team.fixed_ages) else ()
+    moments = [now - timedelta(days=age) for age in ages]
     moments += _working_moments(now, count - len(moments), draws)
     return [_scene(at, created_at, now, team, draws) for at, created_at in enumerate(moments)]
 
 
 def _working_moments(now: datetime, count: int, draws: Draws) -> list[datetime]:
-    """Spread `count` moments over the last weeks: more of them lately, few at weekends."""
+    """`count` moments in the last weeks: more in recent ones, few on weekends."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     days = [midnight - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
     weights = [
         (1 + at / DAYS) * (WEEKEND_SHARE if day.weekday() >= 5 else 1)
         for at, day in enumerate(days)
     ]
-    heaps = list(accumulate(weights))
+    cumulative = list(accumulate(weights))
     moments = []
     for at in range(count):
-        # One draw in each of `count` equal parts: chance, but no lumps.
-        share = (at + draws.unit()) / count * heaps[-1]
-        day = next(day for day, heap in zip(days, heaps, strict=True) if share < heap)
+        # One draw in each of `count` equal parts, which avoids clusters.
+        place = (at + draws.unit()) / count * cumulative[-1]
+        day = next(day for day, end in zip(days, cumulative, strict=True) if place < end)
         moment = day + timedelta(hours=draws.between(6, 21))
-        # Old enough to have ended whatever it does.
+        # Old enough to have ended in any case.
         moments.append(min(moment, now - EXPIRES_AFTER - timedelta(hours=1)))
     return moments
 
@@ -96,10 +96,10 @@ def _scene(at: int, created_at: datetime, now: datetime, team: Team, draws: Draw
     progress = max(0.0, 1 - (now - created_at) / timedelta(days=DAYS))
     project = draws.pick([each for each in team.projects for _ in range(each.weight)])
     requests = round(draws.between(project.smallest, project.largest) * (0.7 + 0.5 * progress))
-    # The move from one model to the next takes the middle half of the time.
+    # Projects move to the next model during the middle half of the period.
     has_moved = draws.happens(min(1.0, max(0.0, 2 * progress - 0.5)))
     planned = plan(created_at, requests, 0, draws)
-    succeeded, errored = planned.outcome.succeeded, planned.outcome.errored
+    succeeded, errored = planned.counts.succeeded, planned.counts.errored
     canceled = 0
     if at % FAILED_EVERY == FAILED_EVERY // 2:
         succeeded, errored = 0, succeeded + errored
@@ -113,7 +113,7 @@ def _scene(at: int, created_at: datetime, now: datetime, team: Team, draws: Draw
         succeeded=succeeded - canceled,
         errored=errored,
         canceled=canceled,
-        expired=planned.outcome.expired,
+        expired=planned.counts.expired,
         cancel_initiated_at=planned.ends_at - lasting / 10 if canceled else None,
         models=(project.later_model if has_moved else project.first_model,),
         prompt_tokens=project.prompt_tokens,

@@ -1,4 +1,4 @@
-"""A batch's results file, generated line by line from the batch's facts and the seed."""
+"""Generates a batch's results file line by line from the batch's facts and the seed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 import msgspec
 
 from batches.sandbox.chance import Draws, Shuffle
-from batches.sandbox.life import Batch
+from batches.sandbox.life import StoredBatch
 from batches.sandbox.messages import MODELS, habits, message
 from batches.sandbox.quirks import ESCAPED_HALF, HALF, apply, long_text
 from batches.sandbox.store import StoredRequest
 
 BLOCK_BYTES = 64 * 1024
-# With odd lines, every so many requests have a result of a type that clients don't know, or an
-# error nested otherwise; and as many cache writes don't say how long they stay.
+# With odd lines, one request in ten has a result of an unknown type or an error that is nested
+# differently, and one cache write in ten doesn't say how long it stays.
 ODD_EVERY = 10
 PREFIXES = ("req", "eval", "summary", "label", "translate", "review-ticket")
 
-# What goes wrong with a request whose params are good, and one word the API may yet invent.
-MISHAPS = (
+# Errors of requests with valid params, including a type that the API does not have yet.
+ERRORS = (
     ("api_error", "Internal server error"),
     ("api_error", "Internal server error"),
     ("overloaded_error", "Overloaded"),
@@ -37,12 +37,12 @@ ODD_ERRORS: tuple[Any, ...] = (
 )
 
 
-def results_file(batch: Batch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
-    """Yield the results file of an ended batch in blocks of whole lines.
+def results_file(batch: StoredBatch, stored: Iterable[StoredRequest], seed: int) -> Iterator[bytes]:
+    """The results file of an ended batch in blocks of whole lines.
 
-    Its lines come to exactly the batch's outcome, in an order that is not the requests' own.
-    Memory does not grow with the batch. Raises ConnectionAbortedError when the stored
-    requests end too soon because the batch was deleted meanwhile.
+    Its lines add up to the batch's final counts and are not in the order of the requests. Memory
+    use does not grow with the batch. Raises ConnectionAbortedError if the stored requests end too
+    early because the batch was deleted meanwhile.
     """
     block: list[bytes] = []
     size = written = 0
@@ -58,13 +58,13 @@ def results_file(batch: Batch, stored: Iterable[StoredRequest], seed: int) -> It
             size = 0
     if block:
         yield b"".join(block)
-    if written < batch.outcome.total:
+    if written < batch.final_counts.total:
         raise ConnectionAbortedError(f"{batch.id} was deleted while its results were read.")
 
 
-def generated_requests(batch: Batch, seed: int) -> Iterator[StoredRequest]:
-    """Yield the requests of a batch that nobody created, in the order of its results file."""
-    total = batch.outcome.total
+def generated_requests(batch: StoredBatch, seed: int) -> Iterator[StoredRequest]:
+    """The requests of a batch that has no stored ones, in the order of its results file."""
+    total = batch.final_counts.total
     prefix = Draws(seed, batch.id, "prefix").pick(PREFIXES)
     order = Shuffle(total, seed, batch.id, "order")
     ranks = Shuffle(total, seed, batch.id, "ranks")
@@ -74,9 +74,9 @@ def generated_requests(batch: Batch, seed: int) -> Iterator[StoredRequest]:
 
 
 class LineWriter:
-    """Writes the lines of one batch: what its requests have in common is drawn once."""
+    """Writes the lines of one batch. What its requests have in common is drawn once."""
 
-    def __init__(self, batch: Batch, seed: int) -> None:
+    def __init__(self, batch: StoredBatch, seed: int) -> None:
         self._seed = seed
         self._batch = batch
         self._models = batch.models or _usual_models(Draws(seed, batch.id, "models"))
@@ -85,24 +85,24 @@ class LineWriter:
         self._first_id = ""
 
     def line(self, request: StoredRequest) -> bytes:
-        """Return one request's line, its line end included."""
+        """One request's line, including the line end."""
         self._written += 1
         custom_id = request.custom_id
         self._first_id = self._first_id or custom_id
-        if "repeated" in self._batch.quirks and self._written == self._batch.outcome.total:
+        if "repeated" in self._batch.quirks and self._written == self._batch.final_counts.total:
             custom_id = self._first_id
         fields = {"custom_id": custom_id, "result": self._result(request)}
         return msgspec.json.encode(fields).replace(HALF.encode(), ESCAPED_HALF) + b"\n"
 
     def _result(self, request: StoredRequest) -> dict[str, Any]:
-        outcome, rank = self._batch.outcome, request.rank
+        counts, rank = self._batch.final_counts, request.rank
         draws = Draws(self._seed, self._batch.id, rank)
         odd_by = rank % ODD_EVERY if self._batch.odd_lines else None
-        if rank < outcome.errored:
+        if rank < counts.errored:
             if odd_by == 0:
                 return {"type": "errored", "error": draws.pick(ODD_ERRORS)}
             return _errored(request, draws)
-        if rank < outcome.errored + outcome.succeeded:
+        if rank < counts.errored + counts.succeeded:
             if odd_by == 0:
                 return {"type": "withheld"}
             model = request.model or draws.pick(self._models)
@@ -110,10 +110,10 @@ class LineWriter:
             if odd_by == ODD_EVERY // 2:
                 answer["usage"]["cache_creation"] = None
             apply(self._batch.quirks, answer, rank, draws)
-            if "long" in self._batch.quirks and rank == outcome.errored:
+            if "long" in self._batch.quirks and rank == counts.errored:
                 answer["content"] = [{"type": "text", "text": long_text()}]
             return {"type": "succeeded", "message": answer}
-        if rank < outcome.total - outcome.expired:
+        if rank < counts.total - counts.expired:
             return {"type": "canceled"}
         return {"type": "expired"}
 
@@ -124,10 +124,10 @@ def _usual_models(draws: Draws) -> tuple[str, ...]:
 
 
 def _errored(request: StoredRequest, draws: Draws) -> dict[str, Any]:
-    kind, words = draws.pick(MISHAPS)
+    kind, text = draws.pick(ERRORS)
     if request.problem:
-        kind, words = request.error_type, request.problem
-    error: dict[str, Any] = {"type": kind, "message": words}
+        kind, text = request.error_type, request.problem
+    error: dict[str, Any] = {"type": kind, "message": text}
     if draws.happens(0.2):
         error["details"] = None
     request_id = f"req_01{draws.word(22)}" if draws.happens(0.5) else None

@@ -1,4 +1,4 @@
-"""Answers on their way out, and the ways in which they break."""
+"""The sandbox's HTTP responses, and bodies that break off or arrive slowly."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ RESULTS_TYPE = "application/x-jsonl"
 
 
 @dataclass(slots=True)
-class Answer:
-    """One HTTP answer; `body` is bytes or, for results, a stream of blocks."""
+class Reply:
+    """One HTTP response; `body` is bytes or, for results, a stream of blocks."""
 
     status: int
     body: bytes | Iterator[bytes]
@@ -19,20 +19,20 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, value: object, **headers: str) -> "Answer":
-        """Answer 200 with a value as JSON; header names are given with underscores."""
+    def json(cls, value: object, **headers: str) -> "Reply":
+        """A 200 with the value as JSON. Underscores in header names become hyphens."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return cls(200, msgspec.json.encode(value), headers=named)
 
     def all_headers(self, common: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return every header; a stream has no length, so that a server sends it in chunks."""
+        """All headers. A stream gets no content-length, so the server sends it in chunks."""
         headers = [("content-type", self.content_type), *common, *self.headers.items()]
         if isinstance(self.body, bytes):
             headers.append(("content-length", str(len(self.body))))
         return headers
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body."""
+        """The body, block by block."""
         if isinstance(self.body, bytes):
             yield self.body
         else:
@@ -40,14 +40,14 @@ class Answer:
 
 
 def cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield half of the first block, then raise ConnectionAbortedError."""
+    """Half of the first block, then ConnectionAbortedError."""
     block = next(blocks, b"")
     yield block[: len(block) // 2]
-    raise ConnectionAbortedError("The sandbox cut the body off, as it was told to.")
+    raise ConnectionAbortedError("The sandbox cut the body off: fault 'cut'.")
 
 
 def slowed(blocks: Iterator[bytes], pause: Callable[[], object]) -> Iterator[bytes]:
-    """Yield the first bytes one at a time with a pause before each, the rest as it comes."""
+    """The first bytes one at a time with a pause before each, then the rest unchanged."""
     block = next(blocks, b"")
     for at in range(min(SLOW_BYTES, len(block))):
         pause()

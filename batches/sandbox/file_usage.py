@@ -1,4 +1,4 @@
-"""A results file added up in the plainest way, for tests to hold other sums against."""
+"""Sums a results file in the simplest way, so that tests can compare other sums with it."""
 
 import json
 from collections import Counter
@@ -7,16 +7,16 @@ from typing import Any
 
 LONG_PROMPT_TOKENS = 100_000
 
-type Kind = tuple[str, bool, str]
+type UsageKey = tuple[str, bool, str]
 
 
-def usage_of(blocks: Iterable[bytes]) -> dict[Kind, dict[str, int]]:
-    """Sum the succeeded lines of a results file by model, long prompt or not, and geo.
+def usage_of(blocks: Iterable[bytes]) -> dict[UsageKey, dict[str, int]]:
+    """The usage of succeeded lines by model, whether the prompt is long, and geo.
 
-    These are the messages' own figures: passes beside them, such as compactions, are left out.
-    It shares nothing with what prices the same file: see `billing`.
+    These are the messages' totals, which exclude additional passes such as compactions. On
+    purpose, this shares nothing with `billing`, which prices the same file.
     """
-    sums: dict[Kind, Counter[str]] = {}
+    sums: dict[UsageKey, Counter[str]] = {}
     for block in blocks:
         for line in block.split(b"\n"):
             result = json.loads(line)["result"] if line else {}
