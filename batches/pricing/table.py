@@ -1,7 +1,6 @@
 """Prices by model, day and length of prompt, and what quantities cost at them. Pure."""
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -115,7 +114,8 @@ class PriceTable:
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self.prices = tuple(prices)
-        # Every prompt size, in tokens, at which some model's price changes.
+        # Every prompt size, in tokens, at which some model's price changes. Requests whose prompts
+        # lie between the same two can be summed and still priced exactly.
         self.boundaries = tuple(
             sorted({price.prompt_over for price in self.prices if price.prompt_over})
         )
@@ -127,16 +127,6 @@ class PriceTable:
         }
         # A page asks for thousands of costs at a few hundred different prices.
         self._found = lru_cache(maxsize=20_000)(self._find)
-
-    def bracket(self, prompt_tokens: int) -> tuple[int, int | None]:
-        """The boundaries around a prompt's size: more tokens than one, at most the other's.
-
-        Requests of one bracket can be summed up and still be priced exactly.
-        """
-        place = bisect_left(self.boundaries, prompt_tokens)
-        over = self.boundaries[place - 1] if place else 0
-        up_to = self.boundaries[place] if place < len(self.boundaries) else None
-        return over, up_to
 
     def price_of(
         self, model: str, day: date, *, prompt_over: int = 0, prompt_up_to: int | None = None
@@ -178,10 +168,6 @@ class PriceTable:
         if inference_geo not in GEOS:
             return "geo"
         return "prompt" if self._found(model, day, 0, 1) else "model"
-
-    def names_model(self, model: str) -> bool:
-        """Whether there is any row for the model, whatever the day."""
-        return bool(self._rows(model))
 
     def has_steps(self, model: str) -> bool:
         """Whether any price of the model depends on the size of the prompt."""

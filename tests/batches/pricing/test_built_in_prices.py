@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from batches.pricing import Quantities, load_prices, model_name
+from tests.batches.pricing.brackets import bracket
 
 TABLE = load_prices()
 TODAY = date(2026, 11, 24)
@@ -79,9 +80,8 @@ def each_class_alone():
 @pytest.mark.parametrize(("model", "prompt", "number", "expected"), list(each_class_alone()))
 def test_a_million_tokens_of_one_class_cost_what_is_published(model, prompt, number, expected):
     quantities = Quantities(*[MILLION if number == at else 0 for at in range(6)])
-    over, up_to = TABLE.bracket(prompt)
 
-    cost = TABLE.cost(quantities, model, TODAY, prompt_over=over, prompt_up_to=up_to)
+    cost = TABLE.cost(quantities, model, TODAY, **bracket(TABLE, prompt))
 
     assert cost.total == Decimal(expected)
     assert cost.standard == 2 * Decimal(expected)
@@ -90,7 +90,6 @@ def test_a_million_tokens_of_one_class_cost_what_is_published(model, prompt, num
 
 @pytest.mark.parametrize("model", [*PUBLISHED, *RETIRED])
 def test_each_model_is_found_by_the_id_that_a_result_gives(model):
-    assert TABLE.names_model(model)
     assert TABLE.price_of(model, TODAY, prompt_up_to=100_000).model == model_name(model)
 
 
@@ -112,16 +111,9 @@ def test_each_built_in_row_keeps_the_vendors_proportions(row):
 
 @pytest.mark.parametrize("row", TABLE.prices, ids=lambda row: row.name)
 def test_a_batch_costs_half_in_each_class_of_each_built_in_row(row):
-    up_to = TABLE.bracket(row.prompt_over + 1)[1]
-    quantities = Quantities(*[MILLION] * 5)
+    quantities, terms = Quantities(*[MILLION] * 5), bracket(TABLE, row.prompt_over + 1)
 
-    cost = TABLE.cost(
-        quantities,
-        row.model,
-        row.effective_from,
-        prompt_over=row.prompt_over,
-        prompt_up_to=up_to,
-    )
+    cost = TABLE.cost(quantities, row.model, row.effective_from, **terms)
 
     assert cost.price is row
     assert [part.standard_amount for part in cost.parts] == [getattr(row, name) for name in CLASSES]

@@ -8,6 +8,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from batches.pricing import Cost, Quantities, load_prices
+from tests.batches.pricing.brackets import bracket
 
 TABLE = load_prices()
 # genai-prices has batch prices from 2026-10-14 on, and the full ones for any day before.
@@ -64,8 +65,7 @@ def ours(model: str, day: date, kind: str, prompt: int, searches: int = 0) -> Co
         output_tokens=prompt if kind == "output" else 0,
         web_searches=searches,
     )
-    over, up_to = TABLE.bracket(prompt)
-    cost = TABLE.cost(quantities, model, day, prompt_over=over, prompt_up_to=up_to)
+    cost = TABLE.cost(quantities, model, day, **bracket(TABLE, prompt))
     assert cost is not None
     return cost
 
@@ -162,4 +162,4 @@ def test_searches_cost_what_genai_prices_says(model):
 )
 def test_what_genai_prices_does_not_know_has_no_price_here(model):
     assert not is_known(model)
-    assert not TABLE.names_model(model)
+    assert model not in {price.model for price in TABLE.prices}

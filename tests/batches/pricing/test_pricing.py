@@ -16,6 +16,7 @@ from batches.pricing import (
     load_prices,
     model_name,
 )
+from tests.batches.pricing.brackets import bracket
 
 TABLE = load_prices()
 TODAY = date(2026, 11, 24)
@@ -41,14 +42,10 @@ def total(quantities, model="claude-opus-5", day=TODAY, **details):
 
 
 def test_a_prompt_of_one_token_more_makes_all_of_its_tokens_dearer():
-    at, above = TABLE.bracket(100_000), TABLE.bracket(100_001)
+    model, at, above = "claude-haiku-5-5", bracket(TABLE, 100_000), bracket(TABLE, 100_001)
 
-    short = total(
-        Quantities(100_000, 1_000), "claude-haiku-5-5", prompt_over=at[0], prompt_up_to=at[1]
-    )
-    long = total(
-        Quantities(100_001, 1_000), "claude-haiku-5-5", prompt_over=above[0], prompt_up_to=above[1]
-    )
+    short = total(Quantities(100_000, 1_000), model, **at)
+    long = total(Quantities(100_001, 1_000), model, **above)
 
     # Per million: 100,000 at 0.05 and 1,000 at 0.25; then 100,001 at 0.25 and 1,000 at 1.25.
     assert short == Decimal("0.00525")
@@ -134,7 +131,6 @@ def test_nothing_used_costs_nothing():
     ],
 )
 def test_an_unknown_model_has_no_cost_rather_than_none(model):
-    assert not TABLE.names_model(model)
     assert TABLE.price_of(model, TODAY, prompt_up_to=100_000) is None
     assert TABLE.cost(Quantities(input_tokens=1), model, TODAY, prompt_up_to=100_000) is None
 
@@ -190,26 +186,6 @@ def test_the_order_of_rows_does_not_matter():
     for table in (PriceTable(rows), PriceTable(reversed(rows))):
         assert table.price_of("m", date(2026, 2, 28)).input == 2
         assert table.price_of("m", date(2026, 3, 1)).input == 3
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
-        (0, (0, 100_000)),
-        (1, (0, 100_000)),
-        (100_000, (0, 100_000)),
-        (100_001, (100_000, 200_000)),
-        (200_000, (100_000, 200_000)),
-        (200_001, (200_000, None)),
-        (10**12, (200_000, None)),
-    ],
-)
-def test_a_prompt_lies_between_two_boundaries(size, expected):
-    assert TABLE.bracket(size) == expected
-
-
-def test_without_tiers_there_is_one_bracket():
-    assert PriceTable([price()]).bracket(5) == (0, None)
 
 
 @pytest.mark.parametrize(
