@@ -81,7 +81,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CostPart:
     """One line of a cost's arithmetic: `amount` is quantity by price by each factor, over `per`."""
 
     # The field of Quantities.
@@ -100,7 +100,7 @@ class Cost:
     """US dollars, never rounded: `total` at its tier, `standard` had it not been in a batch."""
 
     price: Price
-    parts: tuple[Part, ...]
+    parts: tuple[CostPart, ...]
     total: Decimal
     standard: Decimal
 
@@ -214,13 +214,13 @@ def cost_at(
         )
 
 
-def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) -> Part:
+def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) -> CostPart:
     amount = standard = price * quantity / per
     for factor in factors:
         amount *= factor[1]
         if factor is not BATCH:
             standard *= factor[1]
-    return Part(name, quantity, price, per, factors, amount, standard)
+    return CostPart(name, quantity, price, per, factors, amount, standard)
 
 
 def model_name(model: str) -> str:

@@ -56,27 +56,27 @@ USAGE_KINDS = {
 }
 
 
-class Seen(NamedTuple):
+class BatchCount(NamedTuple):
     """How many batches, and how many of their requests."""
 
     batches: int
     requests: int
 
-    def plus(self, batches: int, requests: int) -> "Seen":
-        return Seen(self.batches + batches, self.requests + requests)
+    def plus(self, batches: int, requests: int) -> "BatchCount":
+        return BatchCount(self.batches + batches, self.requests + requests)
 
 
 @dataclass(slots=True)
-class Counted:
+class DayCounts:
     """One day's batches of one workspace: all of them, and those that may explain a gap."""
 
     batches: int = 0
     # The most requests that Anthropic's cost report can count for them.
     requests: int = 0
-    kinds: dict[str, Seen] = field(default_factory=dict)
+    kinds: dict[str, BatchCount] = field(default_factory=dict)
 
     def add(self, kind: str, batches: int, requests: int) -> None:
-        self.kinds[kind] = self.kinds.get(kind, Seen(0, 0)).plus(batches, requests)
+        self.kinds[kind] = self.kinds.get(kind, BatchCount(0, 0)).plus(batches, requests)
 
 
 # A UTC day, and the caller's ID for the workspace.
@@ -85,7 +85,7 @@ type At = tuple[date, str]
 
 def count_batches(
     named: Mapping[int, str], days: Sequence[date], refreshed_at: datetime | None
-) -> dict[At, Counted]:
+) -> dict[At, DayCounts]:
     """Batches by UTC day and workspace; `named` maps primary keys to the IDs in the answer.
 
     Beside KINDS there are `past_midnight`, batches that ended on another day than they were
@@ -96,7 +96,7 @@ def count_batches(
     if refreshed_at:
         later = Q(results_state__in=READ_STATES, ended_at__gt=refreshed_at)
         kinds["later"] = (later, F("succeeded"))
-    counted: dict[At, Counted] = defaultdict(Counted)
+    counted: dict[At, DayCounts] = defaultdict(DayCounts)
     for row in _rows(named, days, kinds):
         name = named[row["workspace_id"]]
         here = counted[row["created"], name]
@@ -132,7 +132,7 @@ def _rows(
 
 def count_usage(
     named: Mapping[int, str], days: Sequence[date], models: Collection[str]
-) -> dict[At, dict[str, Seen]]:
+) -> dict[At, dict[str, BatchCount]]:
     """Batches with usage of each kind in USAGE_KINDS, by day of creation and ID from `named`.
 
     `unpriced` are those that used any of `models`. Of advisors and compactions, a request whose
@@ -151,7 +151,9 @@ def count_usage(
         .values("workspace_id", "day")
         .annotate(**figures)
     )
-    counted: dict[At, dict[str, Seen]] = defaultdict(lambda: dict.fromkeys(kinds, Seen(0, 0)))
+    counted: dict[At, dict[str, BatchCount]] = defaultdict(
+        lambda: dict.fromkeys(kinds, BatchCount(0, 0))
+    )
     for row in cast("Iterable[dict[str, Any]]", rows):
         here = counted[row["day"], named[row["workspace_id"]]]
         for kind in kinds:

@@ -20,8 +20,8 @@ from batches.pricing import Cost
 from batches.reports.explain import (
     USAGE_KINDS,
     At,
-    Counted,
-    Seen,
+    BatchCount,
+    DayCounts,
     count_batches,
     count_usage,
 )
@@ -48,20 +48,20 @@ class Reported(NamedTuple):
 NOTHING = Reported(ZERO, 0)
 
 
-class Share(NamedTuple):
+class UsageShare(NamedTuple):
     """USD that our figure has for one kind of usage, and whether some of it has no price."""
 
     amount: Decimal
     has_unpriced: bool = False
 
-    def plus(self, other: "Share") -> "Share":
-        return Share(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
+    def plus(self, other: "UsageShare") -> "UsageShare":
+        return UsageShare(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
 
 
-NO_SHARE = Share(ZERO)
+NO_SHARE = UsageShare(ZERO)
 
 
-class Reason(NamedTuple):
+class GapReason(NamedTuple):
     """So many batches, with so many requests, may account for a part of a gap.
 
     `kind` is one of those that `explain.count_usage` and `explain.count_batches` count, or
@@ -72,7 +72,7 @@ class Reason(NamedTuple):
     kind: str
     batches: int
     requests: int
-    share: Share | None = None
+    share: UsageShare | None = None
 
 
 @dataclass(slots=True)
@@ -80,12 +80,12 @@ class Computed:
     """What we compute for one day and workspace in USD, and which usage may explain a gap."""
 
     amount: Decimal = ZERO
-    shares: dict[str, Share] = field(default_factory=dict)
+    shares: dict[str, UsageShare] = field(default_factory=dict)
     # Models without a price, of usage that is of no kind in USAGE_KINDS.
     unpriced: set[str] = field(default_factory=set)
 
     def add(self, usage: BatchUsage, cost: Cost | None) -> None:
-        share = Share(cost.total) if cost else Share(ZERO, has_unpriced=True)
+        share = UsageShare(cost.total) if cost else UsageShare(ZERO, has_unpriced=True)
         self.amount += share.amount
         kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage)]
         for kind in kinds:
@@ -104,7 +104,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class WorkspaceDay:
     """One of Anthropic's workspaces on one UTC day: what we computed and what it reported, in USD.
 
     `reported` is None where Anthropic's cost report doesn't have the day yet.
@@ -114,7 +114,7 @@ class Line:
     pair: Pair
     computed: Decimal
     reported: Decimal | None
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[GapReason, ...] = ()
 
     @property
     def gap(self) -> Decimal | None:
@@ -131,10 +131,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class ComparedTotal:
     """Lines added up: of one day, or of all days that Anthropic's cost report has."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[WorkspaceDay, ...]
 
     @property
     def computed(self) -> Decimal:
@@ -155,20 +155,22 @@ class Sums:
         return any(line.has_gap for line in self.lines)
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[GapReason, ...]:
         """Each kind once, over all lines that have a gap, with the kinds of usage first."""
-        sums: dict[str, Reason] = {}
+        sums: dict[str, GapReason] = {}
         for kind, batches, requests, share in (
             each for line in self.lines for each in line.reasons
         ):
-            _, batches_before, requests_before, before = sums.get(kind, Reason(kind, 0, 0))
+            _, batches_before, requests_before, before = sums.get(kind, GapReason(kind, 0, 0))
             total = share and share.plus(before or NO_SHARE)
-            sums[kind] = Reason(kind, batches_before + batches, requests_before + requests, total)
+            sums[kind] = GapReason(
+                kind, batches_before + batches, requests_before + requests, total
+            )
         return tuple(sorted(sums.values(), key=lambda reason: reason.kind not in USAGE_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Day(Sums):
+class Day(ComparedTotal):
     """One UTC day of every workspace that is compared."""
 
     day: date
@@ -196,9 +198,9 @@ class Comparison:
     skipped: tuple[Skipped, ...]
 
     @property
-    def total(self) -> Sums:
+    def total(self) -> ComparedTotal:
         """Of the days that Anthropic's cost report has already."""
-        return Sums(
+        return ComparedTotal(
             tuple(line for day in self.days if day.reported is not None for line in day.lines)
         )
 
@@ -231,7 +233,7 @@ def reconcile(
     computed = _computed(pairs, since, until)
     paired = {pair.api_workspace_id: pair for pair in pairs}
     lines = [
-        Line(
+        WorkspaceDay(
             day,
             paired[named],
             computed.get((day, named), Computed()).amount,
@@ -325,11 +327,11 @@ def _named(pairs: Iterable[Pair]) -> dict[int, str]:
 
 
 def _explained(
-    lines: Sequence[Line],
+    lines: Sequence[WorkspaceDay],
     computed: Mapping[At, Computed],
     reported: Mapping[At, Reported],
     refreshed_at: datetime | None,
-) -> list[Line]:
+) -> list[WorkspaceDay]:
     """The lines; those with a gap have what may explain it."""
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
@@ -342,22 +344,22 @@ def _explained(
     is_odd = models or any(each.shares for each in behind.values())
     usage = count_usage(named, days, models) if is_odd else {}
     for at, line in gaps.items():
-        seen = counted.get(at, Counted())
+        seen = counted.get(at, DayCounts())
         kinds = usage.get(at, {}) | seen.kinds
         if not behind[at].unpriced:
             # The models may have a price on this day.
             kinds.pop("unpriced", None)
         reasons = _reasons(line, kinds, behind[at].shares)
         reasons += _not_mirrored(line, seen, reported.get(at, NOTHING).requests)
-        gaps[at] = Line(line.day, line.pair, line.computed, line.reported, reasons)
+        gaps[at] = WorkspaceDay(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
 
 def _reasons(
-    line: Line, kinds: Mapping[str, Seen], shares: Mapping[str, Share]
-) -> tuple[Reason, ...]:
+    line: WorkspaceDay, kinds: Mapping[str, BatchCount], shares: Mapping[str, UsageShare]
+) -> tuple[GapReason, ...]:
     return tuple(
-        Reason(kind, *counts, shares.get(kind))
+        GapReason(kind, *counts, shares.get(kind))
         for kind, counts in kinds.items()
         if counts.batches
         # What our figure doesn't include can't make it the larger one.
@@ -365,15 +367,17 @@ def _reasons(
     )
 
 
-def _not_mirrored(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
+def _not_mirrored(
+    line: WorkspaceDay, seen: DayCounts, requests: int | None
+) -> tuple[GapReason, ...]:
     beyond = (requests or 0) - seen.requests
     if line.is_computed_larger or (beyond <= 0 and seen.batches):
         return ()
-    return (Reason("not_mirrored", 0, max(beyond, 0)),)
+    return (GapReason("not_mirrored", 0, max(beyond, 0)),)
 
 
-def _by_day(lines: Iterable[Line]) -> tuple[Day, ...]:
-    days: dict[date, list[Line]] = defaultdict(list)
+def _by_day(lines: Iterable[WorkspaceDay]) -> tuple[Day, ...]:
+    days: dict[date, list[WorkspaceDay]] = defaultdict(list)
     for line in lines:
         if line.computed or line.reported:
             days[line.day].append(line)

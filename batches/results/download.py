@@ -46,7 +46,7 @@ class BrokenOff(Exception):
     """The file did not come whole: what was passed on of it must not pass for all of it."""
 
 
-class Row(NamedTuple):
+class ResultRow(NamedTuple):
     """One request as a table shows it; tokens as the API counts them, None where there are none."""
 
     custom_id: str
@@ -64,7 +64,7 @@ class Row(NamedTuple):
     web_searches: int | None = None
 
 
-class Choice(NamedTuple):
+class RequestFilter(NamedTuple):
     """The requests wanted: of one outcome, and that stopped for one of some reasons; or all."""
 
     outcome: str = ""
@@ -74,7 +74,7 @@ class Choice(NamedTuple):
     def is_all(self) -> bool:
         return not any(self)
 
-    def has(self, row: "Row") -> bool:
+    def has(self, row: "ResultRow") -> bool:
         """Whether the request of a row is wanted."""
         is_wanted = not self.outcome or row.outcome == self.outcome
         return is_wanted and (not self.stop_reasons or row.stop_reason in self.stop_reasons)
@@ -134,7 +134,7 @@ def _refuse_cut(last: Skimmer) -> None:
         raise BrokenOff("The file ended in the middle of a line.")
 
 
-def chosen_lines(blocks: Iterator[bytes], choice: Choice) -> Iterator[bytes]:
+def chosen_lines(blocks: Iterator[bytes], choice: RequestFilter) -> Iterator[bytes]:
     """The lines of the requests wanted, byte for byte.
 
     A line of which it can't be told whether it is wanted is left out. A line too long to be held
@@ -178,13 +178,15 @@ def _taken_back(spool: IO[bytes], *, is_wanted: bool) -> Iterator[bytes]:
     spool.truncate()
 
 
-def file_rows(blocks: Iterator[bytes]) -> Iterator[Row]:
+def file_rows(blocks: Iterator[bytes]) -> Iterator[ResultRow]:
     """Every line as a row; one whose outcome is not known has the outcome UNREADABLE."""
     for lines in read_blocks(blocks):
         yield from map(_row, lines)
 
 
-def chosen_rows(batch: Batch, blocks: Iterator[bytes], choice: Choice) -> Iterator[Row]:
+def chosen_rows(
+    batch: Batch, blocks: Iterator[bytes], choice: RequestFilter
+) -> Iterator[ResultRow]:
     """The rows of the requests wanted; how many could not be understood is logged."""
     unreadable = 0
     for row in file_rows(blocks):
@@ -196,7 +198,7 @@ def chosen_rows(batch: Batch, blocks: Iterator[bytes], choice: Choice) -> Iterat
         log.warning("unreadable lines left out of a download", batch=batch.api_id, lines=unreadable)
 
 
-def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
+def failed_rows(batch: Batch, outcome: str) -> Iterator[ResultRow]:
     """The same rows from what was read of the file before, of an outcome but succeeded.
 
     Raises BrokenOff when the file is read anew meanwhile. Holds nothing open between rows.
@@ -210,7 +212,7 @@ def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
     )
     while some := list(walked.filter(pk__gt=after).order_by("pk")[:ROWS_AT_ONCE]):
         for failed in some:
-            yield Row(
+            yield ResultRow(
                 *(failed.custom_id, failed.outcome, failed.error_type),
                 *(failed.message, failed.request_id),
             )
@@ -219,16 +221,16 @@ def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
         raise BrokenOff("The results were read anew meanwhile.")
 
 
-def _row(line: ResultLine | OddLine) -> Row:
+def _row(line: ResultLine | OddLine) -> ResultRow:
     if isinstance(line, OddLine):
         problem = f"This line cannot be understood: {line.problem}"
         outcome = shown(line.outcome, LONGEST_WORD) or UNREADABLE
-        return Row(line.custom_id, outcome, error_message=problem)
+        return ResultRow(line.custom_id, outcome, error_message=problem)
     result = line.result
     if result.message and result.type == "succeeded":
         return _succeeded(line.custom_id, result.message)
     error = result.error or ErrorEnvelope()
-    return Row(
+    return ResultRow(
         line.custom_id,
         shown(result.type, LONGEST_WORD),
         error_type=shown(error.problem.type, LONGEST_NAME),
@@ -237,10 +239,10 @@ def _row(line: ResultLine | OddLine) -> Row:
     )
 
 
-def _succeeded(custom_id: str, message: Message) -> Row:
+def _succeeded(custom_id: str, message: Message) -> ResultRow:
     usage, tools = message.usage, message.usage.server_tool_use
     minutes, hour = usage.cache_writes
-    return Row(
+    return ResultRow(
         custom_id,
         "succeeded",
         model=shown(message.model, LONGEST_NAME),

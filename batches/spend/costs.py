@@ -20,7 +20,7 @@ type CostState = Literal["computed", "pending", "unreadable", "incomplete", "unp
 ZERO = Decimal(0)
 
 
-class Reason(NamedTuple):
+class UnpricedReason(NamedTuple):
     """Why usage has no price: what the price lacks, and the word for it.
 
     "field" names fields of the usage that may change the price; "prompt" names the model.
@@ -38,7 +38,7 @@ class UsageCost:
     cost: Cost | None
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> UnpricedReason | None:
         """Why there is no cost; None where there is one."""
         if self.cost:
             return None
@@ -105,9 +105,9 @@ class BatchCost:
         return self.standard - self.known
 
     @property
-    def unpriced(self) -> dict[Reason, int]:
+    def unpriced(self) -> dict[UnpricedReason, int]:
         """Requests with tokens that have no price, by the reason; one may be under several."""
-        rows: dict[Reason, list[BatchUsage]] = defaultdict(list)
+        rows: dict[UnpricedReason, list[BatchUsage]] = defaultdict(list)
         for row in self.rows:
             if reason := row.reason:
                 rows[reason].append(row.usage)
@@ -158,15 +158,15 @@ def price(usage: BatchUsage) -> Cost | None:
     )
 
 
-def why_unpriced(by: Mapping[str, Any]) -> Reason:
+def why_unpriced(by: Mapping[str, Any]) -> UnpricedReason:
     """Why usage has no price, by its day and PRICED_BY, all of which `by` has."""
     if by["unpriced_by"]:
-        return Reason("field", by["unpriced_by"])
+        return UnpricedReason("field", by["unpriced_by"])
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     terms = {name: by[name] for name in ("tier", "inference_geo")}
     lacks = table.why_unpriced(by["model"], by["day"], **terms)
     words = {"tier": by["tier"], "geo": by["inference_geo"]}
-    return Reason(lacks, words.get(lacks, by["model"]))
+    return UnpricedReason(lacks, words.get(lacks, by["model"]))
 
 
 def quantities(usage: BatchUsage) -> Quantities:

@@ -12,12 +12,12 @@ from batches.models.batch import READ_STATES
 from batches.models.usage import PRICED_BY
 from batches.period import DAY, Period
 from batches.spend.question import COLUMNS, Question
-from batches.spend.summing import Sums
+from batches.spend.summing import PricedUsage
 
 UNREAD_WORDS = {"pending": "unread"}
 
 
-class Counted(NamedTuple):
+class ExcludedBatches(NamedTuple):
     """So many batches of one UTC day and group, not in its figure; `kind` is of MISSING."""
 
     kind: str
@@ -49,7 +49,7 @@ def _with_usage(question: Question) -> dict[Any, int]:
     return dict(usage.annotate(Count("batch", distinct=True)))
 
 
-def count_unread(question: Question, period: Period) -> Iterator[Counted]:
+def count_unread(question: Question, period: Period) -> Iterator[ExcludedBatches]:
     """Batches that run, are not read yet, can't be read, were lost, or are not known whole.
 
     Those read by an older version are counted as "outdated", though their figures are in.
@@ -65,14 +65,14 @@ def count_unread(question: Question, period: Period) -> Iterator[Counted]:
     for day, is_active, state, unknown_lines, value, count in batches:
         group = _group(question, value)
         if state in READ_STATES and unknown_lines:
-            yield Counted("incomplete", day, group, count)
+            yield ExcludedBatches("incomplete", day, group, count)
         if state != Batch.ResultsState.READ:
             kind = "running" if is_active else UNREAD_WORDS.get(state, state)
-            yield Counted(kind, day, group, count)
+            yield ExcludedBatches(kind, day, group, count)
 
 
 def count_unpriced(
-    question: Question, unpriced: Collection[Sums], starts: Sequence[date]
+    question: Question, unpriced: Collection[PricedUsage], starts: Sequence[date]
 ) -> tuple[dict[date, int], dict[Any, int]]:
     """Batches that used a model for which no price is known: by day, and by group.
 
@@ -98,7 +98,7 @@ def count_unpriced(
     return days, groups
 
 
-def _any_of(unpriced: Collection[Sums], starts: Sequence[date], period: Period) -> Q:
+def _any_of(unpriced: Collection[PricedUsage], starts: Sequence[date], period: Period) -> Q:
     """Usage alike in all that a price depends on: few terms, whatever was used."""
     alike = [name for name in PRICED_BY if name != "model"]
     models: dict[tuple[Any, ...], set[str]] = defaultdict(set)

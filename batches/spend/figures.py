@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
 from batches.pricing import BATCH_TIER
-from batches.spend.summing import CLASSES, ZERO, Sums
+from batches.spend.summing import CLASSES, ZERO, PricedUsage
 
 # Digits enough for every sum of exact costs to be exact too.
 DIGITS = 100
@@ -32,7 +32,7 @@ class Figure:
     read: int = 0
     missing: Counter[str] = field(default_factory=Counter)
 
-    def add(self, sums: Sums) -> None:
+    def add(self, sums: PricedUsage) -> None:
         self.requests += sums.requests
         if (tier := sums.by["tier"]) != BATCH_TIER and sums.requests:
             self.off_tier[tier] += sums.requests
@@ -93,7 +93,7 @@ class ClassFigure:
         return None if self.quantity and self.quantity == self.unpriced else self.known
 
 
-def by_class(rows: Iterable[Sums]) -> list[ClassFigure]:
+def by_class(rows: Iterable[PricedUsage]) -> list[ClassFigure]:
     """Every class, those of which nothing was used too."""
     classes = [ClassFigure(name) for name in CLASSES]
     with localcontext(prec=DIGITS):

@@ -19,14 +19,14 @@ from batches.pricing import Price, PriceTable
 from batches.pricing.table import LINES
 from batches.spend.figures import DIGITS
 from batches.spend.question import Question
-from batches.spend.summing import CLASSES, Sums, sums
+from batches.spend.summing import CLASSES, PricedUsage, sums
 
 CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
 # How many of each class the published price is for.
 PER = {name: per for name, _, per in LINES}
 
 
-class Kind(NamedTuple):
+class ChargeKey(NamedTuple):
     """What the usage of one charge has in common, its day apart; sorts as the charges do."""
 
     workspace_id: int
@@ -79,7 +79,7 @@ def charges(question: Question) -> Iterator[Charge]:
 
 
 def _charges_of(question: Question, day: date) -> list[Charge]:
-    found: Counter[tuple[Kind, Price]] = Counter()
+    found: Counter[tuple[ChargeKey, Price]] = Counter()
     with localcontext(prec=DIGITS):
         for row in sums(question.usage(Period(day, day)), CHARGED_BY):
             found.update(_kinds(row, day))
@@ -87,7 +87,7 @@ def _charges_of(question: Question, day: date) -> list[Charge]:
         return [_charge(day, kind, price, quantity) for (kind, price), quantity in ordered]
 
 
-def _kinds(row: Sums, day: date) -> dict[tuple[Kind, Price], int]:
+def _kinds(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
     """How much of each class a row used, under all that its charge depends on."""
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     by = row.by
@@ -105,8 +105,8 @@ def _kinds(row: Sums, day: date) -> dict[tuple[Kind, Price], int]:
 
 def _kind(
     by: Mapping[str, Any], prompt_over: int, at: int, standard: Decimal, batch: Decimal
-) -> Kind:
-    return Kind(
+) -> ChargeKey:
+    return ChargeKey(
         workspace_id=by["workspace_id"],
         model=by["model"],
         prompt_over=prompt_over,
@@ -120,7 +120,7 @@ def _kind(
     )
 
 
-def _charge(day: date, kind: Kind, price: Price, quantity: int) -> Charge:
+def _charge(day: date, kind: ChargeKey, price: Price, quantity: int) -> Charge:
     name = CLASSES[kind.at]
     return Charge(
         day=day,

@@ -27,7 +27,7 @@ class Rates(NamedTuple):
     standard: tuple[Decimal, ...]
 
 
-class Sums(NamedTuple):
+class PricedUsage(NamedTuple):
     """What requests alike in every column of `by` used; no rates where no price is known."""
 
     by: Mapping[str, Any]
@@ -74,7 +74,7 @@ def sums(
     alike: Mapping[str, Any] | None = None,
     starts: Sequence[date] = (),
     classes: Collection[str] = CLASSES,
-) -> Iterator[Sums]:
+) -> Iterator[PricedUsage]:
     """Usage summed by the columns, and priced.
 
     `alike` has the columns that are known to be alike in all rows. Where neither knows the day,
@@ -90,10 +90,10 @@ def sums(
         requests, *quantities = row[width:]
         rates = pricing.rates(by, by["day"] if "day" in by else starts[by["since"]])
         if rates is None:
-            yield Sums(by, requests, quantities, None, ZERO, ZERO)
+            yield PricedUsage(by, requests, quantities, None, ZERO, ZERO)
         else:
             cost, standard = priced(quantities, rates.batch), priced(quantities, rates.standard)
-            yield Sums(by, requests, quantities, rates, cost, standard)
+            yield PricedUsage(by, requests, quantities, rates, cost, standard)
 
 
 def total(column: str) -> Cast:

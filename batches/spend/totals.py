@@ -21,11 +21,11 @@ from batches.models.usage import PRICED_BY
 from batches.period import Period
 from batches.pricing import PriceTable, model_name
 from batches.results.reading import outdated, unread
-from batches.spend.costs import Reason, why_unpriced
+from batches.spend.costs import UnpricedReason, why_unpriced
 from batches.spend.counting import count_read, count_unpriced, count_unread
 from batches.spend.figures import DIGITS, ClassFigure, Figure, by_class
 from batches.spend.question import COLUMNS, Question
-from batches.spend.summing import CLASSES, ZERO, Sums, sums
+from batches.spend.summing import CLASSES, ZERO, PricedUsage, sums
 
 ADVISOR = BatchUsage.Part.ADVISOR
 LOST_SOON = timedelta(days=3)
@@ -50,7 +50,7 @@ class Spend:
     classes: list[ClassFigure] = field(default_factory=list)
     unpriced_models: list[str] = field(default_factory=list)
     # Requests without a price for another reason than their model, by that reason.
-    unpriced_requests: Counter[Reason] = field(default_factory=Counter)
+    unpriced_requests: Counter[UnpricedReason] = field(default_factory=Counter)
     # USD that advisors' tokens cost.
     advisor: Decimal = ZERO
     # Batches read by an older version, and those of them that can be read again.
@@ -80,7 +80,7 @@ def spend(question: Question) -> Spend:
     return answer
 
 
-def _add(question: Question, answer: Spend, row: Sums) -> None:
+def _add(question: Question, answer: Spend, row: PricedUsage) -> None:
     day, series = row.by["day"], row.by[COLUMNS[question.stack]]
     if day not in question.period:
         answer.before.add(row)
@@ -94,7 +94,9 @@ def _add(question: Question, answer: Spend, row: Sums) -> None:
         figure.add(row)
 
 
-def _grouped(question: Question, current: list[Sums], starts: Sequence[date]) -> Iterable[Sums]:
+def _grouped(
+    question: Question, current: list[PricedUsage], starts: Sequence[date]
+) -> Iterable[PricedUsage]:
     """Rows that tell the groups apart: those at hand, or others by label or owner."""
     if question.group not in {"label", "owner"}:
         return current
@@ -113,7 +115,7 @@ def _grouped(question: Question, current: list[Sums], starts: Sequence[date]) ->
     return sums(usage, [*columns, "since"], alike=alike, starts=starts, classes=classes)
 
 
-def _starts(rows: list[Sums], period: Period) -> list[date]:
+def _starts(rows: list[PricedUsage], period: Period) -> list[date]:
     """The period's first day, and those on which a price of a model in the rows changes."""
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     models = {row.by["model"] for row in rows}
@@ -136,7 +138,11 @@ def _latest(starts: Sequence[date]) -> Case:
 
 
 def _count(
-    question: Question, answer: Spend, both: Period, unpriced: list[Sums], starts: Sequence[date]
+    question: Question,
+    answer: Spend,
+    both: Period,
+    unpriced: list[PricedUsage],
+    starts: Sequence[date],
 ) -> None:
     """Put the batches beside the money: those that it is of, and those that it is not of."""
     answer.total.read, groups = count_read(question)
@@ -164,7 +170,7 @@ def _count(
             answer.groups[group].missing["unpriced"] = batches
 
 
-def _explain(answer: Spend, unpriced: Iterable[Sums]) -> None:
+def _explain(answer: Spend, unpriced: Iterable[PricedUsage]) -> None:
     """Say why rows have no price: an unknown model can be given one, other reasons can't."""
     models = set()
     for row in unpriced:

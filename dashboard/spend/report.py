@@ -10,7 +10,15 @@ from django.conf import settings
 from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
-from batches.reports.reconcile import Comparison, Day, Line, Reason, Share, Skipped, reconcile
+from batches.reports.reconcile import (
+    Comparison,
+    Day,
+    GapReason,
+    Skipped,
+    UsageShare,
+    WorkspaceDay,
+    reconcile,
+)
 from dashboard.access import visible_workspaces
 from dashboard.words import usd
 
@@ -46,7 +54,7 @@ SKIPPED = {
 class Row:
     """One row of the table: a day or, under it, one of its workspaces."""
 
-    figures: Day | Line
+    figures: Day | WorkspaceDay
     # Empty for a day.
     workspace: str
     explanation: tuple[str, ...]
@@ -108,12 +116,12 @@ def _rows(day: Day, *, is_split: bool) -> list[Row]:
     return [Row(day, "", ()), *parts]
 
 
-def _explanation(reasons: Iterable[Reason]) -> tuple[str, ...]:
+def _explanation(reasons: Iterable[GapReason]) -> tuple[str, ...]:
     words = tuple(_words(reason) for reason in reasons)
     return words or ("Batchboard knows nothing that explains it.",)
 
 
-def _words(reason: Reason) -> str:
+def _words(reason: GapReason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
         count, it = reason.batches, "it" if reason.batches == 1 else "them"
@@ -126,7 +134,7 @@ def _words(reason: Reason) -> str:
     return "not mirrored: Batchboard knows no batch of that day"
 
 
-def _share(share: Share) -> str:
+def _share(share: UsageShare) -> str:
     if not share.has_unpriced:
         return f"{usd(share.amount)} in Batchboard’s figure"
     if not share.amount:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batches.pricing import (
     BATCH_FACTOR,
     US_FACTOR,
-    Part,
+    CostPart,
     Price,
     PriceTable,
     Quantities,
@@ -79,7 +79,7 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
     factors = (("batch", BATCH_FACTOR), ("inference in the US", US_FACTOR))
     assert cost.parts == (
         # 3,000 at 5 per million, halved, and a tenth more.
-        Part(
+        CostPart(
             "input_tokens",
             3000,
             Decimal(5),
@@ -89,7 +89,7 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
             Decimal("0.0165"),
         ),
         # 40,000 at 0.50 per million, halved, and a tenth more.
-        Part(
+        CostPart(
             "cache_read_tokens",
             40_000,
             Decimal("0.5"),
@@ -99,7 +99,7 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
             Decimal("0.022"),
         ),
         # 5 at 10 per thousand.
-        Part("web_searches", 5, Decimal(10), 1000, (), Decimal("0.05"), Decimal("0.05")),
+        CostPart("web_searches", 5, Decimal(10), 1000, (), Decimal("0.05"), Decimal("0.05")),
     )
     assert cost.total == Decimal("0.06925")
     assert cost.standard == Decimal("0.0885")

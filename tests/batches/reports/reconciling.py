@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspace
-from batches.reports.reconcile import Line, reconcile
+from batches.reports.reconcile import WorkspaceDay, reconcile
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
@@ -14,7 +14,7 @@ def at(day: date, hour: int) -> datetime:
     return datetime.combine(day, time(hour), UTC)
 
 
-def only_line(comparison) -> Line:
+def only_line(comparison) -> WorkspaceDay:
     (day,) = [day for day in comparison.days if day.has_gap]
     (line,) = [line for line in day.lines if line.has_gap]
     return line

@@ -11,7 +11,7 @@ import time_machine
 from batches.models import Batch, BatchUsage, CostReport, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
-from batches.reports.reconcile import Sums, reconcile
+from batches.reports.reconcile import ComparedTotal, reconcile
 from batches.sandbox.quirks import ADVISOR
 from batches.spend.costs import cost_of
 from tests.working import claim, ingest
@@ -47,7 +47,7 @@ def ended(sandbox):
 def compare(sync):
     """A function: sync and read all batches but `unread`, then compare all of these days."""
 
-    def compare(*, unread=()) -> Sums:
+    def compare(*, unread=()) -> ComparedTotal:
         workspaces = list(Workspace.objects.all())
         assert all(sync(workspace) for workspace in workspaces)
         assert all(ingest(batch) for batch in Batch.objects.exclude(api_id__in=unread))
