@@ -1,10 +1,13 @@
-"""What tokens cost: dated prices and exact arithmetic on them. Knows no Django and no clock."""
+"""What tokens cost: dated prices and exact arithmetic with them. No Django, no clock."""
 
 from batches.pricing.load import BadPrices, load_prices
 from batches.pricing.table import (
     BATCH_FACTOR,
     BATCH_TIER,
+    CLASSES,
+    EXACT,
     US_FACTOR,
+    ZERO,
     Cost,
     CostPart,
     Price,
@@ -16,7 +19,10 @@ from batches.pricing.table import (
 __all__ = [
     "BATCH_FACTOR",
     "BATCH_TIER",
+    "CLASSES",
+    "EXACT",
     "US_FACTOR",
+    "ZERO",
     "BadPrices",
     "Cost",
     "CostPart",

@@ -1,4 +1,4 @@
-"""Prices by model, day and length of prompt, and what quantities cost at them. Pure."""
+"""Prices by model, day and length of prompt, and what quantities cost at them."""
 
 import re
 from collections import defaultdict
@@ -9,30 +9,31 @@ from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-# The vendor's pricing page: half price for every class of tokens of a batch, cache included;
-# a tenth more for tokens of a request that was kept in the US. Neither touches web searches.
+# Anthropic's pricing page: in a batch, tokens of every class cost half, cached ones too; tokens of
+# a request that is kept in the US cost a tenth more. Web searches are not affected.
 BATCH_FACTOR = Decimal("0.5")
 US_FACTOR = Decimal("1.1")
 BATCH = ("batch", BATCH_FACTOR)
 IN_US = ("inference in the US", US_FACTOR)
 
-# The API's `service_tier` of requests that got the price of a batch.
+# The API's `service_tier` of requests that are billed at the batch price.
 BATCH_TIER = "batch"
-# The tiers whose price is known, with their factors; Anthropic gives prices of others on request.
+# The tiers with a published price, and their factors. Anthropic gives other prices on request.
 TIERS = {BATCH_TIER: (BATCH,), "standard": ()}
-# The API's words for where a request ran; older models give none or "not_available".
+# The API's `inference_geo`; older models have none or "not_available".
 GEOS = {"": (), "global": (), "not_available": (), "us": (IN_US,)}
 type Factors = tuple[tuple[str, Decimal], ...]
 type Unpriced = Literal["model", "prompt", "tier", "geo"]
 
-# Wide enough that no product of a price and a 64-bit count is ever rounded.
+# Wide enough that no product of a price and a 64-bit count, and no sum of them, is ever rounded.
 EXACT = Context(prec=100)
+ZERO = Decimal(0)
 
 MILLION = 1_000_000
 THOUSAND = 1_000
-# In the order of Quantities: its field, the field of Price, and for how many that price is.
+# In the order of Quantities: its field, the field of Price, and how many that price is for.
 # Only token prices are per million, and only they take factors.
-LINES = (
+CLASS_PRICES = (
     ("input_tokens", "input", MILLION),
     ("output_tokens", "output", MILLION),
     ("cache_write_5m_tokens", "cache_write_5m", MILLION),
@@ -40,13 +41,13 @@ LINES = (
     ("cache_read_tokens", "cache_read", MILLION),
     ("web_searches", "web_search", THOUSAND),
 )
-# The source of a row that no user's file has replaced.
+# The source of a row that comes with Batchboard.
 BUILT_IN = "built in"
 DATE_IN_ID = re.compile(r"-20[0-9]{6}\Z")
 
 
 class Quantities(NamedTuple):
-    """What is billed of any number of requests alike in model, prompt bracket and geo."""
+    """What is billed for any number of requests with the same model, prompt bracket and geo."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -54,6 +55,10 @@ class Quantities(NamedTuple):
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     web_searches: int = 0
+
+
+# Everything that is billed by number: five classes of tokens, and web searches.
+CLASSES = Quantities._fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ class Price:
     cache_write_1h: Decimal
     cache_read: Decimal
     web_search: Decimal
-    # Holds for prompts of more tokens than this; 0 for any.
+    # Applies to prompts of more tokens than this; 0 for any.
     prompt_over: int
-    # "built in", or the path of the file it was read from.
+    # BUILT_IN, or the path of the file that has it.
     source: str
 
     @property
@@ -82,9 +87,9 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class CostPart:
-    """One line of a cost's arithmetic: `amount` is quantity by price by each factor, over `per`."""
+    """One class in a cost: `amount` is quantity times price times each factor, over `per`."""
 
-    # The field of Quantities.
+    # One of CLASSES.
     name: str
     quantity: int
     price: Decimal
@@ -97,7 +102,7 @@ class CostPart:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars, never rounded: `total` at its tier, `standard` had it not been in a batch."""
+    """US dollars, never rounded: `total` at its tier, and `standard` at the standard price."""
 
     price: Price
     parts: tuple[CostPart, ...]
@@ -110,7 +115,7 @@ class Cost:
 
 
 class PriceTable:
-    """Prices to ask by model and day. Answers None where no price is known, which is never 0."""
+    """Finds prices by model and day. An unknown price is None, never 0."""
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self.prices = tuple(prices)
@@ -133,8 +138,8 @@ class PriceTable:
     ) -> Price | None:
         """The row for prompts of more than `prompt_over` and at most `prompt_up_to` tokens.
 
-        None for an unknown model, for a day before the first row of a user's file, and for
-        prompts on both sides of one of the model's thresholds.
+        None for an unknown model, for a day before the first row of a user's file, and where one
+        of the model's thresholds lies between the two sizes.
         """
         return self._found(model, day, prompt_over, prompt_up_to)
 
@@ -149,9 +154,9 @@ class PriceTable:
         prompt_over: int = 0,
         prompt_up_to: int | None = None,
     ) -> Cost | None:
-        """What the quantities cost; None where `price_of` gives none, or the tier or geo has none.
+        """What the quantities cost at the tier where they ran.
 
-        They are priced at the tier where they ran.
+        None where `price_of` finds no row, or the tier or geo has no known price.
         """
         price = self._found(model, day, prompt_over, prompt_up_to)
         if price is None or tier not in TIERS or inference_geo not in GEOS:
@@ -159,9 +164,9 @@ class PriceTable:
         return cost_at(price, quantities, inference_geo=inference_geo, tier=tier)
 
     def why_unpriced(self, model: str, day: date, *, inference_geo: str, tier: str) -> Unpriced:
-        """Which of the words has no price, for quantities that `cost` gives None for.
+        """What lacks a price, where `cost` returns None.
 
-        "prompt" where the price of the model depends on a prompt size that is not known.
+        "prompt" means that the model's price depends on a prompt size that is not known.
         """
         if tier not in TIERS:
             return "tier"
@@ -174,15 +179,15 @@ class PriceTable:
         return any(row.prompt_over for row in self._rows(model))
 
     def _holds_from(self, row: Price) -> date:
-        """A row's date; of a model's first built-in rows, the beginning of time.
+        """The day from which a row applies: any day for a model's first built-in row.
 
-        A model that was used had been released: then it is our date that is late.
+        A model that was used had been released, so an earlier use means that the date is late.
         """
         is_first = row.effective_from == self._first_days[row.model]
         return date.min if is_first and row.source == BUILT_IN else row.effective_from
 
     def _rows(self, model: str) -> list[Price]:
-        """A dated id that has rows of its own is priced by those alone."""
+        # A dated ID that has rows of its own is priced by those alone.
         return self._by_model.get(model) or self._by_model.get(model_name(model)) or []
 
     def _find(self, model: str, day: date, over: int, up_to: int | None) -> Price | None:
@@ -198,19 +203,19 @@ class PriceTable:
 def cost_at(
     price: Price, quantities: Quantities, *, inference_geo: str = "", tier: str = BATCH_TIER
 ) -> Cost:
-    """What the quantities cost at this price, in US dollars, for a tier and a geo with a price."""
+    """What the quantities cost at this price in US dollars, for a tier and a geo with a price."""
     factors = TIERS[tier] + GEOS[inference_geo]
     with localcontext(EXACT):
         parts = tuple(
             _part(name, quantity, getattr(price, field), per, factors if per == MILLION else ())
-            for quantity, (name, field, per) in zip(quantities, LINES, strict=True)
+            for quantity, (name, field, per) in zip(quantities, CLASS_PRICES, strict=True)
             if quantity > 0
         )
         return Cost(
             price,
             parts,
-            total=sum((part.amount for part in parts), Decimal(0)),
-            standard=sum((part.standard_amount for part in parts), Decimal(0)),
+            total=sum((part.amount for part in parts), ZERO),
+            standard=sum((part.standard_amount for part in parts), ZERO),
         )
 
 
@@ -224,5 +229,5 @@ def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) 
 
 
 def model_name(model: str) -> str:
-    """A resolved id without its date: `claude-sonnet-4-5-20250929` is `claude-sonnet-4-5`."""
+    """A model's ID without its date: `claude-sonnet-4-5-20250929` is `claude-sonnet-4-5`."""
     return DATE_IN_ID.sub("", model)

@@ -1,22 +1,21 @@
-"""Compares our figures with Anthropic's cost report: the gap, and what may explain it.
+"""Compares Batchboard's figures with Anthropic's cost report: the gap, and what may explain it.
 
-Our figures count a batch on the UTC day on which it was created. Which day Anthropic's cost report
-counts it on is not documented; it may be the next one for a batch that ran past midnight.
+Batchboard counts a batch on the UTC day on which it was created. Anthropic doesn't document which
+day its cost report uses; for a batch that ran past midnight it may be the next day.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Literal, NamedTuple
 
 from django.conf import settings
-from django.db.models import Sum
 
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
-from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.pricing import Cost
+from batches.models.usage import PRICED_BY
+from batches.pricing import EXACT, ZERO
 from batches.reports.explain import (
     USAGE_KINDS,
     At,
@@ -25,14 +24,11 @@ from batches.reports.explain import (
     count_batches,
     count_usage,
 )
-from batches.spend import costs
+from batches.spend.summing import PricedUsage, sum_usage
 
-ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
-GROUPED_BY = (*PRICED_BY, "part")
-BILLED = (*TOKEN_CLASSES, "web_searches")
-# These may also make Anthropic's figure the smaller one.
+# Reasons that may also make Anthropic's figure the smaller one.
 EITHER_WAY = ("past_midnight", "later")
 
 type Why = Literal["elsewhere", "unknown", "shared"]
@@ -49,7 +45,7 @@ NOTHING = Reported(ZERO, 0)
 
 
 class UsageShare(NamedTuple):
-    """USD that our figure has for one kind of usage, and whether some of it has no price."""
+    """USD of the computed figure for one kind of usage, and whether some usage has no price."""
 
     amount: Decimal
     has_unpriced: bool = False
@@ -62,11 +58,11 @@ NO_SHARE = UsageShare(ZERO)
 
 
 class GapReason(NamedTuple):
-    """So many batches, with so many requests, may account for a part of a gap.
+    """How many batches, and how many of their requests, may account for a part of a gap.
 
-    `kind` is one of those that `explain.count_usage` and `explain.count_batches` count, or
-    `not_mirrored`, where batches are 0 because their number isn't known. `share` is None unless
-    the kind is one of `explain.USAGE_KINDS`.
+    `kind` is one that `explain.count_usage` or `explain.count_batches` counts, or `not_mirrored`,
+    with 0 batches because their number isn't known. `share` is None unless the kind is one of
+    `explain.USAGE_KINDS`.
     """
 
     kind: str
@@ -74,29 +70,34 @@ class GapReason(NamedTuple):
     requests: int
     share: UsageShare | None = None
 
+    def plus(self, other: "GapReason") -> "GapReason":
+        share = self.share and self.share.plus(other.share or NO_SHARE)
+        batches, requests = self.batches + other.batches, self.requests + other.requests
+        return GapReason(self.kind, batches, requests, share)
+
 
 @dataclass(slots=True)
 class Computed:
-    """What we compute for one day and workspace in USD, and which usage may explain a gap."""
+    """One day and workspace as Batchboard computes it: USD, and usage that may explain a gap."""
 
     amount: Decimal = ZERO
     shares: dict[str, UsageShare] = field(default_factory=dict)
-    # Models without a price, of usage that is of no kind in USAGE_KINDS.
+    # Models without a price whose usage is of no kind in USAGE_KINDS.
     unpriced: set[str] = field(default_factory=set)
 
-    def add(self, usage: BatchUsage, cost: Cost | None) -> None:
-        share = UsageShare(cost.total) if cost else UsageShare(ZERO, has_unpriced=True)
+    def add(self, usage: PricedUsage) -> None:
+        share = UsageShare(usage.cost, has_unpriced=usage.rates is None)
         self.amount += share.amount
-        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage)]
+        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage.by)]
         for kind in kinds:
             self.shares[kind] = self.shares.get(kind, NO_SHARE).plus(share)
-        if not cost and not kinds:
-            self.unpriced.add(usage.model)
+        if usage.rates is None and not kinds:
+            self.unpriced.add(usage.by["model"])
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One workspace at Anthropic, and ours for it: none, one, or several with a key each."""
+    """One of Anthropic's workspaces, and those that mirror it: none, one, or several keys' own."""
 
     api_workspace_id: str
     workspaces: tuple[Workspace, ...]
@@ -105,9 +106,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceDay:
-    """One of Anthropic's workspaces on one UTC day: what we computed and what it reported, in USD.
+    """One of Anthropic's workspaces on one UTC day, in USD.
 
-    `reported` is None where Anthropic's cost report doesn't have the day yet.
+    `computed` is Batchboard's figure, `reported` Anthropic's: None where the cost report doesn't
+    have the day yet.
     """
 
     day: date
@@ -118,7 +120,7 @@ class WorkspaceDay:
 
     @property
     def gap(self) -> Decimal | None:
-        """Reported minus computed: negative where our figure is the larger one."""
+        """Reported minus computed: negative where Batchboard's figure is the larger one."""
         return None if self.reported is None else self.reported - self.computed
 
     @property
@@ -132,7 +134,7 @@ class WorkspaceDay:
 
 @dataclass(frozen=True, slots=True)
 class ComparedTotal:
-    """Lines added up: of one day, or of all days that Anthropic's cost report has."""
+    """The sums of several lines."""
 
     lines: tuple[WorkspaceDay, ...]
 
@@ -158,30 +160,24 @@ class ComparedTotal:
     def reasons(self) -> tuple[GapReason, ...]:
         """Each kind once, over all lines that have a gap, with the kinds of usage first."""
         sums: dict[str, GapReason] = {}
-        for kind, batches, requests, share in (
-            each for line in self.lines for each in line.reasons
-        ):
-            _, batches_before, requests_before, before = sums.get(kind, GapReason(kind, 0, 0))
-            total = share and share.plus(before or NO_SHARE)
-            sums[kind] = GapReason(
-                kind, batches_before + batches, requests_before + requests, total
-            )
+        for each in (reason for line in self.lines for reason in line.reasons):
+            sums[each.kind] = sums[each.kind].plus(each) if each.kind in sums else each
         return tuple(sorted(sums.values(), key=lambda reason: reason.kind not in USAGE_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Day(ComparedTotal):
-    """One UTC day of every workspace that is compared."""
+    """One UTC day of every compared workspace."""
 
     day: date
 
 
 class Skipped(NamedTuple):
-    """A workspace of ours that cannot be compared.
+    """A workspace in Batchboard that cannot be compared.
 
-    `elsewhere`: its address is not the one that Anthropic's cost report comes from. `unknown`: it
-    has not synced yet. `shared`: Anthropic's cost report counts it together with another that the
-    viewer may not see.
+    `elsewhere`: its address is not the one that the cost report comes from. `unknown`: it has not
+    synced yet. `shared`: the cost report counts it together with another workspace that the
+    person may not see.
     """
 
     workspace: Workspace
@@ -190,7 +186,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The days from `since` to `until` that have any figure, newest first."""
+    """The days from `since` to `until` that have a figure, newest first."""
 
     since: date
     until: date
@@ -199,7 +195,7 @@ class Comparison:
 
     @property
     def total(self) -> ComparedTotal:
-        """Of the days that Anthropic's cost report has already."""
+        """All days that Anthropic's cost report already has."""
         return ComparedTotal(
             tuple(line for day in self.days if day.reported is not None for line in day.lines)
         )
@@ -214,11 +210,11 @@ def reconcile(
     visible: Collection[int],
     with_unmirrored: bool = False,
 ) -> Comparison | None:
-    """Compare a period, both days included, for the workspaces with these primary keys.
+    """Compare the workspaces with the primary keys `wanted` from `since` to `until`.
 
-    `visible` are all that the viewer may see: no figure includes others, unless
-    `with_unmirrored` adds what Anthropic's cost report has for workspaces that are not ours. None
-    where the report covers no day of the period.
+    `visible` are the primary keys of all workspaces that the person may see. No figure includes
+    others, except that `with_unmirrored` adds Anthropic's workspaces that Batchboard doesn't
+    mirror. None where the cost report covers no day of the period.
     """
     if report.fetched_at is None or report.covers_since is None:
         return None
@@ -256,32 +252,32 @@ def _reported(since: date, until: date) -> dict[At, Reported]:
 def _pair(
     report: CostReport, wanted: Collection[int], visible: Collection[int], reported: set[str]
 ) -> tuple[list[Pair], list[Skipped]]:
-    """Two of ours with one ID are one pair: Anthropic's cost report doesn't separate their keys."""
-    same: dict[str, list[Workspace]] = defaultdict(list)
+    # The cost report doesn't separate the keys of one workspace.
+    by_name: dict[str, list[Workspace]] = defaultdict(list)
     skipped: list[Skipped] = []
     for workspace in Workspace.objects.for_pages():
         named = _reported_as(workspace, report, reported)
         if named is not None:
-            same[named].append(workspace)
+            by_name[named].append(workspace)
         elif workspace.pk in wanted:
             why: Why = "elsewhere" if _is_elsewhere(workspace) else "unknown"
             skipped.append(Skipped(workspace, why))
     pairs = []
-    for named, ours in same.items():
-        asked_for = [each for each in ours if each.pk in wanted]
-        if asked_for and all(each.pk in visible for each in ours):
-            pairs.append(Pair(named, tuple(ours), ", ".join(each.name for each in ours)))
+    for named, workspaces in by_name.items():
+        chosen = [each for each in workspaces if each.pk in wanted]
+        if chosen and all(each.pk in visible for each in workspaces):
+            names = ", ".join(each.name for each in workspaces)
+            pairs.append(Pair(named, tuple(workspaces), names))
         else:
-            skipped += [Skipped(each, "shared") for each in asked_for]
+            skipped += [Skipped(each, "shared") for each in chosen]
     return pairs, skipped
 
 
 def _reported_as(workspace: Workspace, report: CostReport, reported: set[str]) -> str | None:
-    """The workspace's ID in Anthropic's cost report, None where that is not known.
+    """The workspace's ID in Anthropic's cost report, None where it isn't known.
 
-    The report gives the default workspace no ID, and the organization doesn't list it. So a
-    synced workspace without an ID, or with one that the organization doesn't list, is taken for
-    the default one.
+    The report has the default workspace without an ID, and the organization doesn't list it. So
+    a synced workspace counts as the default one if it has no ID, or one that isn't listed.
     """
     if _is_elsewhere(workspace) or workspace.last_synced_at is None:
         return None
@@ -302,23 +298,16 @@ def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At
 
 
 def _computed(pairs: Sequence[Pair], since: date, until: date) -> dict[At, Computed]:
-    """What the batches that were read cost."""
+    """What batches cost whose results have been read."""
     named = _named(pairs)
     usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
     if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
-        # Two keys of one Anthropic workspace list the same batches.
+        # Two keys of one workspace list the same batches.
         usage = usage.exclude(batch__twin_of__in=list(named))
     computed: dict[At, Computed] = defaultdict(Computed)
-    groups = usage.values_list("workspace_id", "day", *GROUPED_BY)
-    for pk, day, *rest in groups.annotate(**{f"sum_of_{name}": Sum(name) for name in BILLED}):
-        by, sums = rest[: len(GROUPED_BY)], rest[len(GROUPED_BY) :]
-        row = BatchUsage(
-            day=day,
-            **dict(zip(GROUPED_BY, by, strict=True)),
-            # PostgreSQL sums big integers to decimals.
-            **dict(zip(BILLED, map(int, sums), strict=True)),
-        )
-        computed[day, named[pk]].add(row, costs.price(row))
+    with localcontext(EXACT):
+        for row in sum_usage(usage, ("workspace_id", "day", *PRICED_BY, "part")):
+            computed[row.by["day"], named[row.by["workspace_id"]]].add(row)
     return computed
 
 
@@ -332,25 +321,25 @@ def _explained(
     reported: Mapping[At, Reported],
     refreshed_at: datetime | None,
 ) -> list[WorkspaceDay]:
-    """The lines; those with a gap have what may explain it."""
+    """The lines, with what may explain their gaps."""
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
         return list(lines)
     named = _named(line.pair for line in gaps.values())
     days = sorted({day for day, _ in gaps})
     counted = count_batches(named, days, refreshed_at)
-    behind = {at: computed.get(at, Computed()) for at in gaps}
-    models = set[str]().union(*(each.unpriced for each in behind.values()))
-    is_odd = models or any(each.shares for each in behind.values())
-    usage = count_usage(named, days, models) if is_odd else {}
+    own = {at: computed.get(at, Computed()) for at in gaps}
+    models = set[str]().union(*(each.unpriced for each in own.values()))
+    needs_usage = models or any(each.shares for each in own.values())
+    usage = count_usage(named, days, models) if needs_usage else {}
     for at, line in gaps.items():
-        seen = counted.get(at, DayCounts())
-        kinds = usage.get(at, {}) | seen.kinds
-        if not behind[at].unpriced:
+        counts = counted.get(at, DayCounts())
+        kinds = usage.get(at, {}) | counts.kinds
+        if not own[at].unpriced:
             # The models may have a price on this day.
             kinds.pop("unpriced", None)
-        reasons = _reasons(line, kinds, behind[at].shares)
-        reasons += _not_mirrored(line, seen, reported.get(at, NOTHING).requests)
+        reasons = _reasons(line, kinds, own[at].shares)
+        reasons += _not_mirrored(line, counts, reported.get(at, NOTHING).requests)
         gaps[at] = WorkspaceDay(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
@@ -362,16 +351,16 @@ def _reasons(
         GapReason(kind, *counts, shares.get(kind))
         for kind, counts in kinds.items()
         if counts.batches
-        # What our figure doesn't include can't make it the larger one.
+        # What the computed figure doesn't include can't make it the larger one.
         and (not line.is_computed_larger or kind in EITHER_WAY or shares.get(kind, NO_SHARE).amount)
     )
 
 
 def _not_mirrored(
-    line: WorkspaceDay, seen: DayCounts, requests: int | None
+    line: WorkspaceDay, counts: DayCounts, requests: int | None
 ) -> tuple[GapReason, ...]:
-    beyond = (requests or 0) - seen.requests
-    if line.is_computed_larger or (beyond <= 0 and seen.batches):
+    beyond = (requests or 0) - counts.requests
+    if line.is_computed_larger or (beyond <= 0 and counts.batches):
         return ()
     return (GapReason("not_mirrored", 0, max(beyond, 0)),)
 

@@ -1,7 +1,7 @@
-"""What was used in a period as charges, the rows of a FOCUS data set (focus.finops.org).
+"""A period's usage as charges, the rows of a FOCUS data set (focus.finops.org).
 
-A charge is of one day, workspace, model, price, class of tokens, label and owner. Usage without a
-price is in none.
+A charge covers one day, workspace, model, price, class of tokens, label and owner. Usage without a
+price is in no charge.
 """
 
 from collections import Counter
@@ -15,26 +15,25 @@ from django.conf import settings
 
 from batches.models.usage import PRICED_BY
 from batches.period import Period
-from batches.pricing import Price, PriceTable
-from batches.pricing.table import LINES
-from batches.spend.figures import DIGITS
+from batches.pricing import CLASSES, EXACT, Price, PriceTable
+from batches.pricing.table import CLASS_PRICES
 from batches.spend.question import Question
-from batches.spend.summing import CLASSES, PricedUsage, sums
+from batches.spend.summing import PricedUsage, sum_usage
 
 CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
 # How many of each class the published price is for.
-PER = {name: per for name, _, per in LINES}
+PER = {name: per for name, _, per in CLASS_PRICES}
 
 
 class ChargeKey(NamedTuple):
-    """What the usage of one charge has in common, its day apart; sorts as the charges do."""
+    """What distinguishes the charges of a day; sorts as they are listed."""
 
     workspace_id: int
     model: str
     prompt_over: int
     inference_geo: str
     tier: str
-    # The place in CLASSES.
+    # The index in CLASSES.
     at: int
     label: str
     owner: str
@@ -45,9 +44,9 @@ class ChargeKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Exact US dollars; `quantity` in tokens or searches, and prices for so many as `per` says.
+    """Exact US dollars; `quantity` counts tokens or searches, and prices are for `per` of them.
 
-    Quantity over `per`, multiplied by a price, is the cost without any rounding.
+    `pricing_quantity` is `quantity` ÷ `per`: times a price, it is the cost without any rounding.
     """
 
     day: date
@@ -72,7 +71,7 @@ class Charge:
 def charges(question: Question) -> Iterator[Charge]:
     """The period's charges, day by day.
 
-    Each day is one query, read whole: however slowly they are taken, no query stays open.
+    Each day is one query whose rows are all fetched, so no query stays open for a slow reader.
     """
     for day in question.period.days:
         yield from _charges_of(question, day)
@@ -80,15 +79,15 @@ def charges(question: Question) -> Iterator[Charge]:
 
 def _charges_of(question: Question, day: date) -> list[Charge]:
     found: Counter[tuple[ChargeKey, Price]] = Counter()
-    with localcontext(prec=DIGITS):
-        for row in sums(question.usage(Period(day, day)), CHARGED_BY):
-            found.update(_kinds(row, day))
+    with localcontext(EXACT):
+        for row in sum_usage(question.usage(Period(day, day)), CHARGED_BY):
+            found.update(_by_key(row, day))
         ordered = sorted(found.items(), key=lambda item: item[0][0])
-        return [_charge(day, kind, price, quantity) for (kind, price), quantity in ordered]
+        return [_charge(day, key, price, quantity) for (key, price), quantity in ordered]
 
 
-def _kinds(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
-    """How much of each class a row used, under all that its charge depends on."""
+def _by_key(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
+    """How much of each class a row used, by the charge that it is part of."""
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     by = row.by
     bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
@@ -97,13 +96,13 @@ def _kinds(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
         return {}
     each = enumerate(zip(row.quantities, row.rates.standard, row.rates.batch, strict=True))
     return {
-        (_kind(by, price.prompt_over, at, standard, batch), price): quantity
+        (_key(by, price.prompt_over, at, standard, batch), price): quantity
         for at, (quantity, standard, batch) in each
         if quantity
     }
 
 
-def _kind(
+def _key(
     by: Mapping[str, Any], prompt_over: int, at: int, standard: Decimal, batch: Decimal
 ) -> ChargeKey:
     return ChargeKey(
@@ -120,23 +119,23 @@ def _kind(
     )
 
 
-def _charge(day: date, kind: ChargeKey, price: Price, quantity: int) -> Charge:
-    name = CLASSES[kind.at]
+def _charge(day: date, key: ChargeKey, price: Price, quantity: int) -> Charge:
+    name = CLASSES[key.at]
     return Charge(
         day=day,
-        workspace_id=kind.workspace_id,
-        model=kind.model,
-        inference_geo=kind.inference_geo,
-        tier=kind.tier,
-        label=kind.label,
-        owner=kind.owner,
+        workspace_id=key.workspace_id,
+        model=key.model,
+        inference_geo=key.inference_geo,
+        tier=key.tier,
+        label=key.label,
+        owner=key.owner,
         price=price,
         name=name,
         quantity=quantity,
         per=PER[name],
         pricing_quantity=Decimal(quantity) / PER[name],
-        list_price=kind.standard * PER[name],
-        billed_price=kind.batch * PER[name],
-        list_cost=kind.standard * quantity,
-        billed_cost=kind.batch * quantity,
+        list_price=key.standard * PER[name],
+        billed_price=key.batch * PER[name],
+        list_cost=key.standard * quantity,
+        billed_cost=key.batch * quantity,
     )

@@ -309,7 +309,7 @@ class Tables:
     def _left_out(self, figure: Figure, **narrowed: Any) -> tuple[LeftOut, ...]:
         return tuple(
             LeftOut(kind, count, self._left_out_words(kind), self._left_out_href(kind, narrowed))
-            for kind, count in figure.left_out
+            for kind, count in figure.missing_by_kind
         )
 
     def _left_out_words(self, kind: str) -> str:

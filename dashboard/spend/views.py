@@ -10,8 +10,7 @@ from django.views.decorators.http import require_safe
 
 from batches import clock
 from batches.pricing import BATCH_FACTOR
-from batches.spend.totals import lost_next
-from batches.spend.totals import spend as spend_of
+from batches.spend.totals import compute_spend, lost_next
 from dashboard.access import allow, visible_workspaces
 from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
@@ -31,7 +30,7 @@ MOST_LOST = 20
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     asked = read(request)
-    tables = Tables(asked, spend_of(asked.question))
+    tables = Tables(asked, compute_spend(asked.question))
     groups, folded_groups = folded(tables.groups, MOST_GROUPS)
     now = clock.now()
     context = {
@@ -69,9 +68,9 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
         return invalid_filters(asked.problems)
     match request.GET.get("table", "groups"):
         case "groups":
-            sheet = groups_sheet(Tables(asked, spend_of(asked.question)))
+            sheet = groups_sheet(Tables(asked, compute_spend(asked.question)))
         case "days":
-            sheet = days_sheet(Tables(asked, spend_of(asked.question)))
+            sheet = days_sheet(Tables(asked, compute_spend(asked.question)))
         case "batches":
             sheet = batches_sheet(asked)
         case _:

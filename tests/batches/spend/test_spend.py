@@ -12,7 +12,7 @@ from batches.period import Period
 from batches.pricing import PriceTable
 from batches.spend.costs import cost_of
 from batches.spend.question import COLUMNS, Question
-from batches.spend.totals import lost_next, spend
+from batches.spend.totals import compute_spend, lost_next
 from tests.spend_world import PRICES, spent, used
 
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30))
@@ -28,7 +28,7 @@ def ask(workspace, other_workspace):
     """A function that asks both workspaces about November."""
 
     def ask(period=NOVEMBER, *, of=(workspace, other_workspace), **options):
-        return spend(Question([each.pk for each in of], period, **options))
+        return compute_spend(Question([each.pk for each in of], period, **options))
 
     return ask
 
@@ -169,7 +169,7 @@ def test_the_period_before_is_as_long_and_ends_right_before(ask, workspace):
     answer = ask()
 
     assert answer.before.known == 5
-    assert answer.before.left_out == [("lost", 1)]
+    assert answer.before.missing_by_kind == [("lost", 1)]
     assert answer.total.known == 16
 
 
@@ -188,10 +188,10 @@ def gaps(workspace):
 def test_what_is_not_in_it_is_counted_beside_every_figure(ask, gaps, group):
     answer = ask(group=group)
 
-    assert answer.total.left_out == [(kind, 1) for kind in gaps]
+    assert answer.total.missing_by_kind == [(kind, 1) for kind in gaps]
     assert answer.total.batches == 5
     assert answer.total.read == 1
-    days = [answer.days[date(2026, 11, n)].left_out for n in range(1, 6)]
+    days = [answer.days[date(2026, 11, n)].missing_by_kind for n in range(1, 6)]
     assert days == [[(kind, 1)] for kind in gaps]
     counted = [figure.missing for figure in answer.groups.values()]
     assert {kind: sum(each[kind] for each in counted) for kind in gaps} == dict.fromkeys(gaps, 1)
@@ -200,7 +200,7 @@ def test_what_is_not_in_it_is_counted_beside_every_figure(ask, gaps, group):
 def test_each_label_has_its_own_gap(ask, gaps):
     answer = ask(group="label")
 
-    assert {key: figure.left_out for key, figure in answer.groups.items()} == {
+    assert {key: figure.missing_by_kind for key, figure in answer.groups.items()} == {
         kind: [(kind, 1)] for kind in gaps
     }
 
@@ -255,7 +255,7 @@ def test_a_model_is_unpriced_only_before_its_first_price(ask, workspace):
     answer = ask(Period(date(2025, 12, 1), date(2026, 1, 31)))
 
     assert answer.total.missing["unpriced"] == 1
-    assert answer.days[date(2025, 12, 31)].left_out == [("unpriced", 1)]
+    assert answer.days[date(2025, 12, 31)].missing_by_kind == [("unpriced", 1)]
     assert answer.total.known == 1
 
 
@@ -270,7 +270,7 @@ def test_prompts_on_both_sides_of_a_threshold_have_no_price(ask, workspace, sett
     answer = ask(group="owner")
 
     assert answer.total.known == 3
-    assert answer.total.left_out == [("unpriced", 1)]
+    assert answer.total.missing_by_kind == [("unpriced", 1)]
 
 
 @pytest.mark.parametrize("group", ["label", "owner"])
