@@ -87,20 +87,15 @@ def sum_usage(
         by = {**dict(zip(columns, row, strict=False)), **(shared or {})}
         requests, *quantities = row[width:]
         rates = pricing.rates(by, by["day"] if "day" in by else starts[by["since"]])
-        if rates is None:
-            yield PricedUsage(by, requests, quantities, None, ZERO, ZERO)
-        else:
-            cost, standard = cost_at(rates.batch, quantities), cost_at(rates.standard, quantities)
-            yield PricedUsage(by, requests, quantities, rates, cost, standard)
+        cost = standard = ZERO
+        if rates:
+            for quantity, batch_rate, standard_rate in zip(quantities, *rates, strict=True):
+                if quantity:
+                    cost += quantity * batch_rate
+                    standard += quantity * standard_rate
+        yield PricedUsage(by, requests, quantities, rates, cost, standard)
 
 
 def sum_of(column: str) -> Cast:
     # PostgreSQL sums big integers to decimals, which take far longer to fetch.
     return Cast(Sum(column), BigIntegerField())
-
-
-def cost_at(rates: Sequence[Decimal], quantities: Sequence[int]) -> Decimal:
-    return sum(
-        (quantity * rate for quantity, rate in zip(quantities, rates, strict=True) if quantity),
-        ZERO,
-    )
