@@ -11,7 +11,7 @@ TODAY = date(2026, 11, 24)
 MILLION = 1_000_000
 CLASSES = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 
-# The vendor's batch prices of November 2026: input, output, 5-minute and 1-hour write, read.
+# Anthropic's batch prices of November 2026: input, output, 5-minute and 1-hour write, read.
 PUBLISHED = {
     "claude-fable-5-2": ("4", "20", "5", "8", "0.10"),
     "claude-mythos-5-2": ("4", "20", "5", "8", "0.10"),
@@ -30,13 +30,13 @@ PUBLISHED = {
     "claude-haiku-4-5-20251001": ("0.50", "2.50", "0.625", "1", "0.05"),
 }
 PUBLISHED_OVER_100K = {"claude-haiku-5-5": ("0.25", "1.25", "0.3125", "0.50", "0.025")}
-# Half of what the vendor asked for prompts of this length until 2026-04-30.
+# Half of Anthropic's price for prompts of this length until 2026-04-30.
 PUBLISHED_OVER_200K = {
     "claude-sonnet-4-20250514": ("3", "11.25", "3.75", "6", "0.30"),
     "claude-sonnet-4-5-20250929": ("3", "11.25", "3.75", "6", "0.30"),
 }
 
-# Ids as results files have them.
+# IDs as results files have them.
 RETIRED = [
     "claude-opus-4-1-20250805",
     "claude-opus-4-20250514",
@@ -48,7 +48,7 @@ RETIRED = [
     "claude-3-haiku-20240307",
 ]
 
-# When the official Python SDK's changelog lists the models whose ids have no date.
+# When the official Python SDK's changelog lists the models whose IDs have no date.
 RELEASES = {
     "claude-fable-5-2": "2026-11-09",
     "claude-mythos-5-2": "2026-11-09",
@@ -89,7 +89,7 @@ def test_a_million_tokens_of_one_class_cost_what_is_published(model, prompt, num
 
 
 @pytest.mark.parametrize("model", [*PUBLISHED, *RETIRED])
-def test_each_model_is_found_by_the_id_that_a_result_gives(model):
+def test_each_model_is_found_by_the_id_in_a_result(model):
     assert TABLE.price_of(model, TODAY, prompt_up_to=100_000).model == model_name(model)
 
 
@@ -98,7 +98,7 @@ def test_the_boundaries_are_those_of_all_models():
 
 
 @pytest.mark.parametrize("row", TABLE.prices, ids=lambda row: row.name)
-def test_each_built_in_row_keeps_the_vendors_proportions(row):
+def test_each_built_in_row_has_anthropics_proportions(row):
     # Claude 3 Haiku is older than the proportions: its five-minute writes cost 1.2 times its input.
     factor = "1.2" if row.model == "claude-3-haiku" else "1.25"
 
@@ -130,13 +130,13 @@ def test_a_model_is_priced_from_its_first_day():
         for row in TABLE.prices
     }
 
-    # Of two ids of one model the earlier counts.
+    # If a model has two IDs, the earlier one counts.
     assert first_days == {
         model_name(model): day for model, day in sorted(days.items(), reverse=True)
     }
 
 
-def test_a_built_in_model_that_was_used_before_its_date_costs_what_it_cost_first():
+def test_a_built_in_model_used_before_its_date_has_its_first_price():
     # Its cache reads cost twice as much until 2026-10-07.
     model, first = "claude-sonnet-5-5", date(2026, 9, 28)
 

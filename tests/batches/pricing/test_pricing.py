@@ -41,7 +41,7 @@ def total(quantities, model="claude-opus-5", day=TODAY, **details):
     return cost and cost.total
 
 
-def test_a_prompt_of_one_token_more_makes_all_of_its_tokens_dearer():
+def test_one_token_over_the_threshold_raises_the_price_of_all_tokens():
     model, at, above = "claude-haiku-5-5", bracket(TABLE, 100_000), bracket(TABLE, 100_001)
 
     short = total(Quantities(100_000, 1_000), model, **at)
@@ -63,7 +63,7 @@ def test_inference_in_the_us_costs_a_tenth_more(geo, expected):
 
 
 @pytest.mark.parametrize("geo", ["us", "global"])
-def test_searches_are_neither_halved_nor_dearer_in_the_us(geo):
+def test_searches_cost_the_same_in_a_batch_and_in_the_us(geo):
     cost = TABLE.cost(Quantities(web_searches=250), "claude-opus-5", TODAY, inference_geo=geo)
 
     assert cost.total == cost.standard == Decimal("2.50")
@@ -71,7 +71,7 @@ def test_searches_are_neither_halved_nor_dearer_in_the_us(geo):
     assert cost.parts[0].factors == ()
 
 
-def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
+def test_a_cost_shows_the_arithmetic_of_each_class_that_was_used():
     quantities = Quantities(input_tokens=3000, cache_read_tokens=40_000, web_searches=5)
 
     cost = TABLE.cost(quantities, "claude-opus-5", TODAY, inference_geo="us")
@@ -130,7 +130,7 @@ def test_nothing_used_costs_nothing():
         "",
     ],
 )
-def test_an_unknown_model_has_no_cost_rather_than_none(model):
+def test_the_cost_of_an_unknown_model_is_unknown(model):
     assert TABLE.price_of(model, TODAY, prompt_up_to=100_000) is None
     assert TABLE.cost(Quantities(input_tokens=1), model, TODAY, prompt_up_to=100_000) is None
 
@@ -156,7 +156,7 @@ def test_only_a_date_at_the_end_is_dropped_from_an_id(model, name):
 @pytest.mark.parametrize(
     ("model", "day", "expected"),
     [
-        # Before its date a model costs what it cost first.
+        # Before its date a model has its first price.
         ("claude-sonnet-5-5", "2026-09-27", "0.10"),
         ("claude-sonnet-5-5", "2026-09-28", "0.10"),
         ("claude-sonnet-5-5", "2026-10-06", "0.10"),
@@ -167,8 +167,8 @@ def test_only_a_date_at_the_end_is_dropped_from_an_id(model, name):
         ("claude-opus-4-6", "2026-03-13", "0.25"),
     ],
 )
-def test_the_newest_row_that_is_in_effect_holds(model, day, expected):
-    # Of prompts over 200,000 tokens, for which Opus 4.6 had a tier until 2026-03-12.
+def test_the_newest_row_in_effect_applies(model, day, expected):
+    # For prompts over 200,000 tokens, Opus 4.6 had a tier until 2026-03-12.
     cost = total(
         Quantities(cache_read_tokens=MILLION), model, date.fromisoformat(day), prompt_over=200_000
     )
@@ -214,7 +214,7 @@ def test_prompts_on_both_sides_of_a_models_threshold_have_no_price(model, over, 
     assert (found and found.input) == (expected and Decimal(expected))
 
 
-def test_the_highest_tier_that_a_prompt_reaches_holds():
+def test_the_highest_tier_that_a_prompt_reaches_applies():
     table = PriceTable([price(prompt_over=size, each=f"1{size}") for size in (50, 0, 10)])
 
     found = [
