@@ -1,4 +1,4 @@
-"""Days, usage and rows of Anthropic's cost report to compare, and what the comparison says."""
+"""Sets up usage and Anthropic's cost report to compare, and reads the comparison."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ def shares(line) -> dict[str, tuple]:
 
 
 def reported(workspace: Workspace, day: date, dollars: str, requests: int | None = None) -> None:
-    """A row of Anthropic's cost report that the sandbox would not give."""
+    """A row of Anthropic's cost report that the sandbox would not return."""
     CostReport.objects.update_or_create(
         pk=1,
         defaults={
@@ -48,12 +48,12 @@ def reported(workspace: Workspace, day: date, dollars: str, requests: int | None
 
 
 def compared(*workspaces, since=TODAY - timedelta(days=9), until=TODAY, **options):
-    mine = {workspace.pk for workspace in workspaces}
-    return reconcile(CostReport.objects.get(), mine, since, until, visible=mine, **options)
+    keys = {workspace.pk for workspace in workspaces}
+    return reconcile(CostReport.objects.get(), keys, since, until, visible=keys, **options)
 
 
 def read(batch: Batch, dollars: int, **columns) -> None:
-    """Usage that costs so many dollars at the batch tier."""
+    """Usage that costs that many dollars at the batch tier."""
     usual = {"model": "claude-sonnet-5-5", "requests": batch.succeeded}
     BatchUsage.objects.create(
         batch=batch,
