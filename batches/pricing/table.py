@@ -109,10 +109,6 @@ class Cost:
     total: Decimal
     standard: Decimal
 
-    @property
-    def saving(self) -> Decimal:
-        return EXACT.subtract(self.standard, self.total)
-
 
 class PriceTable:
     """Finds prices by model and day. An unknown price is None, never 0."""

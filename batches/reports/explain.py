@@ -77,14 +77,14 @@ class DayCounts:
         self.kinds[kind] = self.kinds.get(kind, BatchCount(0, 0)).plus(batches, requests)
 
 
-# A UTC day, and the caller's ID for the workspace.
+# A UTC day, and Anthropic's ID for the workspace.
 type At = tuple[date, str]
 
 
 def count_batches(
-    named: Mapping[int, str], days: Sequence[date], refreshed_at: datetime | None
+    api_ids: Mapping[int, str], days: Sequence[date], refreshed_at: datetime | None
 ) -> dict[At, DayCounts]:
-    """Batches by UTC day and workspace; `named` maps primary keys to the IDs in the answer.
+    """Batches by UTC day and workspace; `api_ids` maps primary keys to Anthropic's IDs.
 
     There are two kinds besides KINDS: `past_midnight`, batches that ended on a later day than
     they were created on, which count on both days; and `later`, batches that have been read and
@@ -95,21 +95,21 @@ def count_batches(
         later = Q(results_state__in=READ_STATES, ended_at__gt=refreshed_at)
         kinds["later"] = (later, F("succeeded"))
     counted: dict[At, DayCounts] = defaultdict(DayCounts)
-    for row in _rows(named, days, kinds):
-        name = named[row["workspace_id"]]
-        here = counted[row["created"], name]
+    for row in _rows(api_ids, days, kinds):
+        api_id = api_ids[row["workspace_id"]]
+        here = counted[row["created"], api_id]
         here.batches += row["batches"]
         here.requests += row["running_requests"] + row["succeeded_requests"]
         for kind in kinds:
             here.add(kind, row[f"{kind}_batches"], row[f"{kind}_requests"])
         if row["ended"] not in {None, row["created"]}:
-            for each in (here, counted[row["ended"], name]):
+            for each in (here, counted[row["ended"], api_id]):
                 each.add("past_midnight", row["batches"], row["succeeded_requests"])
     return counted
 
 
 def _rows(
-    named: Mapping[int, str], days: Sequence[date], kinds: Mapping[str, tuple[Q, Any]]
+    api_ids: Mapping[int, str], days: Sequence[date], kinds: Mapping[str, tuple[Q, Any]]
 ) -> Iterable[dict[str, Any]]:
     """Sums by workspace, day of creation, and day of the end."""
     figures: dict[str, Any] = {"batches": Count("pk"), "succeeded_requests": Sum("succeeded")}
@@ -119,7 +119,7 @@ def _rows(
     # A batch expires after a day, so one that ended on these days is not much older.
     begin, end = start_of(min(days) - 2 * DAY), end_of(max(days))
     created, ended = (TruncDate(name, tzinfo=UTC) for name in ("created_at", "ended_at"))
-    batches = Batch.objects.filter(workspace__in=list(named)).exclude(twin_of__in=list(named))
+    batches = Batch.objects.filter(workspace__in=list(api_ids)).exclude(twin_of__in=list(api_ids))
     days_lived = (
         batches.filter(created_at__gte=begin, created_at__lt=end)
         .annotate(created=created, ended=ended)
@@ -129,9 +129,9 @@ def _rows(
 
 
 def count_usage(
-    named: Mapping[int, str], days: Sequence[date], models: Collection[str]
+    api_ids: Mapping[int, str], days: Sequence[date], models: Collection[str]
 ) -> dict[At, dict[str, BatchCount]]:
-    """Batches with usage of each kind in USAGE_KINDS, by day of creation and ID from `named`.
+    """Batches with usage of each kind in USAGE_KINDS, by day of creation and workspace.
 
     The kind `unpriced` is usage of any of `models`. For advisors and compactions, a request whose
     passes have several models or prompt brackets counts once for each.
@@ -143,9 +143,9 @@ def count_usage(
         figures[f"{kind}_batches"] = Count("batch", distinct=True, filter=which)
         figures[f"{kind}_requests"] = Coalesce(Sum(requests, filter=which), 0)
     rows = (
-        BatchUsage.objects.filter(workspace__in=list(named), day__range=(min(days), max(days)))
+        BatchUsage.objects.filter(workspace__in=list(api_ids), day__range=(min(days), max(days)))
         .filter(reduce(or_, (which for which, _ in kinds.values())))
-        .exclude(batch__twin_of__in=list(named))
+        .exclude(batch__twin_of__in=list(api_ids))
         .values("workspace_id", "day")
         .annotate(**figures)
     )
@@ -153,7 +153,7 @@ def count_usage(
         lambda: dict.fromkeys(kinds, BatchCount(0, 0))
     )
     for row in cast("Iterable[dict[str, Any]]", rows):
-        here = counted[row["day"], named[row["workspace_id"]]]
+        here = counted[row["day"], api_ids[row["workspace_id"]]]
         for kind in kinds:
             here[kind] = here[kind].plus(row[f"{kind}_batches"], row[f"{kind}_requests"])
     return counted

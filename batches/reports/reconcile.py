@@ -97,7 +97,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One of Anthropic's workspaces, and those that mirror it: none, one, or several keys' own."""
+    """One of Anthropic's workspaces, and those in Batchboard that mirror it: one for each key."""
 
     api_workspace_id: str
     workspaces: tuple[Workspace, ...]
@@ -231,12 +231,12 @@ def reconcile(
     lines = [
         WorkspaceDay(
             day,
-            paired[named],
-            computed.get((day, named), Computed()).amount,
-            reported.get((day, named), NOTHING).amount if day <= as_of else None,
+            paired[api_id],
+            computed.get((day, api_id), Computed()).amount,
+            reported.get((day, api_id), NOTHING).amount if day <= as_of else None,
         )
-        for day, named in dict.fromkeys([*computed, *reported])
-        if named in paired
+        for day, api_id in dict.fromkeys([*computed, *reported])
+        if api_id in paired
     ]
     lines = _explained(lines, computed, reported, report.refreshed_at)
     return Comparison(since, until, _by_day(lines), tuple(skipped))
@@ -246,28 +246,28 @@ def _reported(since: date, until: date) -> dict[At, Reported]:
     rows = ReportedCost.objects.filter(day__range=(since, until)).values_list(
         "day", "api_workspace_id", "amount", "requests"
     )
-    return {(day, named): Reported(amount, requests) for day, named, amount, requests in rows}
+    return {(day, api_id): Reported(amount, requests) for day, api_id, amount, requests in rows}
 
 
 def _pair(
     report: CostReport, wanted: Collection[int], visible: Collection[int], reported: set[str]
 ) -> tuple[list[Pair], list[Skipped]]:
     # The cost report doesn't separate the keys of one workspace.
-    by_name: dict[str, list[Workspace]] = defaultdict(list)
+    by_api_id: dict[str, list[Workspace]] = defaultdict(list)
     skipped: list[Skipped] = []
     for workspace in Workspace.objects.for_pages():
-        named = _reported_as(workspace, report, reported)
-        if named is not None:
-            by_name[named].append(workspace)
+        api_id = _reported_as(workspace, report, reported)
+        if api_id is not None:
+            by_api_id[api_id].append(workspace)
         elif workspace.pk in wanted:
             why: Why = "elsewhere" if _is_elsewhere(workspace) else "unknown"
             skipped.append(Skipped(workspace, why))
     pairs = []
-    for named, workspaces in by_name.items():
+    for api_id, workspaces in by_api_id.items():
         chosen = [each for each in workspaces if each.pk in wanted]
         if chosen and all(each.pk in visible for each in workspaces):
             names = ", ".join(each.name for each in workspaces)
-            pairs.append(Pair(named, tuple(workspaces), names))
+            pairs.append(Pair(api_id, tuple(workspaces), names))
         else:
             skipped += [Skipped(each, "shared") for each in chosen]
     return pairs, skipped
@@ -281,9 +281,9 @@ def _reported_as(workspace: Workspace, report: CostReport, reported: set[str]) -
     """
     if _is_elsewhere(workspace) or workspace.last_synced_at is None:
         return None
-    named = workspace.api_workspace_id
+    api_id = workspace.api_workspace_id
     listed = report.workspace_names
-    return "" if listed and named not in listed and named not in reported else named
+    return "" if listed and api_id not in listed and api_id not in reported else api_id
 
 
 def _is_elsewhere(workspace: Workspace) -> bool:
@@ -293,25 +293,25 @@ def _is_elsewhere(workspace: Workspace) -> bool:
 def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At]) -> list[Pair]:
     known = {pair.api_workspace_id for pair in pairs}
     names = report.workspace_names | {"": "Default workspace"}
-    others = sorted({named for _, named in reported} - known)
-    return [Pair(named, (), names.get(named) or named) for named in others]
+    others = sorted({api_id for _, api_id in reported} - known)
+    return [Pair(api_id, (), names.get(api_id) or api_id) for api_id in others]
 
 
 def _computed(pairs: Sequence[Pair], since: date, until: date) -> dict[At, Computed]:
     """What batches cost whose results have been read."""
-    named = _named(pairs)
-    usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
+    api_ids = _api_ids(pairs)
+    usage = BatchUsage.objects.filter(workspace__in=list(api_ids), day__range=(since, until))
     if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
         # Two keys of one workspace list the same batches.
-        usage = usage.exclude(batch__twin_of__in=list(named))
+        usage = usage.exclude(batch__twin_of__in=list(api_ids))
     computed: dict[At, Computed] = defaultdict(Computed)
     with localcontext(EXACT):
         for row in sum_usage(usage, ("workspace_id", "day", *PRICED_BY, "part")):
-            computed[row.by["day"], named[row.by["workspace_id"]]].add(row)
+            computed[row.by["day"], api_ids[row.by["workspace_id"]]].add(row)
     return computed
 
 
-def _named(pairs: Iterable[Pair]) -> dict[int, str]:
+def _api_ids(pairs: Iterable[Pair]) -> dict[int, str]:
     return {each.pk: pair.api_workspace_id for pair in pairs for each in pair.workspaces}
 
 
@@ -325,13 +325,13 @@ def _explained(
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
         return list(lines)
-    named = _named(line.pair for line in gaps.values())
+    api_ids = _api_ids(line.pair for line in gaps.values())
     days = sorted({day for day, _ in gaps})
-    counted = count_batches(named, days, refreshed_at)
+    counted = count_batches(api_ids, days, refreshed_at)
     own = {at: computed.get(at, Computed()) for at in gaps}
     models = set[str]().union(*(each.unpriced for each in own.values()))
     needs_usage = models or any(each.shares for each in own.values())
-    usage = count_usage(named, days, models) if needs_usage else {}
+    usage = count_usage(api_ids, days, models) if needs_usage else {}
     for at, line in gaps.items():
         counts = counted.get(at, DayCounts())
         kinds = usage.get(at, {}) | counts.kinds

@@ -202,7 +202,7 @@ def chosen_rows(
 
 
 def failed_rows(batch: Batch, outcome: str) -> Iterator[ResultRow]:
-    """The rows of any outcome except succeeded, from the database instead of the file.
+    """The rows of an outcome other than succeeded, from the database instead of the file.
 
     Raises BrokenOff if the file is read again meanwhile. No query stays open between rows.
     """

@@ -6,7 +6,7 @@ from django.db.models import Count, Window
 
 from batches.models import Batch
 
-MOST_KINDS = 50
+KINDS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class FailureKind:
 
 
 def failure_kinds(batch: Batch) -> tuple[list[FailureKind], int]:
-    """The MOST_KINDS largest kinds, largest first, and how many more there are; one query."""
+    """The KINDS_SHOWN largest kinds, largest first, and how many more there are; one query."""
     kinds = batch.failed_requests.values_list("outcome", "error_type", "message")
     counted = kinds.annotate(requests=Count("pk")).annotate(kinds=Window(Count("*")))
-    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:MOST_KINDS]
+    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:KINDS_SHOWN]
     rows = list(largest)
     more = rows[0][-1] - len(rows) if rows else 0
     return [FailureKind(*row[:-1]) for row in rows], more

@@ -83,7 +83,7 @@ def count_unpriced(
     Grouped by model, a batch that used several such models counts with each.
     """
     usage = question.usage(question.period).filter(
-        _any_of(unpriced, starts, question.period),
+        _without_price(unpriced, starts, question.period),
         # The others count as incomplete already, and each batch counts once.
         batch__unknown_lines=0,
     )
@@ -101,8 +101,8 @@ def count_unpriced(
     return days, groups
 
 
-def _any_of(unpriced: Collection[PricedUsage], starts: Sequence[date], period: Period) -> Q:
-    """Selects the usage without a price, by few conditions however many models there are."""
+def _without_price(unpriced: Collection[PricedUsage], starts: Sequence[date], period: Period) -> Q:
+    """Selects the usage without a price, with few conditions for any number of models."""
     columns = [name for name in PRICED_BY if name != "model"]
     models: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     ends = [start - DAY for start in starts[1:]] + [period.until]
@@ -110,9 +110,9 @@ def _any_of(unpriced: Collection[PricedUsage], starts: Sequence[date], period: P
         span = next(span for span in zip(starts, ends, strict=True) if row.by["day"] <= span[1])
         models[*(row.by[name] for name in columns), span].add(row.by["model"])
     found = Q(pk__in=[])
-    for (*values, span), named in models.items():
+    for (*values, span), used in models.items():
         terms = dict(zip(columns, values, strict=True))
-        found |= Q(**terms, day__range=span, model__in=named)
+        found |= Q(**terms, day__range=span, model__in=used)
     return found
 
 

@@ -5,7 +5,7 @@ price is in no charge.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
@@ -21,6 +21,8 @@ from batches.spend.question import Question
 from batches.spend.summing import PricedUsage, sum_usage
 
 CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
+# Columns of usage that a charge has as they are.
+COPIED = ("workspace_id", "model", "inference_geo", "tier", "label", "owner")
 # How many of each class the published price is for.
 PER = {name: per for name, _, per in CLASS_PRICES}
 
@@ -94,41 +96,24 @@ def _by_key(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
     price = table.price_of(by["model"], day, **bracket)
     if row.rates is None or price is None:
         return {}
-    each = enumerate(zip(row.quantities, row.rates.standard, row.rates.batch, strict=True))
-    return {
-        (_key(by, price.prompt_over, at, standard, batch), price): quantity
-        for at, (quantity, standard, batch) in each
-        if quantity
-    }
-
-
-def _key(
-    by: Mapping[str, Any], prompt_over: int, at: int, standard: Decimal, batch: Decimal
-) -> ChargeKey:
-    return ChargeKey(
-        workspace_id=by["workspace_id"],
-        model=by["model"],
-        prompt_over=prompt_over,
-        inference_geo=by["inference_geo"],
-        tier=by["tier"],
-        at=at,
-        label=by["label"],
-        owner=by["owner"],
-        standard=standard,
-        batch=batch,
-    )
+    copied: dict[str, Any] = {name: by[name] for name in COPIED}
+    used: dict[tuple[ChargeKey, Price], int] = {}
+    for at, quantity in enumerate(row.quantities):
+        if quantity:
+            standard, batch = row.rates.standard[at], row.rates.batch[at]
+            key = ChargeKey(
+                prompt_over=price.prompt_over, at=at, standard=standard, batch=batch, **copied
+            )
+            used[key, price] = quantity
+    return used
 
 
 def _charge(day: date, key: ChargeKey, price: Price, quantity: int) -> Charge:
     name = CLASSES[key.at]
+    copied: dict[str, Any] = {column: getattr(key, column) for column in COPIED}
     return Charge(
+        **copied,
         day=day,
-        workspace_id=key.workspace_id,
-        model=key.model,
-        inference_geo=key.inference_geo,
-        tier=key.tier,
-        label=key.label,
-        owner=key.owner,
         price=price,
         name=name,
         quantity=quantity,

@@ -67,7 +67,6 @@ def test_searches_cost_the_same_in_a_batch_and_in_the_us(geo):
     cost = TABLE.cost(Quantities(web_searches=250), "claude-opus-5", TODAY, inference_geo=geo)
 
     assert cost.total == cost.standard == Decimal("2.50")
-    assert cost.saving == 0
     assert cost.parts[0].factors == ()
 
 
@@ -103,7 +102,6 @@ def test_a_cost_shows_the_arithmetic_of_each_class_that_was_used():
     )
     assert cost.total == Decimal("0.06925")
     assert cost.standard == Decimal("0.0885")
-    assert cost.saving == Decimal("0.01925")
     assert cost.price.name == "claude-opus-5, from 2026-07-24"
 
 
@@ -236,7 +234,6 @@ def test_no_figure_is_ever_rounded():
     searches = count * Fraction("0.000000000001") / 1000
     assert Fraction(cost.total) == tokens / 2 + searches
     assert Fraction(cost.standard) == tokens + searches
-    assert Fraction(cost.saving) == tokens / 2
 
 
 counts = st.integers(0, 2**63)
@@ -262,7 +259,7 @@ def test_costs_add_up_however_quantities_are_split_and_ordered(split, model, bra
     random.shuffle(split)
     apart = [cost_of(each) for each in split]
 
-    for figure in ("total", "standard", "saving"):
+    for figure in ("total", "standard"):
         assert Fraction(getattr(together, figure)) == sum(
             Fraction(getattr(cost, figure)) for cost in apart
         )
