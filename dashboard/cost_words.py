@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batches.models import Batch
-from batches.spend.costs import BatchCost, Reason
+from batches.spend.costs import BatchCost, UnpricedReason
 from dashboard.words import usd
 
 LACKS = {
@@ -84,7 +84,7 @@ def known_words(cost: BatchCost) -> str:
     return f"{usd(cost.known)} known for {count:,} of {of:,} requests"
 
 
-def reason_words(reason: Reason) -> str:
+def reason_words(reason: UnpricedReason) -> str:
     """Why usage has no price, such as "no price for the priority tier"."""
     word = tier_words(reason.word) if reason.lacks == "tier" else reason.word
     return LACKS[reason.lacks].format(word or "a model without a name")

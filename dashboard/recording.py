@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from batches import clock
 from batches.models import AuditEvent, Batch, Workspace
 from batches.models.batch import COUNTS
-from batches.results.download import Choice
+from batches.results.download import RequestFilter
 from dashboard.access import client_address
 from dashboard.words import plural
 
@@ -41,7 +41,7 @@ def did_lately(user: Any, action: AuditEvent.Action, **columns: Any) -> bool:
     return lately.filter(actor_id=user.pk, action=action, **columns).exists()
 
 
-def record_download(request: HttpRequest, batch: Batch, choice: Choice, kind: str) -> None:
+def record_download(request: HttpRequest, batch: Batch, choice: RequestFilter, kind: str) -> None:
     """Record that results of the batch are sent: all, or those of the `choice`."""
     # Any word may be asked for; naming each would let a person add events without end.
     which = choice.outcome if choice.outcome in {"", *COUNTS} else "other"

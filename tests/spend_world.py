@@ -1,4 +1,4 @@
-"""A small world of spend: prices that are easy to reckon with, and batches that have been read."""
+"""Batches that have been read, at prices that make sums easy to check by hand."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ PRICES = PriceTable(
     )
 )
 MILLION = 1_000_000
-GIVEN = (
+COLUMNS = (
     *("model", "inference_geo", "tier", "part", "unpriced_by"),
     *("requests", "uses", "prompt_over", "prompt_up_to"),
 )
@@ -35,7 +35,7 @@ def spent(
     is_canceled: bool = False,
     **columns,
 ) -> Batch:
-    """A batch created then, at noon where only the day is given, that used so much."""
+    """A batch with usage, created at a moment, or at noon of a day."""
     created = day if isinstance(day, datetime) else datetime.combine(day, time(12), UTC)
     number = Batch.objects.count() + 1
     counts = {"processing": 0, "succeeded": 10, "errored": 0, "canceled": 0, "expired": 0}
@@ -86,8 +86,8 @@ def spent(
 def used(**figures) -> dict:
     """Usage in millions of tokens: used(input=3) costs $3 of the small model as a batch."""
     searches = figures.pop("web_searches", 0)
-    given = {name: figures.pop(name) for name in GIVEN if name in figures}
+    columns = {name: figures.pop(name) for name in COLUMNS if name in figures}
     tokens = {
         f"{name}_tokens": int(Decimal(str(count)) * MILLION) for name, count in figures.items()
     }
-    return given | tokens | {"web_searches": searches}
+    return columns | tokens | {"web_searches": searches}

@@ -1,12 +1,15 @@
-"""What tokens cost: dated prices and exact arithmetic on them. Knows no Django and no clock."""
+"""What tokens cost: dated prices and exact arithmetic with them. No Django, no clock."""
 
 from batches.pricing.load import BadPrices, load_prices
 from batches.pricing.table import (
     BATCH_FACTOR,
     BATCH_TIER,
+    CLASSES,
+    EXACT,
     US_FACTOR,
+    ZERO,
     Cost,
-    Part,
+    CostPart,
     Price,
     PriceTable,
     Quantities,
@@ -16,10 +19,13 @@ from batches.pricing.table import (
 __all__ = [
     "BATCH_FACTOR",
     "BATCH_TIER",
+    "CLASSES",
+    "EXACT",
     "US_FACTOR",
+    "ZERO",
     "BadPrices",
     "Cost",
-    "Part",
+    "CostPart",
     "Price",
     "PriceTable",
     "Quantities",

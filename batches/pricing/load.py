@@ -1,4 +1,4 @@
-"""Reading price files: the one that comes with the program, and the user's own over it."""
+"""Reading price files: the one that comes with Batchboard, and the user's own."""
 
 import re
 import tomllib
@@ -10,41 +10,41 @@ from typing import Any
 
 from batches.pricing.table import BUILT_IN, Price, PriceTable
 
-OUR_FILE = Path(__file__).with_name("prices.toml")
+BUILT_IN_FILE = Path(__file__).with_name("prices.toml")
 
 PRICE_KEYS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 REQUIRED = ("model", "effective_from", *PRICE_KEYS)
 OPTIONAL = ("web_search", "prompt_over")
-# No prompt comes near this, and usage is stored with it in 64 bits.
+# No prompt comes near this, and it fits into the 64 bits in which usage is stored with it.
 LARGEST_PROMPT = 10**9
-# No price has more digits; whoever needs "1e-6" or a sign has made a mistake.
+# No price needs more digits; "1e-6" or a sign is a mistake.
 PLAIN_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
 
 
 class BadPrices(ValueError):
-    """A price file that cannot be used. `str(error)` names file, entry and fault for a person."""
+    """A price file can't be used. `str(error)` says why, for a person: file, entry and mistake."""
 
 
 def load_prices(own_file: str | Path = "") -> PriceTable:
-    """The built-in prices, with every model that the user's file names priced by that file alone.
+    """The built-in prices and the user's own, which replace all rows of the models they name.
 
-    Raises BadPrices for a file that cannot be read or holds anything unexpected.
+    Raises BadPrices for a file that can't be read or contains anything unexpected.
     """
-    built_in = read_prices(OUR_FILE, source=BUILT_IN)
+    built_in = read_prices(BUILT_IN_FILE, source=BUILT_IN)
     own = read_prices(Path(own_file), source=str(own_file)) if str(own_file) else ()
     named = {price.model for price in own}
     return PriceTable([price for price in built_in if price.model not in named] + [*own])
 
 
 def read_prices(path: Path, *, source: str) -> tuple[Price, ...]:
-    """One file's rows, in its order. Raises BadPrices."""
+    """The rows of one file, in its order. Raises BadPrices."""
     prices = []
     for number, entry in enumerate(_entries(path), start=1):
         place = f"{path}, entry {number}"
         if isinstance(entry, dict) and isinstance(entry.get("model"), str):
             place += f" ({entry['model']})"
         prices.append(_price(place, entry, source))
-    _refuse_doubles_and_orphans(path, prices)
+    _refuse_repeated_or_unbased(path, prices)
     return tuple(prices)
 
 
@@ -55,12 +55,12 @@ def _entries(path: Path) -> list[Any]:
         raise BadPrices(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise BadPrices(f"{path} cannot be read: it is not UTF-8 text.") from error
-    # A number of thousands of digits raises its parent.
+    # TOMLDecodeError, or what int() raises for a number of thousands of digits.
     except ValueError as error:
         raise BadPrices(f"{path} is not TOML: {error}.") from error
     unknown = [key for key in content if key != "price"]
     if unknown:
-        raise BadPrices(f"{path} holds {unknown[0]!r}: every entry begins with [[price]].")
+        raise BadPrices(f"{path} contains {unknown[0]!r}: every entry begins with [[price]].")
     entries = content.get("price", [])
     if not isinstance(entries, list) or not entries:
         raise BadPrices(f"{path} has no entries: each begins with a line [[price]].")
@@ -90,13 +90,13 @@ def _price(place: str, entry: Any, source: str) -> Price:
 def _model(place: str, value: Any) -> str:
     if not isinstance(value, str) or not value or value != value.strip():
         raise BadPrices(
-            f"{place}: model is {_shown(value)}: write an id in quotes, without blanks around it."
+            f"{place}: model is {_shown(value)}: write an ID in quotes, without spaces around it."
         )
     return value
 
 
 def _day(place: str, value: Any) -> date:
-    # A date with a time of day is a date too, to Python.
+    # In Python, a datetime is a date too.
     if type(value) is not date:
         raise BadPrices(
             f"{place}: effective_from is {_shown(value)}: write a date without quotes or time, "
@@ -132,11 +132,11 @@ def _prompt_over(place: str, value: Any) -> int:
 
 
 def _shown(value: Any) -> str:
-    """A value as its file has it, for what people get wrong."""
+    """A value as the file has it."""
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _refuse_doubles_and_orphans(path: Path, prices: list[Price]) -> None:
+def _refuse_repeated_or_unbased(path: Path, prices: list[Price]) -> None:
     rows = Counter((price.model, price.effective_from, price.prompt_over) for price in prices)
     for number, price in enumerate(prices, start=1):
         place = f"{path}, entry {number} ({price.model})"

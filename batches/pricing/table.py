@@ -1,7 +1,6 @@
-"""Prices by model, day and length of prompt, and what quantities cost at them. Pure."""
+"""Prices by model, day and length of prompt, and what quantities cost at them."""
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,30 +9,31 @@ from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-# The vendor's pricing page: half price for every class of tokens of a batch, cache included;
-# a tenth more for tokens of a request that was kept in the US. Neither touches web searches.
+# Anthropic's pricing page: in a batch, tokens of every class cost half, cached ones too; tokens of
+# a request that is kept in the US cost a tenth more. Web searches are not affected.
 BATCH_FACTOR = Decimal("0.5")
 US_FACTOR = Decimal("1.1")
 BATCH = ("batch", BATCH_FACTOR)
 IN_US = ("inference in the US", US_FACTOR)
 
-# The API's `service_tier` of requests that got the price of a batch.
+# The API's `service_tier` of requests that are billed at the batch price.
 BATCH_TIER = "batch"
-# The tiers whose price is known, with their factors; Anthropic gives prices of others on request.
+# The tiers with a published price, and their factors. Anthropic gives other prices on request.
 TIERS = {BATCH_TIER: (BATCH,), "standard": ()}
-# The API's words for where a request ran; older models give none or "not_available".
+# The API's `inference_geo`; older models have none or "not_available".
 GEOS = {"": (), "global": (), "not_available": (), "us": (IN_US,)}
 type Factors = tuple[tuple[str, Decimal], ...]
 type Unpriced = Literal["model", "prompt", "tier", "geo"]
 
-# Wide enough that no product of a price and a 64-bit count is ever rounded.
+# Wide enough that no product of a price and a 64-bit count, and no sum of them, is ever rounded.
 EXACT = Context(prec=100)
+ZERO = Decimal(0)
 
 MILLION = 1_000_000
 THOUSAND = 1_000
-# In the order of Quantities: its field, the field of Price, and for how many that price is.
+# In the order of Quantities: its field, the field of Price, and how many that price is for.
 # Only token prices are per million, and only they take factors.
-LINES = (
+CLASS_PRICES = (
     ("input_tokens", "input", MILLION),
     ("output_tokens", "output", MILLION),
     ("cache_write_5m_tokens", "cache_write_5m", MILLION),
@@ -41,13 +41,13 @@ LINES = (
     ("cache_read_tokens", "cache_read", MILLION),
     ("web_searches", "web_search", THOUSAND),
 )
-# The source of a row that no user's file has replaced.
+# The source of a row that comes with Batchboard.
 BUILT_IN = "built in"
 DATE_IN_ID = re.compile(r"-20[0-9]{6}\Z")
 
 
 class Quantities(NamedTuple):
-    """What is billed of any number of requests alike in model, prompt bracket and geo."""
+    """What is billed for any number of requests with the same model, prompt bracket and geo."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -55,6 +55,10 @@ class Quantities(NamedTuple):
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     web_searches: int = 0
+
+
+# Everything that is billed by number: five classes of tokens, and web searches.
+CLASSES = Quantities._fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class Price:
     cache_write_1h: Decimal
     cache_read: Decimal
     web_search: Decimal
-    # Holds for prompts of more tokens than this; 0 for any.
+    # Applies to prompts of more tokens than this; 0 for any.
     prompt_over: int
-    # "built in", or the path of the file it was read from.
+    # BUILT_IN, or the path of the file that has it.
     source: str
 
     @property
@@ -82,10 +86,10 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One line of a cost's arithmetic: `amount` is quantity by price by each factor, over `per`."""
+class CostPart:
+    """One class in a cost: `amount` is quantity times price times each factor, over `per`."""
 
-    # The field of Quantities.
+    # One of CLASSES.
     name: str
     quantity: int
     price: Decimal
@@ -98,24 +102,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars, never rounded: `total` at its tier, `standard` had it not been in a batch."""
+    """US dollars, never rounded: `total` at its tier, and `standard` at the standard price."""
 
     price: Price
-    parts: tuple[Part, ...]
+    parts: tuple[CostPart, ...]
     total: Decimal
     standard: Decimal
 
-    @property
-    def saving(self) -> Decimal:
-        return EXACT.subtract(self.standard, self.total)
-
 
 class PriceTable:
-    """Prices to ask by model and day. Answers None where no price is known, which is never 0."""
+    """Finds prices by model and day. An unknown price is None, never 0."""
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self.prices = tuple(prices)
-        # Every prompt size, in tokens, at which some model's price changes.
+        # Every prompt size, in tokens, at which some model's price changes. Requests whose prompts
+        # lie between the same two can be summed and still priced exactly.
         self.boundaries = tuple(
             sorted({price.prompt_over for price in self.prices if price.prompt_over})
         )
@@ -128,23 +129,13 @@ class PriceTable:
         # A page asks for thousands of costs at a few hundred different prices.
         self._found = lru_cache(maxsize=20_000)(self._find)
 
-    def bracket(self, prompt_tokens: int) -> tuple[int, int | None]:
-        """The boundaries around a prompt's size: more tokens than one, at most the other's.
-
-        Requests of one bracket can be summed up and still be priced exactly.
-        """
-        place = bisect_left(self.boundaries, prompt_tokens)
-        over = self.boundaries[place - 1] if place else 0
-        up_to = self.boundaries[place] if place < len(self.boundaries) else None
-        return over, up_to
-
     def price_of(
         self, model: str, day: date, *, prompt_over: int = 0, prompt_up_to: int | None = None
     ) -> Price | None:
         """The row for prompts of more than `prompt_over` and at most `prompt_up_to` tokens.
 
-        None for an unknown model, for a day before the first row of a user's file, and for
-        prompts on both sides of one of the model's thresholds.
+        None for an unknown model, for a day before the first row of a user's file, and where one
+        of the model's thresholds lies between the two sizes.
         """
         return self._found(model, day, prompt_over, prompt_up_to)
 
@@ -159,9 +150,9 @@ class PriceTable:
         prompt_over: int = 0,
         prompt_up_to: int | None = None,
     ) -> Cost | None:
-        """What the quantities cost; None where `price_of` gives none, or the tier or geo has none.
+        """What the quantities cost at the tier where they ran.
 
-        They are priced at the tier where they ran.
+        None where `price_of` finds no row, or the tier or geo has no known price.
         """
         price = self._found(model, day, prompt_over, prompt_up_to)
         if price is None or tier not in TIERS or inference_geo not in GEOS:
@@ -169,9 +160,9 @@ class PriceTable:
         return cost_at(price, quantities, inference_geo=inference_geo, tier=tier)
 
     def why_unpriced(self, model: str, day: date, *, inference_geo: str, tier: str) -> Unpriced:
-        """Which of the words has no price, for quantities that `cost` gives None for.
+        """What lacks a price, where `cost` returns None.
 
-        "prompt" where the price of the model depends on a prompt size that is not known.
+        "prompt" means that the model's price depends on a prompt size that is not known.
         """
         if tier not in TIERS:
             return "tier"
@@ -179,24 +170,20 @@ class PriceTable:
             return "geo"
         return "prompt" if self._found(model, day, 0, 1) else "model"
 
-    def names_model(self, model: str) -> bool:
-        """Whether there is any row for the model, whatever the day."""
-        return bool(self._rows(model))
-
     def has_steps(self, model: str) -> bool:
         """Whether any price of the model depends on the size of the prompt."""
         return any(row.prompt_over for row in self._rows(model))
 
     def _holds_from(self, row: Price) -> date:
-        """A row's date; of a model's first built-in rows, the beginning of time.
+        """The day from which a row applies: any day for a model's first built-in row.
 
-        A model that was used had been released: then it is our date that is late.
+        A model that was used had been released, so an earlier use means that the date is late.
         """
         is_first = row.effective_from == self._first_days[row.model]
         return date.min if is_first and row.source == BUILT_IN else row.effective_from
 
     def _rows(self, model: str) -> list[Price]:
-        """A dated id that has rows of its own is priced by those alone."""
+        # A dated ID that has rows of its own is priced by those alone.
         return self._by_model.get(model) or self._by_model.get(model_name(model)) or []
 
     def _find(self, model: str, day: date, over: int, up_to: int | None) -> Price | None:
@@ -212,31 +199,31 @@ class PriceTable:
 def cost_at(
     price: Price, quantities: Quantities, *, inference_geo: str = "", tier: str = BATCH_TIER
 ) -> Cost:
-    """What the quantities cost at this price, in US dollars, for a tier and a geo with a price."""
+    """What the quantities cost at this price in US dollars, for a tier and a geo with a price."""
     factors = TIERS[tier] + GEOS[inference_geo]
     with localcontext(EXACT):
         parts = tuple(
             _part(name, quantity, getattr(price, field), per, factors if per == MILLION else ())
-            for quantity, (name, field, per) in zip(quantities, LINES, strict=True)
+            for quantity, (name, field, per) in zip(quantities, CLASS_PRICES, strict=True)
             if quantity > 0
         )
         return Cost(
             price,
             parts,
-            total=sum((part.amount for part in parts), Decimal(0)),
-            standard=sum((part.standard_amount for part in parts), Decimal(0)),
+            total=sum((part.amount for part in parts), ZERO),
+            standard=sum((part.standard_amount for part in parts), ZERO),
         )
 
 
-def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) -> Part:
+def _part(name: str, quantity: int, price: Decimal, per: int, factors: Factors) -> CostPart:
     amount = standard = price * quantity / per
     for factor in factors:
         amount *= factor[1]
         if factor is not BATCH:
             standard *= factor[1]
-    return Part(name, quantity, price, per, factors, amount, standard)
+    return CostPart(name, quantity, price, per, factors, amount, standard)
 
 
 def model_name(model: str) -> str:
-    """A resolved id without its date: `claude-sonnet-4-5-20250929` is `claude-sonnet-4-5`."""
+    """A model's ID without its date: `claude-sonnet-4-5-20250929` is `claude-sonnet-4-5`."""
     return DATE_IN_ID.sub("", model)

@@ -1,1 +1,1 @@
-"""Anthropic's cost report: fetching it, and comparing it with our own figures."""
+"""Anthropic's cost report: fetching it, and comparing it with Batchboard's figures."""

@@ -26,7 +26,7 @@ from batches.models.workspace import REFUSED_SECONDS
 
 log = structlog.get_logger(__name__)
 
-# Enough for this month and the one before.
+# Enough for this month and the previous one.
 FETCHED_DAYS = 62
 EVERY = timedelta(hours=1)
 FETCH_SECONDS, NAMES_SECONDS = 150.0, 30.0
@@ -72,7 +72,7 @@ def _fetch(client: ReportClient, since: date, until: date) -> Fetched:
 
 
 def _names(client: ReportClient) -> dict[str, str]:
-    """The organization's workspaces; none where the key may not list them."""
+    """The names of the organization's workspaces; none if the key may not list them."""
     try:
         return dict(client.workspaces(within=NAMES_SECONDS))
     except ApiRefused as error:
@@ -81,7 +81,10 @@ def _names(client: ReportClient) -> dict[str, str]:
 
 
 def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
-    """One row for each day and workspace; the report may have several. Raises NotTheApi."""
+    """One row for each day and workspace, of which the report may have several.
+
+    Raises NotTheApi for figures that are too large to be true.
+    """
     sums: dict[tuple[date, str], ReportedCost] = {}
     for each in days:
         row = sums.setdefault(
@@ -96,7 +99,7 @@ def _summed(days: Iterable[ReportedDay]) -> Iterator[ReportedCost]:
             row.requests = None if each.requests is None else row.requests + each.requests
     for row in sums.values():
         if abs(row.amount) >= LARGEST_SUM or (row.requests or 0) > LARGEST_COUNT:
-            raise NotTheApi("its figures sum to more than there can be.")
+            raise NotTheApi("its figures sum to more than is possible.")
     return iter(sums.values())
 
 
@@ -126,8 +129,8 @@ def _put_off(report: CostReport, error: Exception) -> None:
         at_least = REFUSED_SECONDS
     elif isinstance(error, TryLater):
         at_least = error.retry_after or 0.0
-    named = error.request_id if isinstance(error, ApiError) else ""
-    wait = report.put_off(clock.now(), str(error), request_id=named, at_least=at_least)
+    request_id = error.request_id if isinstance(error, ApiError) else ""
+    wait = report.put_off(clock.now(), str(error), request_id=request_id, at_least=at_least)
     log.warning("cost report not fetched", error=str(error), wait=wait)
 
 

@@ -1,38 +1,34 @@
-"""Compares our figures with Anthropic's cost report: the gap, and what may explain it.
+"""Compares Batchboard's figures with Anthropic's cost report: the gap, and what may explain it.
 
-Our figures count a batch on the UTC day on which it was created. Which day Anthropic's cost report
-counts it on is not documented; it may be the next one for a batch that ran past midnight.
+Batchboard counts a batch on the UTC day on which it was created. Anthropic doesn't document which
+day its cost report uses; for a batch that ran past midnight it may be the next day.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Literal, NamedTuple
 
 from django.conf import settings
-from django.db.models import Sum
 
 from batches.models import BatchUsage, CostReport, ReportedCost, Workspace
-from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.pricing import Cost
+from batches.models.usage import PRICED_BY
+from batches.pricing import EXACT, ZERO
 from batches.reports.explain import (
     USAGE_KINDS,
     At,
-    Counted,
-    Seen,
+    BatchCount,
+    DayCounts,
     count_batches,
     count_usage,
 )
-from batches.spend import costs
+from batches.spend.summing import PricedUsage, sum_usage
 
-ZERO = Decimal(0)
 # Less than this is rounding.
 HALF_CENT = Decimal("0.005")
-GROUPED_BY = (*PRICED_BY, "part")
-BILLED = (*TOKEN_CLASSES, "web_searches")
-# These may also make Anthropic's figure the smaller one.
+# Reasons that may also make Anthropic's figure the smaller one.
 EITHER_WAY = ("past_midnight", "later")
 
 type Why = Literal["elsewhere", "unknown", "shared"]
@@ -48,55 +44,60 @@ class Reported(NamedTuple):
 NOTHING = Reported(ZERO, 0)
 
 
-class Share(NamedTuple):
-    """USD that our figure has for one kind of usage, and whether some of it has no price."""
+class UsageShare(NamedTuple):
+    """USD of the computed figure for one kind of usage, and whether some usage has no price."""
 
     amount: Decimal
     has_unpriced: bool = False
 
-    def plus(self, other: "Share") -> "Share":
-        return Share(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
+    def plus(self, other: "UsageShare") -> "UsageShare":
+        return UsageShare(self.amount + other.amount, self.has_unpriced or other.has_unpriced)
 
 
-NO_SHARE = Share(ZERO)
+NO_SHARE = UsageShare(ZERO)
 
 
-class Reason(NamedTuple):
-    """So many batches, with so many requests, may account for a part of a gap.
+class GapReason(NamedTuple):
+    """How many batches, and how many of their requests, may account for a part of a gap.
 
-    `kind` is one of those that `explain.count_usage` and `explain.count_batches` count, or
-    `not_mirrored`, where batches are 0 because their number isn't known. `share` is None unless
-    the kind is one of `explain.USAGE_KINDS`.
+    `kind` is one that `explain.count_usage` or `explain.count_batches` counts, or `not_mirrored`,
+    with 0 batches because their number isn't known. `share` is None unless the kind is one of
+    `explain.USAGE_KINDS`.
     """
 
     kind: str
     batches: int
     requests: int
-    share: Share | None = None
+    share: UsageShare | None = None
+
+    def plus(self, other: "GapReason") -> "GapReason":
+        share = self.share and self.share.plus(other.share or NO_SHARE)
+        batches, requests = self.batches + other.batches, self.requests + other.requests
+        return GapReason(self.kind, batches, requests, share)
 
 
 @dataclass(slots=True)
 class Computed:
-    """What we compute for one day and workspace in USD, and which usage may explain a gap."""
+    """One day and workspace as Batchboard computes it: USD, and usage that may explain a gap."""
 
     amount: Decimal = ZERO
-    shares: dict[str, Share] = field(default_factory=dict)
-    # Models without a price, of usage that is of no kind in USAGE_KINDS.
+    shares: dict[str, UsageShare] = field(default_factory=dict)
+    # Models without a price whose usage is of no kind in USAGE_KINDS.
     unpriced: set[str] = field(default_factory=set)
 
-    def add(self, usage: BatchUsage, cost: Cost | None) -> None:
-        share = Share(cost.total) if cost else Share(ZERO, has_unpriced=True)
+    def add(self, usage: PricedUsage) -> None:
+        share = UsageShare(usage.cost, has_unpriced=usage.rates is None)
         self.amount += share.amount
-        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage)]
+        kinds = [kind for kind, each in USAGE_KINDS.items() if each.holds(usage.by)]
         for kind in kinds:
             self.shares[kind] = self.shares.get(kind, NO_SHARE).plus(share)
-        if not cost and not kinds:
-            self.unpriced.add(usage.model)
+        if usage.rates is None and not kinds:
+            self.unpriced.add(usage.by["model"])
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One workspace at Anthropic, and ours for it: none, one, or several with a key each."""
+    """One of Anthropic's workspaces, and those in Batchboard that mirror it: one for each key."""
 
     api_workspace_id: str
     workspaces: tuple[Workspace, ...]
@@ -104,21 +105,22 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One of Anthropic's workspaces on one UTC day: what we computed and what it reported, in USD.
+class WorkspaceDay:
+    """One of Anthropic's workspaces on one UTC day, in USD.
 
-    `reported` is None where Anthropic's cost report doesn't have the day yet.
+    `computed` is Batchboard's figure, `reported` Anthropic's: None where the cost report doesn't
+    have the day yet.
     """
 
     day: date
     pair: Pair
     computed: Decimal
     reported: Decimal | None
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[GapReason, ...] = ()
 
     @property
     def gap(self) -> Decimal | None:
-        """Reported minus computed: negative where our figure is the larger one."""
+        """Reported minus computed: negative where Batchboard's figure is the larger one."""
         return None if self.reported is None else self.reported - self.computed
 
     @property
@@ -131,10 +133,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """Lines added up: of one day, or of all days that Anthropic's cost report has."""
+class ComparedTotal:
+    """The sums of several lines."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[WorkspaceDay, ...]
 
     @property
     def computed(self) -> Decimal:
@@ -155,31 +157,27 @@ class Sums:
         return any(line.has_gap for line in self.lines)
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[GapReason, ...]:
         """Each kind once, over all lines that have a gap, with the kinds of usage first."""
-        sums: dict[str, Reason] = {}
-        for kind, batches, requests, share in (
-            each for line in self.lines for each in line.reasons
-        ):
-            _, batches_before, requests_before, before = sums.get(kind, Reason(kind, 0, 0))
-            total = share and share.plus(before or NO_SHARE)
-            sums[kind] = Reason(kind, batches_before + batches, requests_before + requests, total)
+        sums: dict[str, GapReason] = {}
+        for each in (reason for line in self.lines for reason in line.reasons):
+            sums[each.kind] = sums[each.kind].plus(each) if each.kind in sums else each
         return tuple(sorted(sums.values(), key=lambda reason: reason.kind not in USAGE_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Day(Sums):
-    """One UTC day of every workspace that is compared."""
+class Day(ComparedTotal):
+    """One UTC day of every compared workspace."""
 
     day: date
 
 
 class Skipped(NamedTuple):
-    """A workspace of ours that cannot be compared.
+    """A workspace in Batchboard that cannot be compared.
 
-    `elsewhere`: its address is not the one that Anthropic's cost report comes from. `unknown`: it
-    has not synced yet. `shared`: Anthropic's cost report counts it together with another that the
-    viewer may not see.
+    `elsewhere`: its address is not the one that the cost report comes from. `unknown`: it has not
+    synced yet. `shared`: the cost report counts it together with another workspace that the
+    person may not see.
     """
 
     workspace: Workspace
@@ -188,7 +186,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The days from `since` to `until` that have any figure, newest first."""
+    """The days from `since` to `until` that have a figure, newest first."""
 
     since: date
     until: date
@@ -196,9 +194,9 @@ class Comparison:
     skipped: tuple[Skipped, ...]
 
     @property
-    def total(self) -> Sums:
-        """Of the days that Anthropic's cost report has already."""
-        return Sums(
+    def total(self) -> ComparedTotal:
+        """All days that Anthropic's cost report already has."""
+        return ComparedTotal(
             tuple(line for day in self.days if day.reported is not None for line in day.lines)
         )
 
@@ -212,11 +210,11 @@ def reconcile(
     visible: Collection[int],
     with_unmirrored: bool = False,
 ) -> Comparison | None:
-    """Compare a period, both days included, for the workspaces with these primary keys.
+    """Compare the workspaces with the primary keys `wanted` from `since` to `until`.
 
-    `visible` are all that the viewer may see: no figure includes others, unless
-    `with_unmirrored` adds what Anthropic's cost report has for workspaces that are not ours. None
-    where the report covers no day of the period.
+    `visible` are the primary keys of all workspaces that the person may see. No figure includes
+    others, except that `with_unmirrored` adds Anthropic's workspaces that Batchboard doesn't
+    mirror. None where the cost report covers no day of the period.
     """
     if report.fetched_at is None or report.covers_since is None:
         return None
@@ -231,14 +229,14 @@ def reconcile(
     computed = _computed(pairs, since, until)
     paired = {pair.api_workspace_id: pair for pair in pairs}
     lines = [
-        Line(
+        WorkspaceDay(
             day,
-            paired[named],
-            computed.get((day, named), Computed()).amount,
-            reported.get((day, named), NOTHING).amount if day <= as_of else None,
+            paired[api_id],
+            computed.get((day, api_id), Computed()).amount,
+            reported.get((day, api_id), NOTHING).amount if day <= as_of else None,
         )
-        for day, named in dict.fromkeys([*computed, *reported])
-        if named in paired
+        for day, api_id in dict.fromkeys([*computed, *reported])
+        if api_id in paired
     ]
     lines = _explained(lines, computed, reported, report.refreshed_at)
     return Comparison(since, until, _by_day(lines), tuple(skipped))
@@ -248,44 +246,44 @@ def _reported(since: date, until: date) -> dict[At, Reported]:
     rows = ReportedCost.objects.filter(day__range=(since, until)).values_list(
         "day", "api_workspace_id", "amount", "requests"
     )
-    return {(day, named): Reported(amount, requests) for day, named, amount, requests in rows}
+    return {(day, api_id): Reported(amount, requests) for day, api_id, amount, requests in rows}
 
 
 def _pair(
     report: CostReport, wanted: Collection[int], visible: Collection[int], reported: set[str]
 ) -> tuple[list[Pair], list[Skipped]]:
-    """Two of ours with one ID are one pair: Anthropic's cost report doesn't separate their keys."""
-    same: dict[str, list[Workspace]] = defaultdict(list)
+    # The cost report doesn't separate the keys of one workspace.
+    by_api_id: dict[str, list[Workspace]] = defaultdict(list)
     skipped: list[Skipped] = []
     for workspace in Workspace.objects.for_pages():
-        named = _reported_as(workspace, report, reported)
-        if named is not None:
-            same[named].append(workspace)
+        api_id = _reported_as(workspace, report, reported)
+        if api_id is not None:
+            by_api_id[api_id].append(workspace)
         elif workspace.pk in wanted:
             why: Why = "elsewhere" if _is_elsewhere(workspace) else "unknown"
             skipped.append(Skipped(workspace, why))
     pairs = []
-    for named, ours in same.items():
-        asked_for = [each for each in ours if each.pk in wanted]
-        if asked_for and all(each.pk in visible for each in ours):
-            pairs.append(Pair(named, tuple(ours), ", ".join(each.name for each in ours)))
+    for api_id, workspaces in by_api_id.items():
+        chosen = [each for each in workspaces if each.pk in wanted]
+        if chosen and all(each.pk in visible for each in workspaces):
+            names = ", ".join(each.name for each in workspaces)
+            pairs.append(Pair(api_id, tuple(workspaces), names))
         else:
-            skipped += [Skipped(each, "shared") for each in asked_for]
+            skipped += [Skipped(each, "shared") for each in chosen]
     return pairs, skipped
 
 
 def _reported_as(workspace: Workspace, report: CostReport, reported: set[str]) -> str | None:
-    """The workspace's ID in Anthropic's cost report, None where that is not known.
+    """The workspace's ID in Anthropic's cost report, None where it isn't known.
 
-    The report gives the default workspace no ID, and the organization doesn't list it. So a
-    synced workspace without an ID, or with one that the organization doesn't list, is taken for
-    the default one.
+    The report has the default workspace without an ID, and the organization doesn't list it. So
+    a synced workspace counts as the default one if it has no ID, or one that isn't listed.
     """
     if _is_elsewhere(workspace) or workspace.last_synced_at is None:
         return None
-    named = workspace.api_workspace_id
+    api_id = workspace.api_workspace_id
     listed = report.workspace_names
-    return "" if listed and named not in listed and named not in reported else named
+    return "" if listed and api_id not in listed and api_id not in reported else api_id
 
 
 def _is_elsewhere(workspace: Workspace) -> bool:
@@ -295,85 +293,80 @@ def _is_elsewhere(workspace: Workspace) -> bool:
 def _unmirrored(report: CostReport, pairs: Sequence[Pair], reported: Iterable[At]) -> list[Pair]:
     known = {pair.api_workspace_id for pair in pairs}
     names = report.workspace_names | {"": "Default workspace"}
-    others = sorted({named for _, named in reported} - known)
-    return [Pair(named, (), names.get(named) or named) for named in others]
+    others = sorted({api_id for _, api_id in reported} - known)
+    return [Pair(api_id, (), names.get(api_id) or api_id) for api_id in others]
 
 
 def _computed(pairs: Sequence[Pair], since: date, until: date) -> dict[At, Computed]:
-    """What the batches that were read cost."""
-    named = _named(pairs)
-    usage = BatchUsage.objects.filter(workspace__in=list(named), day__range=(since, until))
+    """What batches cost whose results have been read."""
+    api_ids = _api_ids(pairs)
+    usage = BatchUsage.objects.filter(workspace__in=list(api_ids), day__range=(since, until))
     if any(workspace.has_twins for pair in pairs for workspace in pair.workspaces):
-        # Two keys of one Anthropic workspace list the same batches.
-        usage = usage.exclude(batch__twin_of__in=list(named))
+        # Two keys of one workspace list the same batches.
+        usage = usage.exclude(batch__twin_of__in=list(api_ids))
     computed: dict[At, Computed] = defaultdict(Computed)
-    groups = usage.values_list("workspace_id", "day", *GROUPED_BY)
-    for pk, day, *rest in groups.annotate(**{f"sum_of_{name}": Sum(name) for name in BILLED}):
-        by, sums = rest[: len(GROUPED_BY)], rest[len(GROUPED_BY) :]
-        row = BatchUsage(
-            day=day,
-            **dict(zip(GROUPED_BY, by, strict=True)),
-            # PostgreSQL sums big integers to decimals.
-            **dict(zip(BILLED, map(int, sums), strict=True)),
-        )
-        computed[day, named[pk]].add(row, costs.price(row))
+    with localcontext(EXACT):
+        for row in sum_usage(usage, ("workspace_id", "day", *PRICED_BY, "part")):
+            computed[row.by["day"], api_ids[row.by["workspace_id"]]].add(row)
     return computed
 
 
-def _named(pairs: Iterable[Pair]) -> dict[int, str]:
+def _api_ids(pairs: Iterable[Pair]) -> dict[int, str]:
     return {each.pk: pair.api_workspace_id for pair in pairs for each in pair.workspaces}
 
 
 def _explained(
-    lines: Sequence[Line],
+    lines: Sequence[WorkspaceDay],
     computed: Mapping[At, Computed],
     reported: Mapping[At, Reported],
     refreshed_at: datetime | None,
-) -> list[Line]:
-    """The lines; those with a gap have what may explain it."""
+) -> list[WorkspaceDay]:
+    """The lines, with what may explain their gaps."""
     gaps = {(line.day, line.pair.api_workspace_id): line for line in lines if line.has_gap}
     if not gaps:
         return list(lines)
-    named = _named(line.pair for line in gaps.values())
+    api_ids = _api_ids(line.pair for line in gaps.values())
     days = sorted({day for day, _ in gaps})
-    counted = count_batches(named, days, refreshed_at)
-    behind = {at: computed.get(at, Computed()) for at in gaps}
-    models = set[str]().union(*(each.unpriced for each in behind.values()))
-    is_odd = models or any(each.shares for each in behind.values())
-    usage = count_usage(named, days, models) if is_odd else {}
+    counted = count_batches(api_ids, days, refreshed_at)
+    own = {at: computed.get(at, Computed()) for at in gaps}
+    models = set[str]().union(*(each.unpriced for each in own.values()))
+    needs_usage = models or any(each.shares for each in own.values())
+    usage = count_usage(api_ids, days, models) if needs_usage else {}
     for at, line in gaps.items():
-        seen = counted.get(at, Counted())
-        kinds = usage.get(at, {}) | seen.kinds
-        if not behind[at].unpriced:
+        counts = counted.get(at, DayCounts())
+        kinds = usage.get(at, {}) | counts.kinds
+        if not own[at].unpriced:
             # The models may have a price on this day.
             kinds.pop("unpriced", None)
-        reasons = _reasons(line, kinds, behind[at].shares)
-        reasons += _not_mirrored(line, seen, reported.get(at, NOTHING).requests)
-        gaps[at] = Line(line.day, line.pair, line.computed, line.reported, reasons)
+        reasons = _reasons(line, kinds, own[at].shares)
+        reasons += _not_mirrored(line, counts, reported.get(at, NOTHING).requests)
+        gaps[at] = WorkspaceDay(line.day, line.pair, line.computed, line.reported, reasons)
     return [gaps.get((line.day, line.pair.api_workspace_id), line) for line in lines]
 
 
 def _reasons(
-    line: Line, kinds: Mapping[str, Seen], shares: Mapping[str, Share]
-) -> tuple[Reason, ...]:
+    line: WorkspaceDay, kinds: Mapping[str, BatchCount], shares: Mapping[str, UsageShare]
+) -> tuple[GapReason, ...]:
     return tuple(
-        Reason(kind, *counts, shares.get(kind))
+        GapReason(kind, *counts, shares.get(kind))
         for kind, counts in kinds.items()
         if counts.batches
-        # What our figure doesn't include can't make it the larger one.
+        # What the computed figure doesn't include can't make it the larger one.
         and (not line.is_computed_larger or kind in EITHER_WAY or shares.get(kind, NO_SHARE).amount)
     )
 
 
-def _not_mirrored(line: Line, seen: Counted, requests: int | None) -> tuple[Reason, ...]:
-    beyond = (requests or 0) - seen.requests
-    if line.is_computed_larger or (beyond <= 0 and seen.batches):
+def _not_mirrored(
+    line: WorkspaceDay, counts: DayCounts, requests: int | None
+) -> tuple[GapReason, ...]:
+    beyond = (requests or 0) - counts.requests
+    if line.is_computed_larger or (beyond <= 0 and counts.batches):
         return ()
-    return (Reason("not_mirrored", 0, max(beyond, 0)),)
+    return (GapReason("not_mirrored", 0, max(beyond, 0)),)
 
 
-def _by_day(lines: Iterable[Line]) -> tuple[Day, ...]:
-    days: dict[date, list[Line]] = defaultdict(list)
+def _by_day(lines: Iterable[WorkspaceDay]) -> tuple[Day, ...]:
+    days: dict[date, list[WorkspaceDay]] = defaultdict(list)
     for line in lines:
         if line.computed or line.reported:
             days[line.day].append(line)

@@ -1,4 +1,4 @@
-"""A batch's results file on its way to a person: whole, one outcome of it, or as rows."""
+"""A batch's results for a download: the file itself, a part of it, or rows of a table."""
 
 import json
 from collections.abc import Iterator
@@ -34,20 +34,20 @@ log = structlog.get_logger(__name__)
 # A person waits for the first byte.
 OPENING_SECONDS = 10.0
 ROWS_AT_ONCE = 2000
-# In place of a result's type where a line cannot be understood; the API has no such word.
+# The outcome of a line that cannot be understood; the API has no such word.
 UNREADABLE = "unreadable"
 LONGEST_ID = 200
-# Of a line too long to be held, what is kept in memory before it goes to a temporary file.
+# How much of a very long line is kept in memory before it goes to a temporary file.
 SPOOLED_BYTES = 1024 * 1024
 PIECE_BYTES = 64 * 1024
 
 
 class BrokenOff(Exception):
-    """The file did not come whole: what was passed on of it must not pass for all of it."""
+    """The file is incomplete, so the download must not look complete."""
 
 
-class Row(NamedTuple):
-    """One request as a table shows it; tokens as the API counts them, None where there are none."""
+class ResultRow(NamedTuple):
+    """One request as a row of a table; tokens as the API counts them, None without a message."""
 
     custom_id: str
     outcome: str
@@ -64,8 +64,8 @@ class Row(NamedTuple):
     web_searches: int | None = None
 
 
-class Choice(NamedTuple):
-    """The requests wanted: of one outcome, and that stopped for one of some reasons; or all."""
+class RequestFilter(NamedTuple):
+    """Selects requests by outcome and by stop reason; an empty filter selects all."""
 
     outcome: str = ""
     stop_reasons: tuple[str, ...] = ()
@@ -74,19 +74,18 @@ class Choice(NamedTuple):
     def is_all(self) -> bool:
         return not any(self)
 
-    def has(self, row: "Row") -> bool:
-        """Whether the request of a row is wanted."""
-        is_wanted = not self.outcome or row.outcome == self.outcome
-        return is_wanted and (not self.stop_reasons or row.stop_reason in self.stop_reasons)
+    def matches(self, row: ResultRow) -> bool:
+        has_outcome = not self.outcome or row.outcome == self.outcome
+        return has_outcome and (not self.stop_reasons or row.stop_reason in self.stop_reasons)
 
 
 @contextmanager
 def opened(batch: Batch) -> Iterator[Iterator[bytes]]:
-    """The file in blocks of whole lines, as it comes from the API; memory stays the same.
+    """The file in blocks of whole lines, as it arrives from the API, in constant memory.
 
-    Opening raises NoKey or ApiError, in OPENING_SECONDS at most. Reading raises BrokenOff for a
-    file that is cut off, ends in the middle of a line, or has not one line for each request.
-    Leaving lets go of the API at once, however much has been read.
+    Opening takes OPENING_SECONDS at most and raises CannotCall or ApiError. Reading raises
+    BrokenOff for a file that is cut off, ends in the middle of a line, or hasn't one line for each
+    request. Leaving closes the connection at once, however much has been read.
     """
     client = connect.client_for(batch.workspace)
     with client.stream_results(batch.api_id, within=OPENING_SECONDS) as chunks:
@@ -122,7 +121,7 @@ def _whole(batch: Batch, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _lines_in(block: bytes) -> int:
-    """How many lines a block holds, empty ones apart. Raises BrokenOff for one cut in two."""
+    """How many lines a block has, not counting blank ones. Raises BrokenOff for a cut line."""
     *ended, last = block.split(b"\n")
     if not is_blank(last):
         _refuse_cut(skimmed(last))
@@ -134,11 +133,11 @@ def _refuse_cut(last: Skimmer) -> None:
         raise BrokenOff("The file ended in the middle of a line.")
 
 
-def chosen_lines(blocks: Iterator[bytes], choice: Choice) -> Iterator[bytes]:
-    """The lines of the requests wanted, byte for byte.
+def chosen_lines(blocks: Iterator[bytes], choice: RequestFilter) -> Iterator[bytes]:
+    """The lines of the selected requests, byte for byte.
 
-    A line of which it can't be told whether it is wanted is left out. A line too long to be held
-    waits in a temporary file until its end. Raises BrokenOff where there is no room for it.
+    Lines that cannot be understood are skipped. A line too long to hold in memory waits in a
+    temporary file until it is complete. Raises BrokenOff where there is no room for that.
     """
     long: Skimmer | None = None
     with cast("IO[bytes]", SpooledTemporaryFile(max_size=SPOOLED_BYTES)) as spool:
@@ -146,89 +145,95 @@ def chosen_lines(blocks: Iterator[bytes], choice: Choice) -> Iterator[bytes]:
             if isinstance(block, Part):
                 long = long or Skimmer()
                 long.feed(block)
-                _put_aside(spool, block)
+                _spool(spool, block)
                 if block.endswith(b"\n"):
-                    yield from _taken_back(spool, is_wanted=choice.has(_row(decode_skimmed(long))))
+                    if choice.matches(_row(decode_skimmed(long))):
+                        yield from _pieces(spool)
+                    _empty(spool)
                     long = None
                 continue
             # A BytesIO ends lines at a line feed alone, as the file does.
-            kept = [line for line in BytesIO(block) if choice.has(_row(decode_line(line)))]
+            kept = [line for line in BytesIO(block) if choice.matches(_row(decode_line(line)))]
             if kept:
                 yield b"".join(kept)
-        if long:
-            yield from _taken_back(spool, is_wanted=choice.has(_row(decode_skimmed(long))))
+        if long and choice.matches(_row(decode_skimmed(long))):
+            yield from _pieces(spool)
 
 
-def _put_aside(spool: IO[bytes], piece: bytes) -> None:
+def _spool(spool: IO[bytes], piece: bytes) -> None:
     try:
         spool.write(piece)
     except OSError as error:
         raise BrokenOff(
-            "A long line can't be passed on: there is no room for temporary files "
+            "A long line can't be downloaded: there is no room for temporary files "
             f"({error.strerror or error})."
         ) from error
 
 
-def _taken_back(spool: IO[bytes], *, is_wanted: bool) -> Iterator[bytes]:
+def _pieces(spool: IO[bytes]) -> Iterator[bytes]:
     spool.seek(0)
-    if is_wanted:
-        while piece := spool.read(PIECE_BYTES):
-            yield piece
+    while piece := spool.read(PIECE_BYTES):
+        yield piece
+
+
+def _empty(spool: IO[bytes]) -> None:
     spool.seek(0)
     spool.truncate()
 
 
-def file_rows(blocks: Iterator[bytes]) -> Iterator[Row]:
-    """Every line as a row; one whose outcome is not known has the outcome UNREADABLE."""
+def file_rows(blocks: Iterator[bytes]) -> Iterator[ResultRow]:
+    """Every line as a row; an unknown outcome is UNREADABLE."""
     for lines in read_blocks(blocks):
         yield from map(_row, lines)
 
 
-def chosen_rows(batch: Batch, blocks: Iterator[bytes], choice: Choice) -> Iterator[Row]:
-    """The rows of the requests wanted; how many could not be understood is logged."""
+def chosen_rows(
+    batch: Batch, blocks: Iterator[bytes], choice: RequestFilter
+) -> Iterator[ResultRow]:
+    """The rows of the selected requests. Logs how many lines were skipped as unreadable."""
     unreadable = 0
     for row in file_rows(blocks):
         if row.outcome == UNREADABLE:
             unreadable += 1
-        elif choice.has(row):
+        elif choice.matches(row):
             yield row
     if unreadable:
-        log.warning("unreadable lines left out of a download", batch=batch.api_id, lines=unreadable)
+        log.warning("unreadable lines skipped in a download", batch=batch.api_id, lines=unreadable)
 
 
-def failed_rows(batch: Batch, outcome: str) -> Iterator[Row]:
-    """The same rows from what was read of the file before, of an outcome but succeeded.
+def failed_rows(batch: Batch, outcome: str) -> Iterator[ResultRow]:
+    """The rows of an outcome other than succeeded, from the database instead of the file.
 
-    Raises BrokenOff when the file is read anew meanwhile. Holds nothing open between rows.
+    Raises BrokenOff if the file is read again meanwhile. No query stays open between rows.
     """
     rows = FailedRequest.objects.filter(batch=batch, outcome=outcome)
     found = rows.aggregate(count=Count("pk"), first=Min("pk"), last=Max("pk"))
     left, after = found["count"], (found["first"] or 0) - 1
-    # One batch's rows lie side by side, so walking the primary key reads each once.
+    # One batch's rows have adjacent primary keys, so a walk along those reads each row once.
     walked = FailedRequest.objects.alias(walked=F("batch_id") + 0).filter(
         walked=batch.pk, outcome=outcome, pk__lte=found["last"] or 0
     )
     while some := list(walked.filter(pk__gt=after).order_by("pk")[:ROWS_AT_ONCE]):
         for failed in some:
-            yield Row(
+            yield ResultRow(
                 *(failed.custom_id, failed.outcome, failed.error_type),
                 *(failed.message, failed.request_id),
             )
         left, after = left - len(some), some[-1].pk
     if left:
-        raise BrokenOff("The results were read anew meanwhile.")
+        raise BrokenOff("The results were read again meanwhile.")
 
 
-def _row(line: ResultLine | OddLine) -> Row:
+def _row(line: ResultLine | OddLine) -> ResultRow:
     if isinstance(line, OddLine):
         problem = f"This line cannot be understood: {line.problem}"
         outcome = shown(line.outcome, LONGEST_WORD) or UNREADABLE
-        return Row(line.custom_id, outcome, error_message=problem)
+        return ResultRow(line.custom_id, outcome, error_message=problem)
     result = line.result
     if result.message and result.type == "succeeded":
         return _succeeded(line.custom_id, result.message)
     error = result.error or ErrorEnvelope()
-    return Row(
+    return ResultRow(
         line.custom_id,
         shown(result.type, LONGEST_WORD),
         error_type=shown(error.problem.type, LONGEST_NAME),
@@ -237,10 +242,10 @@ def _row(line: ResultLine | OddLine) -> Row:
     )
 
 
-def _succeeded(custom_id: str, message: Message) -> Row:
+def _succeeded(custom_id: str, message: Message) -> ResultRow:
     usage, tools = message.usage, message.usage.server_tool_use
     minutes, hour = usage.cache_writes
-    return Row(
+    return ResultRow(
         custom_id,
         "succeeded",
         model=shown(message.model, LONGEST_NAME),
@@ -255,9 +260,9 @@ def _succeeded(custom_id: str, message: Message) -> Row:
 
 
 def plain_id(custom_id: str) -> str:
-    """An id on one line: what is no printable character is written as JSON would escape it.
+    """An ID on one line: characters that aren't printable are escaped as in JSON.
 
-    Those that the API lets people make hold letters, digits, _ and - alone (api.md).
+    The API accepts only letters, digits, _ and -, so this is for unexpected files.
     """
     if custom_id.isprintable():
         return custom_id

@@ -1,4 +1,4 @@
-"""What went wrong in one batch: its failed requests by kind."""
+"""Why requests of a batch failed, by kind of failure."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from django.db.models import Count, Window
 
 from batches.models import Batch
 
-MOST_KINDS = 50
+KINDS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """So many requests that failed alike, in the results file's own words."""
+    """How many requests failed in the same way, in the words of the results file."""
 
     outcome: str
     error_type: str
@@ -20,10 +20,10 @@ class FailureKind:
 
 
 def failure_kinds(batch: Batch) -> tuple[list[FailureKind], int]:
-    """The MOST_KINDS largest, largest first, and how many more there are; one query."""
+    """The KINDS_SHOWN largest kinds, largest first, and how many more there are; one query."""
     kinds = batch.failed_requests.values_list("outcome", "error_type", "message")
     counted = kinds.annotate(requests=Count("pk")).annotate(kinds=Window(Count("*")))
-    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:MOST_KINDS]
+    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:KINDS_SHOWN]
     rows = list(largest)
     more = rows[0][-1] - len(rows) if rows else 0
     return [FailureKind(*row[:-1]) for row in rows], more

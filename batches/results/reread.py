@@ -1,4 +1,4 @@
-"""Read again: results that stayed unreadable are read once more because a person asks."""
+"""Reads unreadable results again when a person asks for it."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from batches.models import AuditEvent, Batch, Ingestion, Revision
 
 
 class NothingToReread(Exception):
-    """The batch's results are not unreadable. `str(error)` is fit to show a person."""
+    """The batch's results are not unreadable. `str(error)` is a sentence for a person."""
 
 
 def read_again(batch: Batch, *, actor: Any, address: str) -> None:
-    """Make the results due for reading at once, with all attempts, and record who asked.
+    """Make the results due for reading at once, with all attempts, and record who asked for it.
 
-    Raises NothingToReread for results that are read, awaited, or gone; then nothing changes.
+    Raises NothingToReread, and changes nothing, if they are read, pending or no longer available.
     """
     with Revision.writing():
         row = (
@@ -40,8 +40,8 @@ def _refuse_unless_unreadable(batch: Batch) -> None:
     if not batch.has_ended:
         raise NothingToReread("There are no results yet: the batch has not ended.")
     if batch.has_figures:
-        raise NothingToReread("The results have been read.")
+        raise NothingToReread("The results have already been read.")
     if state == Batch.ResultsState.LOST or batch.archived_at or batch.deleted_upstream_at:
-        raise NothingToReread("The API no longer has the results.")
+        raise NothingToReread("Anthropic no longer has the results.")
     if state == Batch.ResultsState.PENDING:
-        raise NothingToReread("The results are about to be read as it is.")
+        raise NothingToReread("The results are about to be read anyway.")

@@ -1,1 +1,1 @@
-"""What batches cost in a period, and the batches whose results will be lost next."""
+"""What batches cost in a period, and the batches whose results are about to expire."""

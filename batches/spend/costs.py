@@ -1,29 +1,28 @@
-"""What one batch cost: its usage rows priced, and a word where no figure can be given."""
+"""What one batch cost: the prices of its usage rows, or why there is no cost."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from django.conf import settings
 
 from batches.models import Batch, BatchUsage
-from batches.models.usage import PRICED_BY, TOKEN_CLASSES
-from batches.pricing import BATCH_TIER, Cost, PriceTable, Quantities
+from batches.pricing import BATCH_TIER, CLASSES, ZERO, Cost, PriceTable, Quantities
 from batches.pricing.table import Unpriced
 
-# `unreadable` is pending with a reason: the file is there, and five tries could not read it. Of an
-# `incomplete` cost some lines are not known, of an `unpriced` one some prices.
+# `unreadable` means that the file exists, and that five attempts could not read it. An `incomplete`
+# cost lacks some lines of the file, an `unpriced` one some prices.
 type CostState = Literal["computed", "pending", "unreadable", "incomplete", "unpriced", "lost"]
 
-ZERO = Decimal(0)
 
+class UnpricedReason(NamedTuple):
+    """Why usage has no price: what lacks one, and its name.
 
-class Reason(NamedTuple):
-    """Why usage has no price: what the price lacks, and the word for it.
-
-    "field" names fields of the usage that may change the price; "prompt" names the model.
+    For "field", `word` names the fields of the usage that may change the price; for "prompt", the
+    model.
     """
 
     lacks: Unpriced | Literal["field"]
@@ -32,26 +31,26 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UsageCost:
-    """One usage row and what it cost; None where it has no price."""
+    """One usage row and what it cost: None where it has no price."""
 
     usage: BatchUsage
     cost: Cost | None
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> UnpricedReason | None:
         """Why there is no cost; None where there is one."""
         if self.cost:
             return None
-        return why_unpriced({name: getattr(self.usage, name) for name in ("day", *PRICED_BY)})
+        return why_unpriced(vars(self.usage))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCost:
-    """A batch's cost in USD, or why there is none. Unknown is never zero (ux.md 4)."""
+    """A batch's cost in USD, or why there is none. Unknown is never zero."""
 
     state: CostState
     rows: tuple[UsageCost, ...] = ()
-    # Lines of the results of which it is not known what they came to.
+    # Lines of the results file that could not be understood.
     unknown_lines: int = 0
 
     @property
@@ -61,9 +60,9 @@ class BatchCost:
 
     @property
     def known_requests(self) -> int:
-        """Requests whose whole cost is known."""
+        """Requests whose entire cost is known."""
         priced = sum(row.usage.requests for row in self.rows if row.cost)
-        # Some requests of the priced rows have tokens in unpriced rows as well.
+        # Some requests in priced rows also have tokens in unpriced rows.
         partly = sum(row.usage.uses - row.usage.requests for row in self.rows if not row.cost)
         return max(0, priced - max(0, partly))
 
@@ -82,12 +81,12 @@ class BatchCost:
 
     @property
     def known(self) -> Decimal:
-        """The sum of what has a price, be it a part only."""
+        """The sum of everything with a price, which may be only a part of the cost."""
         return sum((row.cost.total for row in self.rows if row.cost), ZERO)
 
     @property
     def is_known_in_part(self) -> bool:
-        """`known` says something: it is the whole cost, or the cost of some requests."""
+        """`known` is the whole cost, or the cost of at least some requests."""
         return self.state == "computed" or any(row.cost for row in self.rows)
 
     @property
@@ -97,7 +96,7 @@ class BatchCost:
 
     @property
     def standard(self) -> Decimal:
-        """What the parts with a price would have cost outside of a batch."""
+        """What everything with a price costs at the standard price."""
         return sum((row.cost.standard for row in self.rows if row.cost), ZERO)
 
     @property
@@ -105,9 +104,9 @@ class BatchCost:
         return self.standard - self.known
 
     @property
-    def unpriced(self) -> dict[Reason, int]:
-        """Requests with tokens that have no price, by the reason; one may be under several."""
-        rows: dict[Reason, list[BatchUsage]] = defaultdict(list)
+    def unpriced(self) -> dict[UnpricedReason, int]:
+        """Requests with tokens that have no price, by reason; one may count under several."""
+        rows: dict[UnpricedReason, list[BatchUsage]] = defaultdict(list)
         for row in self.rows:
             if reason := row.reason:
                 rows[reason].append(row.usage)
@@ -118,14 +117,13 @@ class BatchCost:
         return [reason.word for reason in self.unpriced if reason.lacks == "model"]
 
 
-def _requests_in(rows: Iterable[BatchUsage]) -> int:
-    """Requests with tokens in the rows: those counted there, unless more have a part there."""
-    usage = list(rows)
+def _requests_in(usage: Sequence[BatchUsage]) -> int:
+    """Requests with tokens in the rows: those counted there, or more if more have a part there."""
     return max(sum(row.requests for row in usage), *(row.uses for row in usage))
 
 
 def cost_of(batch: Batch) -> BatchCost:
-    """From the batch's usage rows, prefetched or not, by the price table as it is today."""
+    """The batch's cost by today's price table, from its usage rows, prefetched or not."""
     if batch.has_figures:
         return _cost_of_read(batch)
     match batch.results_state:
@@ -137,46 +135,53 @@ def cost_of(batch: Batch) -> BatchCost:
 
 
 def _cost_of_read(batch: Batch) -> BatchCost:
-    rows = tuple(UsageCost(usage, price(usage)) for usage in batch.usage.all())
+    rows = tuple(
+        UsageCost(usage, price(quantities(usage), vars(usage), usage.day))
+        for usage in batch.usage.all()
+    )
     state: CostState = "computed" if all(row.cost for row in rows) else "unpriced"
     return BatchCost("incomplete" if batch.unknown_lines else state, rows, batch.unknown_lines)
 
 
-def price(usage: BatchUsage) -> Cost | None:
-    """The cost of one usage row on the day its batch was created; None where it has no price."""
-    if usage.unpriced_by:
+def price(used: Quantities, by: Mapping[str, Any], day: date) -> Cost | None:
+    """What usage with the PRICED_BY values in `by` cost for a batch created on a day.
+
+    None where it has no price.
+    """
+    if by["unpriced_by"]:
         return None
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     return table.cost(
-        quantities(usage),
-        usage.model,
-        usage.day,
-        inference_geo=usage.inference_geo,
-        tier=usage.tier,
-        prompt_over=usage.prompt_over,
-        prompt_up_to=usage.prompt_up_to,
+        used,
+        by["model"],
+        day,
+        inference_geo=by["inference_geo"],
+        tier=by["tier"],
+        prompt_over=by["prompt_over"],
+        prompt_up_to=by["prompt_up_to"],
     )
 
 
-def why_unpriced(by: Mapping[str, Any]) -> Reason:
-    """Why usage has no price, by its day and PRICED_BY, all of which `by` has."""
+def why_unpriced(by: Mapping[str, Any]) -> UnpricedReason:
+    """Why usage has no price; `by` has its day and PRICED_BY."""
     if by["unpriced_by"]:
-        return Reason("field", by["unpriced_by"])
+        return UnpricedReason("field", by["unpriced_by"])
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     terms = {name: by[name] for name in ("tier", "inference_geo")}
     lacks = table.why_unpriced(by["model"], by["day"], **terms)
     words = {"tier": by["tier"], "geo": by["inference_geo"]}
-    return Reason(lacks, words.get(lacks, by["model"]))
+    return UnpricedReason(lacks, words.get(lacks, by["model"]))
 
 
 def quantities(usage: BatchUsage) -> Quantities:
-    """The billed figures of a usage row."""
-    return Quantities(*(getattr(usage, name) for name in (*TOKEN_CLASSES, "web_searches")))
+    """The figures of a usage row that are billed."""
+    return Quantities(*(getattr(usage, name) for name in CLASSES))
 
 
 def saved_by_cancel(batch: Batch, cost: BatchCost) -> Decimal | None:
-    """Roughly what canceling saved, in USD: the mean cost of a succeeded request times the
-    canceled ones (ux.md 10). None where no mean is known.
+    """A rough estimate of what canceling saved in USD; None where the mean cost isn't known.
+
+    It is the mean cost of a succeeded request times the number of canceled ones.
     """
     if cost.total is None or not batch.succeeded or not batch.canceled:
         return None

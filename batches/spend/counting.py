@@ -1,4 +1,4 @@
-"""How many batches a figure of spend is of, and how many it is not of."""
+"""How many batches a figure of spend includes, and how many are missing from it."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -12,17 +12,20 @@ from batches.models.batch import READ_STATES
 from batches.models.usage import PRICED_BY
 from batches.period import DAY, Period
 from batches.spend.question import COLUMNS, Question
-from batches.spend.summing import Sums
+from batches.spend.summing import PricedUsage
 
 UNREAD_WORDS = {"pending": "unread"}
 
 
-class Counted(NamedTuple):
-    """So many batches of one UTC day and group, not in its figure; `kind` is of MISSING."""
+class MissingBatches(NamedTuple):
+    """How many batches of one UTC day and group are missing from its figure.
+
+    `kind` is one of MISSING, or "outdated".
+    """
 
     kind: str
     day: date
-    # None where batches are grouped by model, of which nothing is known yet.
+    # None where batches are grouped by model, which is not known yet.
     group: Any
     batches: int
 
@@ -30,15 +33,15 @@ class Counted(NamedTuple):
 def count_read(question: Question) -> tuple[int, dict[Any, int]]:
     """Batches of the period whose results have been read: all, and by group.
 
-    One that used several models counts with each, so that groups by model may sum to more.
+    A batch that used several models counts with each, so groups by model may sum to more.
     """
     if question.model is not None:
-        with_it = _with_usage(question)
-        return sum(with_it.values()), with_it
+        groups = _with_usage(question)
+        return sum(groups.values()), groups
     read = question.batches(question.period).filter(results_state__in=READ_STATES)
     if question.group == "model":
         return read.count(), _with_usage(question)
-    groups: dict[Any, int] = defaultdict(int)
+    groups = defaultdict(int)
     for value, batches in read.values_list(_column(question)).annotate(Count("pk")):
         groups[_group(question, value)] += batches
     return sum(groups.values()), groups
@@ -49,15 +52,15 @@ def _with_usage(question: Question) -> dict[Any, int]:
     return dict(usage.annotate(Count("batch", distinct=True)))
 
 
-def count_unread(question: Question, period: Period) -> Iterator[Counted]:
-    """Batches that run, are not read yet, can't be read, were lost, or are not known whole.
+def count_unread(question: Question, period: Period) -> Iterator[MissingBatches]:
+    """Batches that are running, unread, unreadable, lost, or not entirely understood.
 
-    Those read by an older version are counted as "outdated", though their figures are in.
+    Batches that an older version read count as "outdated", though their figures are included.
     """
     batches = (
         question.batches(period)
         .exclude(results_state=Batch.ResultsState.READ, unknown_lines=0)
-        # Without Django's own truncation, which SQLite would do in Python, row by row.
+        # Django's TruncDate would run in Python for each row on SQLite.
         .annotate(day=Func(F("created_at"), function="DATE", output_field=DateField()))
         .values_list("day", "is_active", "results_state", "unknown_lines", _column(question))
         .annotate(Count("pk"))
@@ -65,23 +68,23 @@ def count_unread(question: Question, period: Period) -> Iterator[Counted]:
     for day, is_active, state, unknown_lines, value, count in batches:
         group = _group(question, value)
         if state in READ_STATES and unknown_lines:
-            yield Counted("incomplete", day, group, count)
+            yield MissingBatches("incomplete", day, group, count)
         if state != Batch.ResultsState.READ:
             kind = "running" if is_active else UNREAD_WORDS.get(state, state)
-            yield Counted(kind, day, group, count)
+            yield MissingBatches(kind, day, group, count)
 
 
 def count_unpriced(
-    question: Question, unpriced: Collection[Sums], starts: Sequence[date]
+    question: Question, unpriced: Collection[PricedUsage], starts: Sequence[date]
 ) -> tuple[dict[date, int], dict[Any, int]]:
-    """Batches that used a model for which no price is known: by day, and by group.
+    """Batches with usage that has no price: by day, and by group.
 
-    `unpriced` are the sums without a cost; `starts` are the days from which prices hold.
-    Grouped by model, one that used several such models counts with each.
+    `unpriced` is the usage without a price; `starts` are the days from which prices apply.
+    Grouped by model, a batch that used several such models counts with each.
     """
     usage = question.usage(question.period).filter(
-        _any_of(unpriced, starts, question.period),
-        # The others are counted as incomplete: each batch is counted once.
+        _without_price(unpriced, starts, question.period),
+        # The others count as incomplete already, and each batch counts once.
         batch__unknown_lines=0,
     )
     count = Count("batch", distinct=True)
@@ -98,23 +101,23 @@ def count_unpriced(
     return days, groups
 
 
-def _any_of(unpriced: Collection[Sums], starts: Sequence[date], period: Period) -> Q:
-    """Usage alike in all that a price depends on: few terms, whatever was used."""
-    alike = [name for name in PRICED_BY if name != "model"]
+def _without_price(unpriced: Collection[PricedUsage], starts: Sequence[date], period: Period) -> Q:
+    """Selects the usage without a price, with few conditions for any number of models."""
+    columns = [name for name in PRICED_BY if name != "model"]
     models: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     ends = [start - DAY for start in starts[1:]] + [period.until]
     for row in unpriced:
         span = next(span for span in zip(starts, ends, strict=True) if row.by["day"] <= span[1])
-        models[*(row.by[name] for name in alike), span].add(row.by["model"])
+        models[*(row.by[name] for name in columns), span].add(row.by["model"])
     found = Q(pk__in=[])
-    for (*values, span), named in models.items():
-        terms = dict(zip(alike, values, strict=True))
-        found |= Q(**terms, day__range=span, model__in=named)
+    for (*values, span), used in models.items():
+        terms = dict(zip(columns, values, strict=True))
+        found |= Q(**terms, day__range=span, model__in=used)
     return found
 
 
 def _column(question: Question) -> str:
-    """The column of Batch by which the question's groups are told apart; any for models."""
+    """The column of Batch that the question groups by; for models, any column."""
     return {"canceled": "outcome", "model": "workspace_id"}.get(
         question.group, COLUMNS[question.group]
     )

@@ -1,11 +1,11 @@
-"""What was used in a period as charges, the rows of a FOCUS data set (focus.finops.org).
+"""A period's usage as charges, the rows of a FOCUS data set (focus.finops.org).
 
-A charge is of one day, workspace, model, price, class of tokens, label and owner. Usage without a
-price is in none.
+A charge covers one day, workspace, model, price, class of tokens, label and owner. Usage without a
+price is in no charge.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
@@ -15,26 +15,27 @@ from django.conf import settings
 
 from batches.models.usage import PRICED_BY
 from batches.period import Period
-from batches.pricing import Price, PriceTable
-from batches.pricing.table import LINES
-from batches.spend.figures import DIGITS
+from batches.pricing import CLASSES, EXACT, Price, PriceTable
+from batches.pricing.table import CLASS_PRICES
 from batches.spend.question import Question
-from batches.spend.summing import CLASSES, Sums, sums
+from batches.spend.summing import PricedUsage, sum_usage
 
 CHARGED_BY = ("workspace_id", "day", *PRICED_BY, "label", "owner")
+# Columns of usage that a charge has as they are.
+COPIED = ("workspace_id", "model", "inference_geo", "tier", "label", "owner")
 # How many of each class the published price is for.
-PER = {name: per for name, _, per in LINES}
+PER = {name: per for name, _, per in CLASS_PRICES}
 
 
-class Kind(NamedTuple):
-    """What the usage of one charge has in common, its day apart; sorts as the charges do."""
+class ChargeKey(NamedTuple):
+    """What distinguishes the charges of a day; sorts as they are listed."""
 
     workspace_id: int
     model: str
     prompt_over: int
     inference_geo: str
     tier: str
-    # The place in CLASSES.
+    # The index in CLASSES.
     at: int
     label: str
     owner: str
@@ -45,9 +46,9 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Exact US dollars; `quantity` in tokens or searches, and prices for so many as `per` says.
+    """Exact US dollars; `quantity` counts tokens or searches, and prices are for `per` of them.
 
-    Quantity over `per`, multiplied by a price, is the cost without any rounding.
+    `pricing_quantity` is `quantity` ÷ `per`: times a price, it is the cost without any rounding.
     """
 
     day: date
@@ -72,71 +73,54 @@ class Charge:
 def charges(question: Question) -> Iterator[Charge]:
     """The period's charges, day by day.
 
-    Each day is one query, read whole: however slowly they are taken, no query stays open.
+    Each day is one query whose rows are all fetched, so no query stays open for a slow reader.
     """
     for day in question.period.days:
         yield from _charges_of(question, day)
 
 
 def _charges_of(question: Question, day: date) -> list[Charge]:
-    found: Counter[tuple[Kind, Price]] = Counter()
-    with localcontext(prec=DIGITS):
-        for row in sums(question.usage(Period(day, day)), CHARGED_BY):
-            found.update(_kinds(row, day))
+    found: Counter[tuple[ChargeKey, Price]] = Counter()
+    with localcontext(EXACT):
+        for row in sum_usage(question.usage(Period(day, day)), CHARGED_BY):
+            found.update(_by_key(row, day))
         ordered = sorted(found.items(), key=lambda item: item[0][0])
-        return [_charge(day, kind, price, quantity) for (kind, price), quantity in ordered]
+        return [_charge(day, key, price, quantity) for (key, price), quantity in ordered]
 
 
-def _kinds(row: Sums, day: date) -> dict[tuple[Kind, Price], int]:
-    """How much of each class a row used, under all that its charge depends on."""
+def _by_key(row: PricedUsage, day: date) -> dict[tuple[ChargeKey, Price], int]:
+    """How much of each class a row used, by the charge that it is part of."""
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     by = row.by
     bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
     price = table.price_of(by["model"], day, **bracket)
     if row.rates is None or price is None:
         return {}
-    each = enumerate(zip(row.quantities, row.rates.standard, row.rates.batch, strict=True))
-    return {
-        (_kind(by, price.prompt_over, at, standard, batch), price): quantity
-        for at, (quantity, standard, batch) in each
-        if quantity
-    }
+    copied: dict[str, Any] = {name: by[name] for name in COPIED}
+    used: dict[tuple[ChargeKey, Price], int] = {}
+    for at, quantity in enumerate(row.quantities):
+        if quantity:
+            standard, batch = row.rates.standard[at], row.rates.batch[at]
+            key = ChargeKey(
+                prompt_over=price.prompt_over, at=at, standard=standard, batch=batch, **copied
+            )
+            used[key, price] = quantity
+    return used
 
 
-def _kind(
-    by: Mapping[str, Any], prompt_over: int, at: int, standard: Decimal, batch: Decimal
-) -> Kind:
-    return Kind(
-        workspace_id=by["workspace_id"],
-        model=by["model"],
-        prompt_over=prompt_over,
-        inference_geo=by["inference_geo"],
-        tier=by["tier"],
-        at=at,
-        label=by["label"],
-        owner=by["owner"],
-        standard=standard,
-        batch=batch,
-    )
-
-
-def _charge(day: date, kind: Kind, price: Price, quantity: int) -> Charge:
-    name = CLASSES[kind.at]
+def _charge(day: date, key: ChargeKey, price: Price, quantity: int) -> Charge:
+    name = CLASSES[key.at]
+    copied: dict[str, Any] = {column: getattr(key, column) for column in COPIED}
     return Charge(
+        **copied,
         day=day,
-        workspace_id=kind.workspace_id,
-        model=kind.model,
-        inference_geo=kind.inference_geo,
-        tier=kind.tier,
-        label=kind.label,
-        owner=kind.owner,
         price=price,
         name=name,
         quantity=quantity,
         per=PER[name],
         pricing_quantity=Decimal(quantity) / PER[name],
-        list_price=kind.standard * PER[name],
-        billed_price=kind.batch * PER[name],
-        list_cost=kind.standard * quantity,
-        billed_cost=kind.batch * quantity,
+        list_price=key.standard * PER[name],
+        billed_price=key.batch * PER[name],
+        list_cost=key.standard * quantity,
+        billed_cost=key.batch * quantity,
     )

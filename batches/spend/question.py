@@ -1,4 +1,4 @@
-"""Of which batches spend is asked for, and what it is parted by."""
+"""Which batches a question about spend covers, and how their spend is grouped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from batches.period import Period, end_of, start_of
 type Group = Literal["workspace", "model", "label", "owner", "canceled"]
 type Stack = Literal["model", "workspace"]
 
-# The column of usage that each goes by.
+# The column of BatchUsage for each Group.
 COLUMNS = {
     "workspace": "workspace_id",
     "model": "model",
@@ -25,9 +25,11 @@ CANCELED = Q(outcome="canceled")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """None asks for all; an empty label or owner for the batches without one.
+    """The workspaces, period, filters and grouping of one look at spend.
 
-    `has_twins` says that some of the workspaces mirror the same batches: each counts once then.
+    A filter that is None selects everything; an empty label or owner selects the batches without
+    one. `has_twins` says that several of the workspaces mirror the same batches, each of which
+    then counts once.
     """
 
     workspaces: Sequence[int]
@@ -41,16 +43,16 @@ class Question:
     has_twins: bool = False
 
     def usage(self, period: Period) -> QuerySet[BatchUsage]:
-        """The usage rows of a period, in no order."""
-        wanted = self._given("model", "label", "owner", "is_canceled")
+        """The usage rows of a period, unordered."""
+        filters = self._given("model", "label", "owner", "is_canceled")
         usage = BatchUsage.objects.filter(
-            workspace__in=self.workspaces, day__range=(period.since, period.until), **wanted
+            workspace__in=self.workspaces, day__range=(period.since, period.until), **filters
         )
-        # Otherwise the sums read one index alone, without the batches.
+        # Without twins, the sums read one index and never the batches.
         return usage.exclude(batch__twin_of__in=self.workspaces) if self.has_twins else usage
 
     def batches(self, period: Period) -> BatchQuerySet:
-        """The batches of a period whatever their models: before its end nobody knows them."""
+        """The batches of a period, of any model: a batch's models are unknown until it is read."""
         batches = Batch.objects.filter(
             workspace__in=self.workspaces,
             created_at__gte=start_of(period.since),

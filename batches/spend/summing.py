@@ -10,29 +10,28 @@ from django.db.models import BigIntegerField, QuerySet, Sum, Value
 from django.db.models.functions import Cast
 
 from batches.models import BatchUsage
-from batches.models.usage import TOKEN_CLASSES
-from batches.pricing import Cost, PriceTable, Quantities
+from batches.pricing import CLASSES, ZERO, Cost, PriceTable, Quantities
+from batches.spend.costs import price
 
-# As Quantities has them.
-CLASSES = (*TOKEN_CLASSES, "web_searches")
-ONE_OF_EACH = Quantities(1, 1, 1, 1, 1, 1)
-ZERO = Decimal(0)
-NONE = Value(0, output_field=BigIntegerField())
+ONE_OF_EACH = Quantities(*(1 for _ in CLASSES))
+NOT_SUMMED = Value(0, output_field=BigIntegerField())
 
 
 class Rates(NamedTuple):
-    """What one of each class costs in USD, as a batch and had it not been one."""
+    """What one of each class costs in USD: in a batch, and at the standard price."""
 
     batch: tuple[Decimal, ...]
     standard: tuple[Decimal, ...]
 
 
-class Sums(NamedTuple):
-    """What requests alike in every column of `by` used; no rates where no price is known."""
+class PricedUsage(NamedTuple):
+    """What requests with the same values in `by` used in all, and its cost."""
 
     by: Mapping[str, Any]
     requests: int
+    # In the order of CLASSES.
     quantities: Sequence[int]
+    # None where no price is known.
     rates: Rates | None
     # USD; zero without rates, where the cost is unknown.
     cost: Decimal
@@ -40,22 +39,22 @@ class Sums(NamedTuple):
 
 
 class Pricing:
-    """Finds the rates of sums, each price's once: a page needs thousands at a handful of prices."""
+    """Finds rates, and computes each price's once: a page needs thousands at a few prices."""
 
     def __init__(self) -> None:
         self._table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
-        self._rates: dict[tuple[int, str, str], Rates | None] = {}
+        self._rates: dict[tuple[int, str, str, str], Rates | None] = {}
 
     def rates(self, by: Mapping[str, Any], day: date) -> Rates | None:
         """None where the table knows no price."""
-        bracket = {"prompt_over": by["prompt_over"], "prompt_up_to": by["prompt_up_to"]}
-        price = self._table.price_of(by["model"], day, **bracket)
-        if price is None or by["unpriced_by"]:
+        found = self._table.price_of(
+            by["model"], day, prompt_over=by["prompt_over"], prompt_up_to=by["prompt_up_to"]
+        )
+        if found is None:
             return None
-        key = id(price), by["inference_geo"], by["tier"]
+        key = id(found), by["inference_geo"], by["tier"], by["unpriced_by"]
         if key not in self._rates:
-            terms = {"inference_geo": by["inference_geo"], "tier": by["tier"], **bracket}
-            cost = self._table.cost(ONE_OF_EACH, by["model"], day, **terms)
+            cost = price(ONE_OF_EACH, by, day)
             self._rates[key] = _rates(cost) if cost else None
         return self._rates[key]
 
@@ -67,41 +66,36 @@ def _rates(of_one: Cost) -> Rates:
     )
 
 
-def sums(
+def sum_usage(
     usage: QuerySet[BatchUsage],
     columns: Sequence[str],
     *,
-    alike: Mapping[str, Any] | None = None,
+    shared: Mapping[str, Any] | None = None,
     starts: Sequence[date] = (),
     classes: Collection[str] = CLASSES,
-) -> Iterator[Sums]:
-    """Usage summed by the columns, and priced.
+) -> Iterator[PricedUsage]:
+    """Usage summed by the columns, with its cost.
 
-    `alike` has the columns that are known to be alike in all rows. Where neither knows the day,
-    `since` is the number of the one of `starts` whose prices hold. None but `classes` are summed.
-    Costs are exact in a decimal context of enough digits, which is the caller's to set.
+    `shared` has the columns with the same value in all rows. If neither has the day, the column
+    `since` is the index of the day in `starts` whose prices apply. Only `classes` are summed.
+    Costs are exact in the context EXACT, which the caller sets.
     """
     pricing = Pricing()
     width = len(columns)
-    wanted = {f"sum_of_{name}": total(name) if name in classes else NONE for name in CLASSES}
-    summed = usage.values_list(*columns).annotate(sum_of_requests=total("requests"), **wanted)
-    for row in summed:
-        by = {**dict(zip(columns, row, strict=False)), **(alike or {})}
+    sums = {f"sum_of_{name}": sum_of(name) if name in classes else NOT_SUMMED for name in CLASSES}
+    for row in usage.values_list(*columns).annotate(sum_of_requests=sum_of("requests"), **sums):
+        by = {**dict(zip(columns, row, strict=False)), **(shared or {})}
         requests, *quantities = row[width:]
         rates = pricing.rates(by, by["day"] if "day" in by else starts[by["since"]])
-        if rates is None:
-            yield Sums(by, requests, quantities, None, ZERO, ZERO)
-        else:
-            cost, standard = priced(quantities, rates.batch), priced(quantities, rates.standard)
-            yield Sums(by, requests, quantities, rates, cost, standard)
+        cost = standard = ZERO
+        if rates:
+            for quantity, batch_rate, standard_rate in zip(quantities, *rates, strict=True):
+                if quantity:
+                    cost += quantity * batch_rate
+                    standard += quantity * standard_rate
+        yield PricedUsage(by, requests, quantities, rates, cost, standard)
 
 
-def total(column: str) -> Cast:
-    """As PostgreSQL has it, big integers sum up to decimals, which take far longer to fetch."""
+def sum_of(column: str) -> Cast:
+    # PostgreSQL sums big integers to decimals, which take far longer to fetch.
     return Cast(Sum(column), BigIntegerField())
-
-
-def priced(quantities: Sequence[int], each: Sequence[Decimal]) -> Decimal:
-    return sum(
-        (quantity * one for quantity, one in zip(quantities, each, strict=True) if quantity), ZERO
-    )

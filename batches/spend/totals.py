@@ -1,7 +1,7 @@
-"""What batches cost in a period: by day, workspace, model, label, owner, canceled or not.
+"""What batches cost in a period, by day, workspace, model, label, owner, or canceled or not.
 
-A batch's spend falls on the UTC day on which it was created. All of it is computed from usage
-rows when asked for; nothing is kept, so that no figure can be out of date.
+A batch's spend counts on the UTC day on which the batch was created. It is computed from usage
+rows each time and never stored, so no figure can be out of date.
 """
 
 from collections import Counter, defaultdict
@@ -19,28 +19,28 @@ from batches.models import BatchQuerySet, BatchUsage, Workspace
 from batches.models.batch import RESULTS_KEPT
 from batches.models.usage import PRICED_BY
 from batches.period import Period
-from batches.pricing import PriceTable, model_name
+from batches.pricing import CLASSES, EXACT, ZERO, PriceTable, model_name
 from batches.results.reading import outdated, unread
-from batches.spend.costs import Reason, why_unpriced
+from batches.spend.costs import UnpricedReason, why_unpriced
 from batches.spend.counting import count_read, count_unpriced, count_unread
-from batches.spend.figures import DIGITS, ClassFigure, Figure, by_class
+from batches.spend.figures import ClassFigure, Figure, by_class
 from batches.spend.question import COLUMNS, Question
-from batches.spend.summing import CLASSES, ZERO, Sums, sums
+from batches.spend.summing import PricedUsage, sum_usage
 
 ADVISOR = BatchUsage.Part.ADVISOR
-LOST_SOON = timedelta(days=3)
+EXPIRING_WITHIN = timedelta(days=3)
 
 
 @dataclass(slots=True)
 class Spend:
     """A period's figures. Groups and series are keyed by the value of their column.
 
-    Grouped by model, the batches that have not been read stand under the key None: nobody knows
-    which models they used.
+    Grouped by model, the key None has the batches that have not been read: their models are not
+    known yet.
     """
 
     total: Figure = field(default_factory=Figure)
-    # The same of as many days right before; its batches that were read are not counted.
+    # The same for as many days right before, except that `read` is not counted.
     before: Figure = field(default_factory=Figure)
     days: dict[date, Figure] = field(default_factory=lambda: defaultdict(Figure))
     series: dict[Any, Figure] = field(default_factory=lambda: defaultdict(Figure))
@@ -49,25 +49,25 @@ class Spend:
     groups: dict[Any, Figure] = field(default_factory=lambda: defaultdict(Figure))
     classes: list[ClassFigure] = field(default_factory=list)
     unpriced_models: list[str] = field(default_factory=list)
-    # Requests without a price for another reason than their model, by that reason.
-    unpriced_requests: Counter[Reason] = field(default_factory=Counter)
+    # Requests that have no price for a reason other than their model, by reason.
+    unpriced_requests: Counter[UnpricedReason] = field(default_factory=Counter)
     # USD that advisors' tokens cost.
     advisor: Decimal = ZERO
-    # Batches read by an older version, and those of them that can be read again.
+    # Batches that an older version of Batchboard read, and how many of them can be read again.
     outdated: int = 0
     rereadable: int = 0
 
 
-def spend(question: Question) -> Spend:
-    """Everything that the spend page shows of a period, by at most six queries."""
+def compute_spend(question: Question) -> Spend:
+    """Everything that the spend page shows about a period, in at most six queries."""
     period, answer = question.period, Spend()
     both = Period(period.before.since, period.until)
-    # In the order of the index, so that the database sums without sorting.
+    # In the order of the index, so the database need not sort.
     columns = ["workspace_id", "day", *PRICED_BY, "part"]
     if question.group == "canceled":
         columns.append("is_canceled")
-    with localcontext(prec=DIGITS):
-        rows = list(sums(question.usage(both), columns))
+    with localcontext(EXACT):
+        rows = list(sum_usage(question.usage(both), columns))
         current = [row for row in rows if row.by["day"] in period]
         starts = _starts(current, period)
         for row in rows:
@@ -80,7 +80,7 @@ def spend(question: Question) -> Spend:
     return answer
 
 
-def _add(question: Question, answer: Spend, row: Sums) -> None:
+def _add(question: Question, answer: Spend, row: PricedUsage) -> None:
     day, series = row.by["day"], row.by[COLUMNS[question.stack]]
     if day not in question.period:
         answer.before.add(row)
@@ -94,27 +94,29 @@ def _add(question: Question, answer: Spend, row: Sums) -> None:
         figure.add(row)
 
 
-def _grouped(question: Question, current: list[Sums], starts: Sequence[date]) -> Iterable[Sums]:
-    """Rows that tell the groups apart: those at hand, or others by label or owner."""
+def _grouped(
+    question: Question, current: list[PricedUsage], starts: Sequence[date]
+) -> Iterable[PricedUsage]:
+    """Usage that has the column of the groups: `current`, unless that is the label or owner."""
     if question.group not in {"label", "owner"}:
         return current
-    # What need not be sorted by or carried along saves the page a third of its time: columns with
-    # one value, classes of which nothing was used, and days at which no price changes.
+    # Grouping by fewer columns and summing fewer classes saves a third of the page's time: columns
+    # with one value, unused classes, and days between changes of price.
     values = {name: {row.by[name] for row in current} for name in PRICED_BY}
-    alike = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    shared = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
     classes = {
         name for row in current for name, used in zip(CLASSES, row.quantities, strict=True) if used
     }
-    usage = question.usage(question.period).filter(**alike)
-    columns = [question.group, *(name for name in PRICED_BY if name not in alike)]
+    usage = question.usage(question.period).filter(**shared)
+    columns = [question.group, *(name for name in PRICED_BY if name not in shared)]
     if len(starts) == 1:
-        return sums(usage, columns, alike={**alike, "day": starts[0]}, classes=classes)
+        return sum_usage(usage, columns, shared={**shared, "day": starts[0]}, classes=classes)
     usage = usage.annotate(since=_latest(starts))
-    return sums(usage, [*columns, "since"], alike=alike, starts=starts, classes=classes)
+    return sum_usage(usage, [*columns, "since"], shared=shared, starts=starts, classes=classes)
 
 
-def _starts(rows: list[Sums], period: Period) -> list[date]:
-    """The period's first day, and those on which a price of a model in the rows changes."""
+def _starts(rows: list[PricedUsage], period: Period) -> list[date]:
+    """The period's first day, and the days on which the price of a model in the rows changes."""
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     models = {row.by["model"] for row in rows}
     models |= {model_name(model) for model in models}
@@ -127,7 +129,7 @@ def _starts(rows: list[Sums], period: Period) -> list[date]:
 
 
 def _latest(starts: Sequence[date]) -> Case:
-    """For each usage row the number of the last of the days that is not after its own."""
+    """For each usage row, the index of the last start that is not after its day."""
     numbered = reversed(list(enumerate(starts)))
     return Case(
         *(When(day__gte=start, then=Value(number)) for number, start in numbered),
@@ -136,9 +138,13 @@ def _latest(starts: Sequence[date]) -> Case:
 
 
 def _count(
-    question: Question, answer: Spend, both: Period, unpriced: list[Sums], starts: Sequence[date]
+    question: Question,
+    answer: Spend,
+    both: Period,
+    unpriced: list[PricedUsage],
+    starts: Sequence[date],
 ) -> None:
-    """Put the batches beside the money: those that it is of, and those that it is not of."""
+    """Add to each figure the batches that it includes, and those that are missing."""
     answer.total.read, groups = count_read(question)
     for group, batches in groups.items():
         answer.groups[group].read = batches
@@ -152,8 +158,8 @@ def _count(
         for figure in (answer.total, answer.days[day], answer.groups[group]):
             figure.missing[kind] += batches
     if answer.outdated:
-        found = question.batches(question.period) & outdated(clock.now())
-        answer.rereadable = found.order_by().count()
+        rereadable = question.batches(question.period) & outdated(clock.now())
+        answer.rereadable = rereadable.order_by().count()
     if unpriced:
         _explain(answer, unpriced)
         days, unpriced_groups = count_unpriced(question, unpriced, starts)
@@ -164,8 +170,8 @@ def _count(
             answer.groups[group].missing["unpriced"] = batches
 
 
-def _explain(answer: Spend, unpriced: Iterable[Sums]) -> None:
-    """Say why rows have no price: an unknown model can be given one, other reasons can't."""
+def _explain(answer: Spend, unpriced: Iterable[PricedUsage]) -> None:
+    """Add why rows have no price: a price can be added for a model, but not for other reasons."""
     models = set()
     for row in unpriced:
         reason = why_unpriced(row.by)
@@ -177,8 +183,8 @@ def _explain(answer: Spend, unpriced: Iterable[Sums]) -> None:
 
 
 def lost_next(workspaces: Sequence[Workspace], now: datetime) -> BatchQuerySet:
-    """Ended batches that nobody has read and whose results end within 3 days; oldest first."""
+    """Ended batches whose results are unread and expire within EXPIRING_WITHIN; oldest first."""
     begin = now - RESULTS_KEPT
-    mine = unread().filter(workspace__in=[workspace.pk for workspace in workspaces])
-    soon = mine.filter(created_at__gt=begin, created_at__lte=begin + LOST_SOON)
-    return soon.without_twins(workspaces)
+    batches = unread().filter(workspace__in=[workspace.pk for workspace in workspaces])
+    expiring = batches.filter(created_at__gt=begin, created_at__lte=begin + EXPIRING_WITHIN)
+    return expiring.without_twins(workspaces)

@@ -18,7 +18,7 @@ from batches.client import ApiError, BatchNotFound, TryLater
 from batches.models import Batch, Ingestion
 from batches.outcome import STOP_REASONS
 from batches.results import download
-from batches.results.download import BrokenOff, Choice, Row
+from batches.results.download import BrokenOff, RequestFilter, ResultRow
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.csv_cells import LINES_AT_ONCE, csv_blocks
 from dashboard.errors import page
@@ -56,7 +56,7 @@ class DownloadForm(forms.Form):
 class Wanted(NamedTuple):
     """Which requests, in which of the FORMATS, and whether a CSV begins with a byte order mark."""
 
-    choice: Choice
+    choice: RequestFilter
     format: str
     with_bom: bool
 
@@ -71,7 +71,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
         return no_such_download(batch)
     given = form.cleaned_data
     outcome = given["outcome"]
-    choice = Choice(outcome, tuple(request.GET.getlist("stop_reason")))
+    choice = RequestFilter(outcome, tuple(request.GET.getlist("stop_reason")))
     wanted = Wanted(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
@@ -109,7 +109,7 @@ def occurring(batch: Batch) -> list[str]:
     return [word for word in read or () if word not in OUTCOMES]
 
 
-def can_have_stopped(batch: Batch, choice: Choice) -> bool:
+def can_have_stopped(batch: Batch, choice: RequestFilter) -> bool:
     """False for a word that no request of this batch has, as far as its results have been read.
 
     Only requests that succeeded have one.
@@ -176,7 +176,7 @@ def attachment(
     )
 
 
-def encoded(rows: Iterable[Row], wanted: Wanted) -> Iterator[bytes]:
+def encoded(rows: Iterable[ResultRow], wanted: Wanted) -> Iterator[bytes]:
     """Rows as CSV with a header, or their ids one a line; many lines in a block."""
     if wanted.format == "csv":
         yield from csv_blocks(HEADER, rows, with_bom=wanted.with_bom)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from batches.pricing import BATCH_TIER, Cost, Part, Price, PriceTable, Quantities
+from batches.pricing import BATCH_TIER, Cost, CostPart, Price, PriceTable, Quantities
 from batches.pricing.table import cost_at
-from batches.spend.costs import BatchCost, Reason, UsageCost, quantities
+from batches.spend.costs import BatchCost, UnpricedReason, UsageCost, quantities
 from dashboard.cost_words import reason_words, tier_words
 from dashboard.words import exact_usd, tokens
 
@@ -43,7 +43,7 @@ class Step:
     amount: str
 
     @classmethod
-    def of(cls, part: Part) -> "Step":
+    def of(cls, part: CostPart) -> "Step":
         per = "million" if part.per > 1000 else "1,000"
         return cls(
             PARTS[part.name],
@@ -120,7 +120,7 @@ class Alike(NamedTuple):
     tier: str
     prompt_over: int
     in_us: bool
-    reason: Reason | None
+    reason: UnpricedReason | None
     price: Price | None
 
     @classmethod

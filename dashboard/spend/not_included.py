@@ -36,7 +36,7 @@ def not_included(
         NotIncluded(
             kind, count, _kind_words(spend, kind), _kind_href(selection, spend, kind, narrowed)
         )
-        for kind, count in figure.left_out
+        for kind, count in figure.missing_by_kind
     )
 
 

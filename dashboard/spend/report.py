@@ -10,7 +10,15 @@ from django.conf import settings
 from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
-from batches.reports.reconcile import Comparison, Day, Line, Reason, Share, Skipped, reconcile
+from batches.reports.reconcile import (
+    Comparison,
+    Day,
+    GapReason,
+    Skipped,
+    UsageShare,
+    WorkspaceDay,
+    reconcile,
+)
 from dashboard.access import visible_workspaces
 from dashboard.words import usd
 
@@ -45,7 +53,7 @@ SKIPPED = {
 class ComparedRow:
     """One row of the table: a day, or one of its workspaces below it."""
 
-    figures: Day | Line
+    figures: Day | WorkspaceDay
     # Empty for a day.
     workspace: str
     explanation: tuple[str, ...]
@@ -107,12 +115,12 @@ def _compared_rows(day: Day, *, is_split: bool) -> list[ComparedRow]:
     return [ComparedRow(day, "", ()), *parts]
 
 
-def _explanation(reasons: Iterable[Reason]) -> tuple[str, ...]:
+def _explanation(reasons: Iterable[GapReason]) -> tuple[str, ...]:
     words = tuple(_reason_text(reason) for reason in reasons)
     return words or ("Batchboard found no explanation.",)
 
 
-def _reason_text(reason: Reason) -> str:
+def _reason_text(reason: GapReason) -> str:
     requests = f"{reason.requests:,} request{'' if reason.requests == 1 else 's'}"
     if reason.kind != "not_mirrored":
         count, it = reason.batches, "it" if reason.batches == 1 else "them"
@@ -125,7 +133,7 @@ def _reason_text(reason: Reason) -> str:
     return "not mirrored: Batchboard knows no batch of that day"
 
 
-def _share(share: Share) -> str:
+def _share(share: UsageShare) -> str:
     if not share.has_unpriced:
         return f"{usd(share.amount)} in Batchboard’s figure"
     if not share.amount:

@@ -13,10 +13,10 @@ from django.db.models import Prefetch
 
 from batches.models import Batch, BatchQuerySet
 from batches.models.batch import COUNTS
+from batches.pricing import CLASSES
 from batches.search import used
 from batches.spend.costs import cost_of, quantities
 from batches.spend.figures import MISSING, Figure
-from batches.spend.summing import CLASSES
 from dashboard.cost_words import COST_COLUMNS, cost_cells
 from dashboard.exports import in_blocks
 from dashboard.spend.address import Selection

@@ -9,8 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.spend.totals import lost_next
-from batches.spend.totals import spend as spend_of
+from batches.spend.totals import compute_spend, lost_next
 from dashboard.access import allow, visible_workspaces
 from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
@@ -30,7 +29,7 @@ MOST_EXPIRING = 20
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     selection = read(request)
-    tables = SpendTables(selection, spend_of(selection.question))
+    tables = SpendTables(selection, compute_spend(selection.question))
     groups, folded_groups = fold_groups(tables.groups, MOST_GROUPS)
     now = clock.now()
     context = {
@@ -70,9 +69,9 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
         return invalid_filters(selection.problems)
     match request.GET.get("table", "groups"):
         case "groups":
-            sheet = groups_sheet(SpendTables(selection, spend_of(selection.question)))
+            sheet = groups_sheet(SpendTables(selection, compute_spend(selection.question)))
         case "days":
-            sheet = days_sheet(SpendTables(selection, spend_of(selection.question)))
+            sheet = days_sheet(SpendTables(selection, compute_spend(selection.question)))
         case "batches":
             sheet = batches_sheet(selection)
         case _:

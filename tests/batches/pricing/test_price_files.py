@@ -49,7 +49,7 @@ def test_a_model_in_the_users_file_is_priced_by_that_file_alone(own_file):
     assert table.price_of("claude-opus-5", date(2026, 11, 1)).input == 4
     assert table.price_of("claude-opus-5", date(2026, 12, 1)).input == 3
     assert table.price_of("claude-opus-5", date(2026, 12, 1)).source == str(path)
-    # The built-in row of July is gone.
+    # The built-in row of July no longer applies.
     assert table.price_of("claude-opus-5", date(2026, 10, 31)) is None
 
 
@@ -78,17 +78,17 @@ def test_a_dated_id_may_have_prices_of_its_own(own_file):
     assert table.price_of("claude-haiku-4-5", TODAY).input == 1
 
 
-def test_a_tier_of_the_users_adds_a_boundary(own_file):
+def test_a_tier_in_the_users_file_adds_a_boundary(own_file):
     table = load_prices(own_file(TIER + ENTRY))
 
     assert table.boundaries == (50_000, 100_000, 200_000)
     assert table.price_of("claude-opus-5", TODAY, prompt_up_to=50_000).input == 4
     assert table.price_of("claude-opus-5", TODAY, prompt_over=50_000).input == 6
-    # Usage that was gathered before the boundary was known.
+    # Usage that was read before the boundary was known.
     assert table.price_of("claude-opus-5", TODAY, prompt_up_to=100_000) is None
 
 
-def test_odd_contracts_are_accepted(own_file):
+def test_unusual_prices_are_accepted(own_file):
     text = ENTRY.replace('"0.4"', '"9"').replace('"5"', '"0"') + 'web_search = "0.5"\n'
 
     price = load_prices(own_file(text)).price_of("claude-opus-5", TODAY)
@@ -110,25 +110,25 @@ def refusal(path: Path) -> str:
         ("", "has no entries: each begins with a line [[price]]."),
         ("[price]\nmodel = 'x'", "has no entries: each begins with a line [[price]]."),
         ("price = [1]", "entry 1 is 1: each entry begins with a line [[price]]."),
-        ("[[prices]]\nmodel = 'x'", "holds 'prices': every entry begins with [[price]]."),
-        (ENTRY + "[other]", "holds 'other': every entry begins with [[price]]."),
+        ("[[prices]]\nmodel = 'x'", "contains 'prices': every entry begins with [[price]]."),
+        (ENTRY + "[other]", "contains 'other': every entry begins with [[price]]."),
         ("input = ", "is not TOML: Invalid value (at end of document)."),
         (b"# \xff", "cannot be read: it is not UTF-8 text."),
     ],
 )
-def test_a_file_that_holds_something_else_is_refused(own_file, wrong, sentence):
+def test_a_file_with_other_content_is_refused(own_file, wrong, sentence):
     assert refusal(own_file(wrong)) == sentence
 
 
 @pytest.mark.parametrize("key", ["model", "effective_from", "input", "output", "cache_read"])
-def test_an_entry_that_lacks_a_key_is_named(own_file, key):
+def test_an_error_names_the_entry_that_lacks_a_key(own_file, key):
     incomplete = re.sub(rf"^{key} = .*\n", "", OTHER_DATE, flags=re.MULTILINE)
     entry = "entry 2" if key == "model" else "entry 2 (claude-opus-5)"
 
     assert refusal(own_file(ENTRY + incomplete)) == f"{entry}: {key} is missing."
 
 
-def test_an_unknown_key_is_named_beside_those_there_are(own_file):
+def test_an_error_names_the_unknown_key_and_the_known_ones(own_file):
     sentence = refusal(own_file(ENTRY + 'cache_writes = "1"'))
 
     assert sentence.startswith("entry 1 (claude-opus-5): unknown key 'cache_writes'; the keys are ")
@@ -137,7 +137,7 @@ def test_an_unknown_key_is_named_beside_those_there_are(own_file):
 
 @pytest.mark.parametrize("value", ["4.25", "4"])
 @pytest.mark.parametrize("key", KEYS)
-def test_a_number_without_quotes_is_told_how_to_stay_exact(own_file, key, value):
+def test_the_error_for_a_number_without_quotes_says_how_to_write_it(own_file, key, value):
     complete = ENTRY + 'web_search = "10"\n'
     wrong = re.sub(rf"^{key} = .*", f"{key} = {value}", complete, flags=re.MULTILINE)
 
@@ -156,7 +156,7 @@ def test_a_number_without_quotes_is_told_how_to_stay_exact(own_file, key, value)
         ("true", "True"),
     ],
 )
-def test_a_price_that_is_no_plain_decimal_is_refused(own_file, value, shown):
+def test_a_price_that_is_not_a_plain_decimal_is_refused(own_file, value, shown):
     assert refusal(own_file(ENTRY.replace('"4"', value))) == (
         f"entry 1 (claude-opus-5): input is {shown}: write US dollars in quotes as a plain "
         'decimal, such as "2.50", without sign or exponent.'
@@ -171,14 +171,14 @@ def test_a_price_that_is_no_plain_decimal_is_refused(own_file, value, shown):
         ("20261101", "20261101"),
     ],
 )
-def test_a_day_that_is_no_date_is_refused(own_file, value, shown):
+def test_a_day_that_is_not_a_date_is_refused(own_file, value, shown):
     assert refusal(own_file(ENTRY.replace("2026-11-01", value))) == (
         f"entry 1 (claude-opus-5): effective_from is {shown}: write a date without quotes or "
         "time, such as 2026-10-14."
     )
 
 
-def test_a_day_that_the_calendar_lacks_is_refused(own_file):
+def test_a_day_that_does_not_exist_is_refused(own_file):
     sentence = refusal(own_file(ENTRY.replace("2026-11-01", "2026-11-31")))
 
     assert sentence.startswith("is not TOML: Invalid date or datetime (at line 4")
@@ -188,7 +188,7 @@ def test_a_day_that_the_calendar_lacks_is_refused(own_file):
     ("value", "shown"),
     [("-1", "-1"), ("1.5", "1.5"), ("true", "True"), ('"50000"', '"50000"')],
 )
-def test_a_threshold_that_is_no_number_of_tokens_is_refused(own_file, value, shown):
+def test_a_threshold_that_is_not_a_number_of_tokens_is_refused(own_file, value, shown):
     assert refusal(own_file(ENTRY + TIER.replace("50_000", value))) == (
         f"entry 2 (claude-opus-5): prompt_over is {shown}: write a number of tokens without "
         "quotes, such as 100000."
@@ -203,7 +203,7 @@ def test_a_threshold_that_no_prompt_reaches_is_refused(own_file, value):
     )
 
 
-def test_a_number_of_too_many_digits_to_be_read_is_refused(own_file):
+def test_a_number_with_too_many_digits_is_refused(own_file):
     file = own_file(ENTRY + TIER.replace("50_000", "9" * 5_000))
 
     assert refusal(file).startswith("is not TOML: Exceeds the limit")
@@ -213,9 +213,9 @@ def test_a_number_of_too_many_digits_to_be_read_is_refused(own_file):
     ("value", "place"),
     [("5", "entry 1"), ('""', "entry 1 ()"), ('" x"', "entry 1 ( x)")],
 )
-def test_a_model_that_is_no_id_is_refused(own_file, value, place):
+def test_a_model_that_is_not_an_id_is_refused(own_file, value, place):
     assert refusal(own_file(ENTRY.replace('"claude-opus-5"', value))) == (
-        f"{place}: model is {value}: write an id in quotes, without blanks around it."
+        f"{place}: model is {value}: write an ID in quotes, without spaces around it."
     )
 
 
@@ -230,7 +230,7 @@ def test_a_model_that_is_no_id_is_refused(own_file, value, place):
         ),
     ],
 )
-def test_a_row_that_stands_twice_is_refused(own_file, rows, place, name):
+def test_a_repeated_row_is_refused(own_file, rows, place, name):
     sentence = f"entry {place} (claude-opus-5): there are several rows for {name}."
 
     assert refusal(own_file(rows)) == sentence
@@ -247,7 +247,7 @@ def test_a_tier_without_its_base_is_refused(own_file, rows):
 @pytest.mark.parametrize(
     ("name", "reason"), [("none.toml", "No such file or directory"), ("", "Is a directory")]
 )
-def test_a_path_that_is_no_file_is_refused(tmp_path, name, reason):
+def test_a_path_without_a_file_is_refused(tmp_path, name, reason):
     assert refusal(tmp_path / name) == f"cannot be read: {reason}."
 
 
@@ -262,13 +262,13 @@ def test_the_documented_example_can_be_used(own_file):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         (ENTRY, ""),
-        (ENTRY + "colour = 1", "BATCHBOARD_PRICES: {path}, entry 1 (claude-opus-5): unknown key"),
+        (ENTRY + "color = 1", "BATCHBOARD_PRICES: {path}, entry 1 (claude-opus-5): unknown key"),
     ],
 )
-def test_no_process_starts_with_a_file_that_cannot_be_used(own_file, tmp_path, text, said):
+def test_no_process_starts_with_a_file_that_cannot_be_used(own_file, tmp_path, text, error):
     path = own_file(text)
     environment = {"BATCHBOARD_PRICES": str(path), "BATCHBOARD_VAR": str(tmp_path / "var")}
 
@@ -281,5 +281,5 @@ def test_no_process_starts_with_a_file_that_cannot_be_used(own_file, tmp_path, t
         check=False,
     )
 
-    assert ended.returncode == (1 if said else 0), ended.stderr
-    assert said.format(path=path) in ended.stderr
+    assert ended.returncode == (1 if error else 0), ended.stderr
+    assert error.format(path=path) in ended.stderr

@@ -1,4 +1,4 @@
-"""The table against genai-prices, which others keep: every model, class of tokens and tier."""
+"""The built-in prices against the genai-prices package: every model, class of tokens and tier."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -8,9 +8,10 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from batches.pricing import Cost, Quantities, load_prices
+from tests.batches.pricing.brackets import bracket
 
 TABLE = load_prices()
-# genai-prices has batch prices from 2026-10-14 on, and the full ones for any day before.
+# genai-prices has batch prices from 2026-10-14 on, and full prices for earlier days.
 TODAY = date(2026, 11, 24)
 
 PRICED_FOR_BATCHES = {
@@ -31,7 +32,7 @@ PRICED_FOR_BATCHES = {
     "claude-sonnet-5",
     "claude-sonnet-5-5",
 }
-# Asked for a batch price it gives the full one.
+# For these, genai-prices has no batch prices and returns the full ones.
 RETIRED = {
     "claude-3-5-haiku",
     "claude-3-5-sonnet",
@@ -44,36 +45,35 @@ RETIRED = {
 }
 UNKNOWN_TO_GENAI: set[str] = set()
 
-# One request of each kind, told apart by what most of its money goes to.
+# One request of each kind, named for the class that most of its cost is for.
 KINDS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 PROMPTS = (100_000, 100_001, 200_000, 200_001)
 
-# genai-prices keeps no tier for Sonnet 4's long prompts and no search price for Claude 3, and of
-# Sonnet 5.5 only the price of cache reads that holds since 2026-10-07.
-OURS_ALONE = {
+# genai-prices has no tier for Sonnet 4's long prompts, no search price for Claude 3, and for Sonnet
+# 5.5 only the price of cache reads since 2026-10-07.
+ONLY_BUILT_IN = {
     *(("claude-sonnet-4", date(2025, 5, 14), kind, 200_001) for kind in KINDS),
     *(("claude-sonnet-5-5", date(2026, 9, 28), "cache_read", prompt) for prompt in PROMPTS),
 }
 WITHOUT_SEARCHES = {"claude-3-haiku", "claude-3-opus"}
 
 
-def ours(model: str, day: date, kind: str, prompt: int, searches: int = 0) -> Cost:
+def built_in(model: str, day: date, kind: str, prompt: int, searches: int = 0) -> Cost:
     prompt_as = {"output": "input_tokens", "input": "input_tokens"}.get(kind, f"{kind}_tokens")
     quantities = Quantities(
         **{prompt_as: prompt},
         output_tokens=prompt if kind == "output" else 0,
         web_searches=searches,
     )
-    over, up_to = TABLE.bracket(prompt)
-    cost = TABLE.cost(quantities, model, day, prompt_over=over, prompt_up_to=up_to)
+    cost = TABLE.cost(quantities, model, day, **bracket(TABLE, prompt))
     assert cost is not None
     return cost
 
 
-def theirs(
+def genai(
     model: str, day: date, kind: str, prompt: int, *, batch: bool, searches: int = 0
 ) -> Decimal:
-    # Its input_tokens are the whole prompt, and its cache_write_tokens those of both kinds.
+    # Here input_tokens are the whole prompt, and cache_write_tokens the writes of both kinds.
     usage = Usage(
         input_tokens=prompt,
         output_tokens=prompt if kind == "output" else 0,
@@ -100,13 +100,13 @@ def compared(model: str) -> Iterator[tuple[str, int]]:
 
 def is_known(model: str) -> bool:
     try:
-        theirs(model, TODAY, "input", 1, batch=True)
+        genai(model, TODAY, "input", 1, batch=True)
     except LookupError:
         return False
     return True
 
 
-def test_no_model_of_the_table_is_left_out():
+def test_every_model_is_compared():
     models = {price.model for price in TABLE.prices}
 
     assert {model for model in models if is_known(model)} == PRICED_FOR_BATCHES | RETIRED
@@ -119,7 +119,7 @@ def test_a_batch_costs_what_genai_prices_says(model):
 
     assert len(requests) == 20
     for request in requests:
-        assert ours(model, TODAY, *request).total == theirs(model, TODAY, *request, batch=True)
+        assert built_in(model, TODAY, *request).total == genai(model, TODAY, *request, batch=True)
 
 
 @pytest.mark.parametrize("model", sorted(RETIRED))
@@ -128,7 +128,9 @@ def test_a_retired_model_at_full_price_costs_what_genai_prices_says(model):
 
     assert len(requests) == (15 if model == "claude-sonnet-4" else 20)
     for request in requests:
-        assert ours(model, TODAY, *request).standard == theirs(model, TODAY, *request, batch=True)
+        assert built_in(model, TODAY, *request).standard == genai(
+            model, TODAY, *request, batch=True
+        )
 
 
 def test_each_row_agrees_on_its_first_day():
@@ -139,27 +141,30 @@ def test_each_row_agrees_on_its_first_day():
         for model, day in days
         for kind in KINDS
         for prompt in PROMPTS
-        if ours(model, day, kind, prompt).standard != theirs(model, day, kind, prompt, batch=False)
+        if built_in(model, day, kind, prompt).standard
+        != genai(model, day, kind, prompt, batch=False)
     }
 
-    assert differing == OURS_ALONE
+    assert differing == ONLY_BUILT_IN
 
 
 @pytest.mark.parametrize("model", sorted(PRICED_FOR_BATCHES | RETIRED))
 def test_searches_cost_what_genai_prices_says(model):
     batch = model in PRICED_FOR_BATCHES
-    before = theirs(model, TODAY, "input", 1000, batch=batch)
-    after = theirs(model, TODAY, "input", 1000, batch=batch, searches=7)
+    before = genai(model, TODAY, "input", 1000, batch=batch)
+    after = genai(model, TODAY, "input", 1000, batch=batch, searches=7)
 
-    by_us = ours(model, TODAY, "input", 1000, 7).total - ours(model, TODAY, "input", 1000).total
+    own = (
+        built_in(model, TODAY, "input", 1000, 7).total - built_in(model, TODAY, "input", 1000).total
+    )
 
-    assert by_us == Decimal("0.07")
-    assert after - before == (0 if model in WITHOUT_SEARCHES else by_us)
+    assert own == Decimal("0.07")
+    assert after - before == (0 if model in WITHOUT_SEARCHES else own)
 
 
 @pytest.mark.parametrize(
     "model", ["claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview", "claude-opus-6"]
 )
-def test_what_genai_prices_does_not_know_has_no_price_here(model):
+def test_a_model_that_genai_prices_does_not_know_has_no_built_in_price(model):
     assert not is_known(model)
-    assert not TABLE.names_model(model)
+    assert model not in {price.model for price in TABLE.prices}

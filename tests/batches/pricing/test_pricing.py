@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from batches.pricing import (
     BATCH_FACTOR,
     US_FACTOR,
-    Part,
+    CostPart,
     Price,
     PriceTable,
     Quantities,
     load_prices,
     model_name,
 )
+from tests.batches.pricing.brackets import bracket
 
 TABLE = load_prices()
 TODAY = date(2026, 11, 24)
@@ -40,15 +41,11 @@ def total(quantities, model="claude-opus-5", day=TODAY, **details):
     return cost and cost.total
 
 
-def test_a_prompt_of_one_token_more_makes_all_of_its_tokens_dearer():
-    at, above = TABLE.bracket(100_000), TABLE.bracket(100_001)
+def test_one_token_over_the_threshold_raises_the_price_of_all_tokens():
+    model, at, above = "claude-haiku-5-5", bracket(TABLE, 100_000), bracket(TABLE, 100_001)
 
-    short = total(
-        Quantities(100_000, 1_000), "claude-haiku-5-5", prompt_over=at[0], prompt_up_to=at[1]
-    )
-    long = total(
-        Quantities(100_001, 1_000), "claude-haiku-5-5", prompt_over=above[0], prompt_up_to=above[1]
-    )
+    short = total(Quantities(100_000, 1_000), model, **at)
+    long = total(Quantities(100_001, 1_000), model, **above)
 
     # Per million: 100,000 at 0.05 and 1,000 at 0.25; then 100,001 at 0.25 and 1,000 at 1.25.
     assert short == Decimal("0.00525")
@@ -66,15 +63,14 @@ def test_inference_in_the_us_costs_a_tenth_more(geo, expected):
 
 
 @pytest.mark.parametrize("geo", ["us", "global"])
-def test_searches_are_neither_halved_nor_dearer_in_the_us(geo):
+def test_searches_cost_the_same_in_a_batch_and_in_the_us(geo):
     cost = TABLE.cost(Quantities(web_searches=250), "claude-opus-5", TODAY, inference_geo=geo)
 
     assert cost.total == cost.standard == Decimal("2.50")
-    assert cost.saving == 0
     assert cost.parts[0].factors == ()
 
 
-def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
+def test_a_cost_shows_the_arithmetic_of_each_class_that_was_used():
     quantities = Quantities(input_tokens=3000, cache_read_tokens=40_000, web_searches=5)
 
     cost = TABLE.cost(quantities, "claude-opus-5", TODAY, inference_geo="us")
@@ -82,7 +78,7 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
     factors = (("batch", BATCH_FACTOR), ("inference in the US", US_FACTOR))
     assert cost.parts == (
         # 3,000 at 5 per million, halved, and a tenth more.
-        Part(
+        CostPart(
             "input_tokens",
             3000,
             Decimal(5),
@@ -92,7 +88,7 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
             Decimal("0.0165"),
         ),
         # 40,000 at 0.50 per million, halved, and a tenth more.
-        Part(
+        CostPart(
             "cache_read_tokens",
             40_000,
             Decimal("0.5"),
@@ -102,11 +98,10 @@ def test_a_cost_shows_its_arithmetic_and_leaves_out_what_was_not_used():
             Decimal("0.022"),
         ),
         # 5 at 10 per thousand.
-        Part("web_searches", 5, Decimal(10), 1000, (), Decimal("0.05"), Decimal("0.05")),
+        CostPart("web_searches", 5, Decimal(10), 1000, (), Decimal("0.05"), Decimal("0.05")),
     )
     assert cost.total == Decimal("0.06925")
     assert cost.standard == Decimal("0.0885")
-    assert cost.saving == Decimal("0.01925")
     assert cost.price.name == "claude-opus-5, from 2026-07-24"
 
 
@@ -133,8 +128,7 @@ def test_nothing_used_costs_nothing():
         "",
     ],
 )
-def test_an_unknown_model_has_no_cost_rather_than_none(model):
-    assert not TABLE.names_model(model)
+def test_the_cost_of_an_unknown_model_is_unknown(model):
     assert TABLE.price_of(model, TODAY, prompt_up_to=100_000) is None
     assert TABLE.cost(Quantities(input_tokens=1), model, TODAY, prompt_up_to=100_000) is None
 
@@ -160,7 +154,7 @@ def test_only_a_date_at_the_end_is_dropped_from_an_id(model, name):
 @pytest.mark.parametrize(
     ("model", "day", "expected"),
     [
-        # Before its date a model costs what it cost first.
+        # Before its date a model has its first price.
         ("claude-sonnet-5-5", "2026-09-27", "0.10"),
         ("claude-sonnet-5-5", "2026-09-28", "0.10"),
         ("claude-sonnet-5-5", "2026-10-06", "0.10"),
@@ -171,8 +165,8 @@ def test_only_a_date_at_the_end_is_dropped_from_an_id(model, name):
         ("claude-opus-4-6", "2026-03-13", "0.25"),
     ],
 )
-def test_the_newest_row_that_is_in_effect_holds(model, day, expected):
-    # Of prompts over 200,000 tokens, for which Opus 4.6 had a tier until 2026-03-12.
+def test_the_newest_row_in_effect_applies(model, day, expected):
+    # For prompts over 200,000 tokens, Opus 4.6 had a tier until 2026-03-12.
     cost = total(
         Quantities(cache_read_tokens=MILLION), model, date.fromisoformat(day), prompt_over=200_000
     )
@@ -190,26 +184,6 @@ def test_the_order_of_rows_does_not_matter():
     for table in (PriceTable(rows), PriceTable(reversed(rows))):
         assert table.price_of("m", date(2026, 2, 28)).input == 2
         assert table.price_of("m", date(2026, 3, 1)).input == 3
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
-        (0, (0, 100_000)),
-        (1, (0, 100_000)),
-        (100_000, (0, 100_000)),
-        (100_001, (100_000, 200_000)),
-        (200_000, (100_000, 200_000)),
-        (200_001, (200_000, None)),
-        (10**12, (200_000, None)),
-    ],
-)
-def test_a_prompt_lies_between_two_boundaries(size, expected):
-    assert TABLE.bracket(size) == expected
-
-
-def test_without_tiers_there_is_one_bracket():
-    assert PriceTable([price()]).bracket(5) == (0, None)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +212,7 @@ def test_prompts_on_both_sides_of_a_models_threshold_have_no_price(model, over, 
     assert (found and found.input) == (expected and Decimal(expected))
 
 
-def test_the_highest_tier_that_a_prompt_reaches_holds():
+def test_the_highest_tier_that_a_prompt_reaches_applies():
     table = PriceTable([price(prompt_over=size, each=f"1{size}") for size in (50, 0, 10)])
 
     found = [
@@ -260,7 +234,6 @@ def test_no_figure_is_ever_rounded():
     searches = count * Fraction("0.000000000001") / 1000
     assert Fraction(cost.total) == tokens / 2 + searches
     assert Fraction(cost.standard) == tokens + searches
-    assert Fraction(cost.saving) == tokens / 2
 
 
 counts = st.integers(0, 2**63)
@@ -286,7 +259,7 @@ def test_costs_add_up_however_quantities_are_split_and_ordered(split, model, bra
     random.shuffle(split)
     apart = [cost_of(each) for each in split]
 
-    for figure in ("total", "standard", "saving"):
+    for figure in ("total", "standard"):
         assert Fraction(getattr(together, figure)) == sum(
             Fraction(getattr(cost, figure)) for cost in apart
         )

@@ -1,10 +1,10 @@
-"""Days, usage and rows of Anthropic's cost report to compare, and what the comparison says."""
+"""Sets up usage and Anthropic's cost report to compare, and reads the comparison."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from batches.models import Batch, BatchUsage, CostReport, ReportedCost, Workspace
-from batches.reports.reconcile import Line, reconcile
+from batches.reports.reconcile import WorkspaceDay, reconcile
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
@@ -14,7 +14,7 @@ def at(day: date, hour: int) -> datetime:
     return datetime.combine(day, time(hour), UTC)
 
 
-def only_line(comparison) -> Line:
+def only_line(comparison) -> WorkspaceDay:
     (day,) = [day for day in comparison.days if day.has_gap]
     (line,) = [line for line in day.lines if line.has_gap]
     return line
@@ -29,7 +29,7 @@ def shares(line) -> dict[str, tuple]:
 
 
 def reported(workspace: Workspace, day: date, dollars: str, requests: int | None = None) -> None:
-    """A row of Anthropic's cost report that the sandbox would not give."""
+    """A row of Anthropic's cost report that the sandbox would not return."""
     CostReport.objects.update_or_create(
         pk=1,
         defaults={
@@ -48,12 +48,12 @@ def reported(workspace: Workspace, day: date, dollars: str, requests: int | None
 
 
 def compared(*workspaces, since=TODAY - timedelta(days=9), until=TODAY, **options):
-    mine = {workspace.pk for workspace in workspaces}
-    return reconcile(CostReport.objects.get(), mine, since, until, visible=mine, **options)
+    keys = {workspace.pk for workspace in workspaces}
+    return reconcile(CostReport.objects.get(), keys, since, until, visible=keys, **options)
 
 
 def read(batch: Batch, dollars: int, **columns) -> None:
-    """Usage that costs so many dollars at the batch tier."""
+    """Usage that costs that many dollars at the batch tier."""
     usual = {"model": "claude-sonnet-5-5", "requests": batch.succeeded}
     BatchUsage.objects.create(
         batch=batch,

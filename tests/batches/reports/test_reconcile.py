@@ -1,4 +1,4 @@
-"""Our figures against Anthropic's cost report: no gap when all is read, or what is missing."""
+"""Batchboard's figures against Anthropic's cost report: gaps, and what explains them."""
 
 from datetime import date, timedelta
 
@@ -35,7 +35,7 @@ def _at_noon(settings, db):
 
 @pytest.fixture
 def ended(sandbox):
-    """A function that adds a batch to the API which ran for half an hour on a day."""
+    """A function that adds a batch to the API that ran for half an hour on a day."""
 
     def ended(day: date = YESTERDAY, *, hour: int = 8, **details) -> str:
         half_an_hour = {"duration": timedelta(minutes=30)}
@@ -54,15 +54,15 @@ def compare(sync):
         for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
             ingest(batch)
         assert fetch_report(claim(CostReport.objects.the_one()))
-        mine = {workspace.pk for workspace in workspaces}
-        visible = mine if visible is None else {each.pk for each in visible}
+        keys = {workspace.pk for workspace in workspaces}
+        visible = keys if visible is None else {each.pk for each in visible}
         report = CostReport.objects.get()
-        return reconcile(report, mine, since, TODAY, visible=visible, **options)
+        return reconcile(report, keys, since, TODAY, visible=visible, **options)
 
     return compare
 
 
-def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_workspace, compare):
+def test_no_day_has_a_gap_when_all_is_read(sandbox, ended, workspace, other_workspace, compare):
     for days in range(1, 6):
         for key in sandbox.keys:
             ended(TODAY - timedelta(days=days), key=key, requests=40, errored=5, odd_lines=True)
@@ -76,7 +76,7 @@ def test_all_read_leaves_no_gap_on_any_day(sandbox, ended, workspace, other_work
     assert comparison.total.reasons == ()
 
 
-def test_the_gap_is_exactly_the_batch_that_is_not_read(sandbox, ended, workspace, compare):
+def test_the_gap_is_the_cost_of_the_batch_that_is_not_read(sandbox, ended, workspace, compare):
     missing = ended(requests=7)
     ended()
     ended(TODAY - timedelta(days=2))
@@ -89,28 +89,28 @@ def test_the_gap_is_exactly_the_batch_that_is_not_read(sandbox, ended, workspace
     assert reasons(line) == [("unread", 1, 7)]
 
 
-def test_a_batch_that_went_before_it_was_mirrored_is_counted_as_not_mirrored(
+def test_a_batch_deleted_before_it_was_mirrored_counts_as_not_mirrored(
     sandbox, ended, workspace, compare
 ):
     ended()
-    gone = ended(requests=7)
-    sandbox.billed(gone)
-    sandbox.remove(gone)
+    deleted = ended(requests=7)
+    sandbox.billed(deleted)
+    sandbox.remove(deleted)
 
     line = only_line(compare(workspace))
 
-    assert line.gap == sandbox.billed(gone)
+    assert line.gap == sandbox.billed(deleted)
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
 def test_a_day_without_any_mirrored_batch_is_explained(sandbox, ended, workspace, compare):
-    gone = ended(requests=7)
-    sandbox.billed(gone)
-    sandbox.remove(gone)
+    deleted = ended(requests=7)
+    sandbox.billed(deleted)
+    sandbox.remove(deleted)
 
     line = only_line(compare(workspace))
 
-    assert (line.day, line.computed, line.gap) == (YESTERDAY, 0, sandbox.billed(gone))
+    assert (line.day, line.computed, line.gap) == (YESTERDAY, 0, sandbox.billed(deleted))
     assert reasons(line) == [("not_mirrored", 0, 7)]
 
 
@@ -143,7 +143,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     assert reasons(line) == [("lost", 1, 6)]
 
 
-def test_unreadable_and_partly_understood_results_are_counted(ended, workspace, compare, sync):
+def test_unreadable_and_partly_understood_results_explain_a_gap(ended, workspace, compare, sync):
     unreadable, odd = ended(requests=6), ended(requests=8)
     sync(workspace)
     Batch.objects.filter(api_id=unreadable).update(results_state="unreadable")
@@ -175,7 +175,7 @@ def test_a_batch_that_ran_past_midnight_is_counted_on_both_days(mirrored, worksp
     assert reasons(yesterday.lines[0]) == [("past_midnight", 1, 5)]
 
 
-def test_what_ended_after_the_refresh_may_be_missing_there(mirrored, workspace):
+def test_a_batch_that_ended_after_the_refresh_explains_a_gap(mirrored, workspace):
     batch = mirrored(
         status="ended", created_at=at(TODAY, 9), duration=timedelta(hours=2), requests=5
     )
@@ -189,7 +189,7 @@ def test_what_ended_after_the_refresh_may_be_missing_there(mirrored, workspace):
     assert reasons(line) == [("later", 1, 5)]
 
 
-def test_a_larger_figure_of_ours_is_not_explained_by_what_it_lacks(mirrored, workspace):
+def test_missing_batches_do_not_explain_a_larger_computed_figure(mirrored, workspace):
     read(mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5), 3)
     mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5)
     reported(workspace, YESTERDAY, "1", requests=10)
@@ -232,7 +232,7 @@ def test_days_that_were_never_fetched_are_not_compared(mirrored, workspace):
     assert compared(workspace, until=date(2026, 11, 20)) is None
 
 
-def test_a_day_without_a_row_in_the_report_cost_nothing_there(mirrored, workspace):
+def test_a_day_without_a_row_in_the_report_is_reported_as_zero(mirrored, workspace):
     read(mirrored(status="ended", created_at=at(TODAY - timedelta(days=3), 9)), 3)
     reported(workspace, YESTERDAY, "0")
 
@@ -266,7 +266,7 @@ def test_seeing_only_one_of_two_keys_hides_what_both_cost(sandbox, ended, worksp
     assert [(each.workspace, each.why) for each in comparison.skipped] == [(workspace, "shared")]
 
 
-def test_another_teams_workspace_is_not_compared(
+def test_a_workspace_that_is_not_selected_is_not_compared(
     sandbox, ended, workspace, other_workspace, compare
 ):
     ended(key=sandbox.other_key, requests=7)
@@ -283,11 +283,11 @@ def test_workspaces_that_are_not_mirrored_are_compared_only_on_request(
 ):
     foreign = ended(key=sandbox.other_key, requests=7)
     ended()
-    mine = compare(workspace)
+    own = compare(workspace)
 
     everything = compared(workspace, with_unmirrored=True)
 
-    assert mine.total.gap == 0
+    assert own.total.gap == 0
     line = only_line(everything)
     assert (line.pair.name, line.gap) == ("Production", sandbox.billed(foreign))
     assert reasons(line) == [("not_mirrored", 0, 7)]
@@ -307,7 +307,7 @@ def test_a_workspace_without_a_name_is_the_default_one(mirrored, workspace):
     ("columns", "why"),
     [({"base_url": "https://elsewhere.test"}, "elsewhere"), ({"last_synced_at": None}, "unknown")],
 )
-def test_a_workspace_that_the_report_cannot_know_is_skipped(workspace, columns, why):
+def test_a_workspace_that_the_report_cannot_have_is_skipped(workspace, columns, why):
     reported(workspace, YESTERDAY, "3")
     Workspace.objects.update(**columns)
 

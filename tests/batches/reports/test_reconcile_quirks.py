@@ -1,6 +1,6 @@
-"""Our figures against Anthropic's cost report for passes, tiers and unknown usage fields.
+"""Batchboard's figures against Anthropic's cost report for passes, tiers and unknown usage fields.
 
-The sandbox bills them by prices and arithmetic of its own.
+The sandbox bills with prices and arithmetic of its own.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ import time_machine
 from batches.models import Batch, BatchUsage, CostReport, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
-from batches.reports.reconcile import Sums, reconcile
+from batches.reports.reconcile import ComparedTotal, reconcile
 from batches.sandbox.quirks import ADVISOR
 from batches.spend.costs import cost_of
 from tests.working import claim, ingest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-# Longer ago the API no longer has results.
+# The API has no results of longer ago.
 DAYS = 28
 
 
@@ -31,7 +31,7 @@ def _at_noon(settings, db):
 
 @pytest.fixture
 def ended(sandbox):
-    """A function that adds a batch of so many days ago to the API."""
+    """A function that adds a batch to the API that was created some days ago."""
 
     def ended(days_ago: int, **details) -> str:
         created_at = NOON - timedelta(days=days_ago, hours=4)
@@ -47,15 +47,15 @@ def ended(sandbox):
 def compare(sync):
     """A function: sync and read all batches but `unread`, then compare all of these days."""
 
-    def compare(*, unread=()) -> Sums:
+    def compare(*, unread=()) -> ComparedTotal:
         workspaces = list(Workspace.objects.all())
         assert all(sync(workspace) for workspace in workspaces)
         assert all(ingest(batch) for batch in Batch.objects.exclude(api_id__in=unread))
         assert fetch_report(claim(CostReport.objects.the_one()))
-        mine = {workspace.pk for workspace in workspaces}
+        keys = {workspace.pk for workspace in workspaces}
         since = NOON.date() - timedelta(days=DAYS)
         report = CostReport.objects.get()
-        return reconcile(report, mine, since, NOON.date(), visible=mine).total
+        return reconcile(report, keys, since, NOON.date(), visible=keys).total
 
     return compare
 
@@ -81,7 +81,7 @@ def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
 
 
 @pytest.mark.parametrize("quirk", ["priority", "fast", "future-step", "future-tokens"])
-def test_requests_whose_cost_is_not_known_are_missing_from_ours_and_nothing_else(
+def test_only_requests_whose_cost_is_not_known_are_missing_from_the_computed_figure(
     sandbox, ended, workspace, compare, quirk
 ):
     plain, odd = ended(1, requests=90), ended(1, requests=90, quirks=[quirk])
@@ -104,7 +104,7 @@ def test_requests_whose_cost_is_not_known_are_missing_from_ours_and_nothing_else
         ("future-tokens", "unknown_fields", True),
     ],
 )
-def test_what_is_priced_by_other_rules_explains_a_gap_first(
+def test_usage_with_other_prices_explains_a_gap_first(
     ended, workspace, compare, quirk, kind, has_unpriced
 ):
     ended(1, requests=90, quirks=[quirk])
@@ -125,12 +125,12 @@ def test_advisors_and_compactions_explain_a_gap_first(ended, workspace, compare)
     advisor, compaction, last = compare(unread=[unread]).reasons
 
     assert (advisor.kind, compaction.kind, last.kind) == ("advisor", "compaction", "unread")
-    # Of 30 requests with several passes, the others are tool loops.
+    # 30 requests have several passes; the rest of those are tool loops.
     assert 0 < advisor.requests + compaction.requests < 30
     assert advisor.share.amount > 0 < compaction.share.amount
 
 
-def test_without_such_requests_only_the_batch_that_was_not_read_explains(ended, workspace, compare):
+def test_without_such_usage_only_the_unread_batch_explains_a_gap(ended, workspace, compare):
     ended(1, requests=90, quirks=["stops", "surrogates"])
     unread = ended(1, requests=7)
 
@@ -153,7 +153,7 @@ def test_an_advisor_without_a_price_is_the_whole_gap(sandbox, ended, workspace, 
     ]
 
 
-def test_a_request_that_is_missing_from_the_file_is_missing_from_ours(
+def test_a_request_missing_from_the_file_is_missing_from_the_computed_figure(
     sandbox, ended, workspace, compare
 ):
     name = ended(1, requests=30, quirks=["repeated"])
@@ -165,7 +165,7 @@ def test_a_request_that_is_missing_from_the_file_is_missing_from_ours(
     assert 0 < total.gap < sandbox.billed(name)
 
 
-def test_usage_that_two_keys_list_is_counted_once(sandbox, ended, workspace, compare):
+def test_a_batch_that_two_keys_list_counts_once(sandbox, ended, workspace, compare):
     Workspace.objects.create(
         name="Again", slug="again", base_url="http://sandbox", api_key=sandbox.key
     )

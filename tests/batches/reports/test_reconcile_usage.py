@@ -28,7 +28,7 @@ def _at_noon(settings, db):
         yield
 
 
-def test_usage_with_other_prices_explains_with_its_amount_and_before_all_else(mirrored, workspace):
+def test_usage_with_other_prices_comes_first_with_its_amount(mirrored, workspace):
     batch = mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=9)
     read(batch, 3, requests=2)
     read(batch, 2, requests=2, tier="standard")
@@ -58,7 +58,7 @@ def test_usage_with_other_prices_explains_with_its_amount_and_before_all_else(mi
     }
 
 
-def test_only_usage_with_a_price_explains_a_larger_figure_of_ours(mirrored, workspace):
+def test_only_usage_with_a_price_explains_a_larger_computed_figure(mirrored, workspace):
     batch = mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=9)
     read(batch, 3, requests=4, uses=4, part="advisor")
     read(batch, 3, requests=5, tier="priority")
@@ -67,7 +67,7 @@ def test_only_usage_with_a_price_explains_a_larger_figure_of_ours(mirrored, work
     assert reasons(only_line(compared(workspace))) == [("advisor", 1, 4)]
 
 
-def test_usage_explains_no_other_day(mirrored, workspace):
+def test_usage_explains_only_its_own_day(mirrored, workspace):
     for days in (1, 2):
         read(mirrored(status="ended", created_at=at(TODAY - timedelta(days=days), 9)), 3)
     read(mirrored(status="ended", created_at=at(YESTERDAY, 9), requests=5), 1, tier="fast")
@@ -80,7 +80,7 @@ def test_usage_explains_no_other_day(mirrored, workspace):
     assert reasons(before) == []
 
 
-def test_a_total_adds_usage_up_and_names_it_first(mirrored, workspace):
+def test_a_total_adds_up_usage_and_has_it_first(mirrored, workspace):
     days = [TODAY - timedelta(days=days) for days in (1, 2)]
     mirrored(created_at=at(TODAY, 9), requests=9)
     for day in days:
@@ -94,7 +94,7 @@ def test_a_total_adds_usage_up_and_names_it_first(mirrored, workspace):
     assert shares(total) == {"off_tier": (12, False)}
 
 
-def test_a_model_explains_no_day_on_which_it_has_a_price(mirrored, workspace, settings):
+def test_an_unpriced_model_explains_only_days_without_its_price(mirrored, workspace, settings):
     price = settings.BATCHBOARD_PRICE_TABLE.price_of("claude-sonnet-5-5", YESTERDAY)
     settings.BATCHBOARD_PRICE_TABLE = PriceTable(
         [replace(price, effective_from=YESTERDAY, source="test")]

@@ -1,4 +1,4 @@
-"""Fetching Anthropic's cost report: once an hour, whole or not at all, with a key of its own."""
+"""Fetching Anthropic's cost report: once an hour, all or nothing, with a key of its own."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def admin(settings, db):
 
 @pytest.fixture
 def upstream(monkeypatch, admin):
-    """A function: what the API answers for the report → the API."""
+    """A function that sets what the API answers for the report, and returns the API."""
 
     def upstream(*replies, workspaces=NO_NAMES) -> Upstream:
         costs = Upstream(*replies)
@@ -81,7 +81,7 @@ def take(now: datetime) -> None:
 
 
 def fetch(now: datetime) -> bool:
-    """As a worker does at that moment, if the row is due: whether rows were written."""
+    """Fetch as a worker would at that moment; returns whether rows were written."""
     with time_machine.travel(now, tick=False):
         rows = list(report.due_reports(now))
         return bool(rows) and report.fetch_report(claim(rows[0]))
@@ -110,8 +110,8 @@ def test_the_report_of_62_days_becomes_rows(upstream):
     ]
     assert (state.fetched_at, state.refreshed_at) == (NOW, datetime(2026, 11, 24, 9, tzinfo=UTC))
     assert str(state.covers_since) == "2026-09-24"
-    asked = [request.url.params["starting_at"][:10] for request in costs.requests]
-    assert asked == ["2026-09-24", "2026-10-25"]
+    since = [request.url.params["starting_at"][:10] for request in costs.requests]
+    assert since == ["2026-09-24", "2026-10-25"]
     assert costs.requests[-1].url.params["ending_at"] == "2026-11-25T00:00:00Z"
 
 
@@ -136,7 +136,7 @@ def test_the_oldest_refresh_of_all_pages_counts(upstream):
     assert CostReport.objects.get().refreshed_at.hour == 8
 
 
-def test_without_a_key_nothing_is_ever_due_or_asked(upstream, settings):
+def test_without_a_key_no_report_is_due_or_requested(upstream, settings):
     costs = upstream(NOTHING)
     settings.ANTHROPIC_ADMIN_KEY = ""
 
@@ -147,14 +147,14 @@ def test_without_a_key_nothing_is_ever_due_or_asked(upstream, settings):
     assert not CostReport.objects.exists()
 
 
-def test_it_is_asked_once_an_hour(upstream):
+def test_the_report_is_requested_once_an_hour(upstream):
     costs = upstream(NOTHING)
     fetch(NOW)
-    asked = len(costs.requests)
+    requests = len(costs.requests)
 
     assert not due(NOW + timedelta(minutes=59))
     assert not fetch(NOW + timedelta(minutes=59))
-    assert len(costs.requests) == asked
+    assert len(costs.requests) == requests
     assert due(NOW + timedelta(minutes=60))
     assert fetch(NOW + timedelta(minutes=60))
 
@@ -177,7 +177,7 @@ def test_a_killed_workers_claim_runs_out(upstream):
     assert fetch(NOW + timedelta(seconds=31))
 
 
-def test_whoever_lost_the_claim_writes_nothing(upstream, monkeypatch):
+def test_a_worker_that_lost_its_claim_writes_nothing(upstream, monkeypatch):
     upstream(NOTHING, A_DAY)
     names = report._names
 
@@ -209,7 +209,7 @@ def test_a_failing_second_page_leaves_the_old_rows(upstream):
     assert state.request_id == "req_1"
 
 
-def test_a_new_report_takes_the_place_of_the_old_one(upstream):
+def test_a_new_report_replaces_the_old_one(upstream):
     upstream(NOTHING, A_DAY)
     fetch(NOW)
     upstream(NOTHING, reply(json=body(("2026-11-22", "wrkspc_2", "100", 1))))
@@ -219,7 +219,7 @@ def test_a_new_report_takes_the_place_of_the_old_one(upstream):
     assert [(str(day), named) for day, named, *_ in stored()] == [("2026-11-22", "wrkspc_2")]
 
 
-def test_days_that_are_fetched_no_more_are_kept(upstream):
+def test_days_that_are_no_longer_fetched_are_kept(upstream):
     old = reply(json=body(("2026-09-24", "wrkspc_1", "1", 1)))
     upstream(old, NOTHING)
     fetch(NOW)
@@ -253,7 +253,7 @@ def test_waits_double_from_a_minute_to_an_hour(upstream, monkeypatch):
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
-def test_the_apis_own_wish_is_honoured(upstream):
+def test_retry_after_is_respected(upstream):
     upstream(refusal(429, "rate_limit_error", retry_after="600"))
 
     fetch(NOW)
@@ -262,7 +262,7 @@ def test_the_apis_own_wish_is_honoured(upstream):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_shown_in_the_apis_words_and_asked_again_in_five_minutes(upstream, status):
+def test_a_refused_key_stores_the_apis_error_and_is_retried_in_five_minutes(upstream, status):
     upstream(refusal(status, "permission_error", "This endpoint requires an Admin API key."))
 
     fetch(NOW)
@@ -284,7 +284,7 @@ def test_success_clears_the_error(upstream):
     assert (state.error, state.error_at, state.request_id, state.attempts) == ("", None, "", 0)
 
 
-def test_a_key_that_cannot_be_sent_is_an_error_without_it(admin, settings):
+def test_the_error_for_a_key_that_cannot_be_sent_does_not_contain_it(admin, settings):
     settings.ANTHROPIC_ADMIN_KEY = "sk-ant admin"
 
     assert not fetch(NOW)
@@ -294,7 +294,7 @@ def test_a_key_that_cannot_be_sent_is_an_error_without_it(admin, settings):
     assert "sk-ant admin" not in state.error
 
 
-def test_figures_that_sum_to_more_than_there_can_be_are_refused(upstream):
+def test_figures_that_sum_to_more_than_is_possible_are_refused(upstream):
     row = ("2026-11-23", "wrkspc_1", "99999999999999", 10**12)
     upstream(NOTHING, reply(json=body(*[row] * 200)))
 
@@ -303,7 +303,7 @@ def test_figures_that_sum_to_more_than_there_can_be_are_refused(upstream):
     assert "sum to more" in CostReport.objects.get().error
 
 
-def test_names_are_kept_and_a_key_that_may_not_list_them_reads_the_report_all_the_same(upstream):
+def test_a_key_that_may_not_list_workspaces_still_fetches_the_report(upstream):
     named = {"data": [{"id": "wrkspc_1", "name": "Research"}], "has_more": False}
     upstream(NOTHING, workspaces=reply(json=named))
     fetch(NOW)
@@ -325,7 +325,7 @@ def test_the_admin_key_is_in_no_log_and_no_row(upstream, caplog):
     assert KEY not in str(CostReport.objects.values())
 
 
-def test_it_goes_to_the_address_of_the_environment_alone(upstream, settings):
+def test_the_report_is_requested_only_at_the_environments_address(upstream, settings):
     settings.ANTHROPIC_BASE_URL = "https://gateway.test/prefix"
     costs = upstream(NOTHING)
 
@@ -336,7 +336,7 @@ def test_it_goes_to_the_address_of_the_environment_alone(upstream, settings):
     }
 
 
-def test_the_sandbox_tells_what_it_has_billed(sandbox, settings, db):
+def test_the_sandbox_reports_what_it_has_billed(sandbox, settings, db):
     settings.ANTHROPIC_ADMIN_KEY = sandbox.admin_key
     batch_id = sandbox.add_batch(status="ended")
 
@@ -349,7 +349,7 @@ def test_the_sandbox_tells_what_it_has_billed(sandbox, settings, db):
     assert set(CostReport.objects.get().workspace_names) == set(sandbox.keys.values())
 
 
-def test_without_the_admin_key_the_sandbox_says_what_is_wrong(sandbox, settings, db):
+def test_without_the_admin_key_the_sandbox_returns_an_error(sandbox, settings, db):
     settings.ANTHROPIC_ADMIN_KEY = sandbox.key
 
     assert not fetch(timezone.now())

@@ -6,7 +6,7 @@ from batches.results.failures import FailureKind, failure_kinds
 
 @pytest.fixture
 def failed(ended):
-    """A function that makes requests of one batch fail alike, so many of them."""
+    """A function that makes a number of requests of one batch fail in the same way."""
     batch = ended()
 
     def failed(count: int, outcome: str, error_type: str = "", message: str = "") -> None:
@@ -29,20 +29,20 @@ def test_requests_are_grouped_by_outcome_type_and_message_largest_first(failed):
     failed(1, "errored", "api_error", "Internal server error")
     failed(2, "errored", "api_error", "Another one")
     failed(4, "canceled")
-    failed(3, "withheld", message="A word that is new")
+    failed(3, "withheld", message="A new word")
 
     kinds, more = failure_kinds(failed.batch)
 
     assert kinds == [
         FailureKind("canceled", "", "", 4),
-        FailureKind("withheld", "", "A word that is new", 3),
+        FailureKind("withheld", "", "A new word", 3),
         FailureKind("errored", "api_error", "Another one", 2),
         FailureKind("errored", "api_error", "Internal server error", 1),
     ]
     assert more == 0
 
 
-def test_past_fifty_kinds_the_rest_is_counted_in_the_same_query(failed, django_assert_num_queries):
+def test_kinds_beyond_fifty_are_counted_in_the_same_query(failed, django_assert_num_queries):
     failed(2, "errored", "api_error", "The largest")
     for number in range(52):
         failed(1, "errored", "api_error", f"Message {number}")
@@ -55,5 +55,5 @@ def test_past_fifty_kinds_the_rest_is_counted_in_the_same_query(failed, django_a
     assert more == 3
 
 
-def test_without_failures_there_is_nothing_to_tell(ended):
+def test_without_failures_there_are_no_kinds(ended):
     assert failure_kinds(ended()) == ([], 0)

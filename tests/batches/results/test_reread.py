@@ -11,7 +11,7 @@ from tests.working import ingest
 
 @pytest.fixture
 def unreadable(ended):
-    """A batch that five tries could not read, and that is tried again in hours."""
+    """A batch that five attempts could not read, with the next one in five hours."""
     batch = ended()
     Ingestion.objects.create(
         batch=batch,
@@ -24,7 +24,7 @@ def unreadable(ended):
     return Batch.objects.get(pk=batch.pk)
 
 
-def test_it_is_due_at_once_with_all_its_tries(unreadable, person):
+def test_the_results_are_due_at_once_with_all_attempts(unreadable, person):
     read_again(unreadable, actor=person("operator"), address="192.0.2.1")
 
     unreadable.refresh_from_db()
@@ -34,7 +34,7 @@ def test_it_is_due_at_once_with_all_its_tries(unreadable, person):
     assert ingest(unreadable)
 
 
-def test_it_shows_itself_to_polls_and_stands_in_the_audit(unreadable, person):
+def test_polls_see_the_change_and_the_audit_has_it(unreadable, person):
     before = Revision.current()
 
     read_again(unreadable, actor=person("operator", name="ada"), address="192.0.2.1")
@@ -49,7 +49,7 @@ def test_it_shows_itself_to_polls_and_stands_in_the_audit(unreadable, person):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"results_state": "read"}, "have been read"),
+        ({"results_state": "read"}, "already been read"),
         ({"results_state": "pending"}, "about to be read"),
         ({"results_state": "lost"}, "no longer has"),
         ({"archived_at": timezone.now()}, "no longer has"),
@@ -57,7 +57,7 @@ def test_it_shows_itself_to_polls_and_stands_in_the_audit(unreadable, person):
         ({"processing_status": "in_progress", "results_state": "pending"}, "has not ended"),
     ],
 )
-def test_other_states_are_refused_and_stay_as_they_are(unreadable, person, columns, sentence):
+def test_other_states_are_refused_and_do_not_change(unreadable, person, columns, sentence):
     Batch.objects.filter(pk=unreadable.pk).update(**columns)
     before = Batch.objects.filter(pk=unreadable.pk).values().get()
 

@@ -17,7 +17,7 @@ def _prices(settings):
 
 @pytest.fixture
 def running(workspace):
-    """A batch of ten requests that has just begun."""
+    """A batch of ten requests that has just started."""
     return spent(
         workspace,
         NOON,
@@ -29,7 +29,7 @@ def running(workspace):
 
 
 def costing(workspace, *dollars: float, model: str = "small", **columns) -> None:
-    """Batches of ten succeeded requests that cost so much each: $1 is a million tokens of input."""
+    """Batches of ten succeeded requests with these costs: $1 is a million input tokens."""
     for number, cost in enumerate(dollars, start=1):
         created = NOON - timedelta(hours=number)
         spent(workspace, created, used(model=model, input=cost), **columns)
@@ -43,7 +43,7 @@ def test_the_estimate_is_p50_to_p90_per_request_times_the_requests(workspace, ru
     assert found == CostEstimate("label", "nightly", 5, Decimal(3), Decimal(10))
 
 
-def test_it_grows_with_the_batch(workspace):
+def test_a_larger_batch_has_a_larger_estimate(workspace):
     costing(workspace, 1, 2, 3, 4, 10)
     large = spent(workspace, NOON, processing_status="in_progress", processing=1000)
 
@@ -52,7 +52,7 @@ def test_it_grows_with_the_batch(workspace):
     assert (found.low, found.high) == (Decimal(300), Decimal(1000))
 
 
-def test_too_few_with_the_label_leave_it_to_the_owner(workspace, running):
+def test_with_too_few_batches_of_the_label_the_owners_are_used(workspace, running):
     costing(workspace, 1, 1, 1, 1, label="nightly")
     costing(workspace, 2, 2, 2, 2, 2, owner="ada")
 
@@ -61,7 +61,7 @@ def test_too_few_with_the_label_leave_it_to_the_owner(workspace, running):
     assert found == CostEstimate("owner", "ada", 5, Decimal(2), Decimal(2))
 
 
-def test_the_workspace_is_the_last_resort(workspace, running):
+def test_with_too_few_batches_of_the_owner_the_workspaces_are_used(workspace, running):
     costing(workspace, 1, 1, 1, label="nightly")
     costing(workspace, 7, 7, owner="bob")
 
@@ -70,13 +70,13 @@ def test_the_workspace_is_the_last_resort(workspace, running):
     assert found == CostEstimate("workspace", "Research", 5, Decimal(1), Decimal(7))
 
 
-def test_another_workspace_with_the_same_label_tells_nothing(workspace, other_workspace, running):
+def test_another_workspaces_batches_with_the_label_are_ignored(workspace, other_workspace, running):
     costing(other_workspace, 1, 2, 3, 4, 5, label="nightly", owner="ada")
 
     assert cost_estimate(running) is None
 
 
-def test_what_is_not_known_whole_or_did_not_succeed_is_left_out(workspace, running):
+def test_batches_without_a_known_total_or_a_success_are_ignored(workspace, running):
     costing(workspace, 1, 2, 3, 4)
     costing(workspace, 100, model="new")
     spent(workspace, NOON, succeeded=0, errored=10)
@@ -85,7 +85,7 @@ def test_what_is_not_known_whole_or_did_not_succeed_is_left_out(workspace, runni
     assert cost_estimate(running) is None
 
 
-def test_only_the_most_recent_count(workspace, running, monkeypatch):
+def test_only_the_most_recent_batches_count(workspace, running, monkeypatch):
     monkeypatch.setattr(estimates, "MOST", 5)
     costing(workspace, 1, 1, 1, 1, 1, 50, 50, 50)
 
@@ -94,7 +94,7 @@ def test_only_the_most_recent_count(workspace, running, monkeypatch):
     assert (found.sample, found.high) == (5, Decimal(1))
 
 
-def test_an_ended_batch_needs_no_estimate(workspace, django_assert_num_queries):
+def test_an_ended_batch_has_no_estimate(workspace, django_assert_num_queries):
     costing(workspace, 1, 2, 3, 4, 5)
     ended = spent(workspace, NOON)
 
@@ -102,7 +102,7 @@ def test_an_ended_batch_needs_no_estimate(workspace, django_assert_num_queries):
         assert cost_estimate(ended) is None
 
 
-def test_each_likeness_takes_two_queries(workspace, running, django_assert_num_queries):
+def test_each_basis_takes_two_queries(workspace, running, django_assert_num_queries):
     costing(workspace, 1, 2, label="nightly", owner="ada")
     costing(workspace, 3, 4, 5)
 

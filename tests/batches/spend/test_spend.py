@@ -12,7 +12,7 @@ from batches.period import Period
 from batches.pricing import PriceTable
 from batches.spend.costs import cost_of
 from batches.spend.question import COLUMNS, Question
-from batches.spend.totals import lost_next, spend
+from batches.spend.totals import compute_spend, lost_next
 from tests.spend_world import PRICES, spent, used
 
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30))
@@ -25,38 +25,38 @@ def _prices(settings, db):
 
 @pytest.fixture
 def ask(workspace, other_workspace):
-    """A function that asks both workspaces about November."""
+    """A function that computes November's spend of both workspaces."""
 
     def ask(period=NOVEMBER, *, of=(workspace, other_workspace), **options):
-        return spend(Question([each.pk for each in of], period, **options))
+        return compute_spend(Question([each.pk for each in of], period, **options))
 
     return ask
 
 
 @pytest.fixture
 def world(workspace, other_workspace):
-    """Read batches of both workspaces, models, labels and owners; known by heart: $26.66."""
+    """Read batches of both workspaces, with two models, labels and owners: $26.66 in all."""
     first, late = date(2026, 11, 2), date(2026, 11, 12)
-    # 3 x $1, and half a million out at $5: 5.50
+    # 3 x $1, and half a million output tokens at $5: 5.50
     spent(workspace, first, used(input=3, output=0.5), label="nightly", owner="ada")
-    # (1 x $10) x 1.1 in the US: 11.00; and 4 searches at a cent: 0.04
+    # (1 x $10) x 1.1 in the US: 11.00; and 4 searches at $0.01: 0.04
     spent(
         workspace,
         first,
         used(model="large", input=1, inference_geo="us", web_searches=4),
         owner="ada",
     )
-    # After the price was halved, 2 x $5: 10.00
+    # After the price was halved: 2 x $5 = 10.00
     spent(other_workspace, late, used(model="large", input=2), label="nightly", owner="bob")
-    # Canceled on its way: 0.01 x $2 written to the cache, 1 x $0.10 read from it: 0.12
+    # Canceled: 0.01 x $2 written to the cache, and 1 x $0.10 read from it: 0.12
     spent(other_workspace, late, used(cache_write_1h=0.01, cache_read=1), is_canceled=True)
 
 
-def test_a_period_is_worth_what_a_person_reckons(ask, world):
+def test_a_period_costs_what_a_person_computes_by_hand(ask, world):
     answer = ask()
 
     assert answer.total.known == Decimal("26.66")
-    # Twice the tokens' cost; searches are as dear as ever: 2 x 26.62 + 0.04
+    # Twice the tokens' cost, and the searches at the same price: 2 x 26.62 + 0.04
     assert answer.total.standard == Decimal("53.28")
     assert answer.total.saving == Decimal("26.62")
     assert answer.total.requests == 40
@@ -89,7 +89,7 @@ def test_each_grouping_sums_to_the_total(ask, world, workspace, other_workspace,
 
 
 @pytest.mark.parametrize("stack", ["model", "workspace"])
-def test_days_and_series_sum_to_the_total_too(ask, world, stack):
+def test_days_and_series_sum_to_the_total(ask, world, stack):
     answer = ask(stack=stack)
 
     days = {day: figure.known for day, figure in answer.days.items() if figure.known}
@@ -98,7 +98,7 @@ def test_days_and_series_sum_to_the_total_too(ask, world, stack):
     assert sum(figure.known for figure in answer.cells.values()) == answer.total.known
 
 
-def test_token_classes_are_apart_and_searches_too(ask, world):
+def test_token_classes_and_searches_have_a_figure_each(ask, world):
     classes = {each.name: (each.quantity, each.known) for each in ask().classes}
 
     assert classes == {
@@ -120,18 +120,18 @@ def test_token_classes_are_apart_and_searches_too(ask, world):
         ({"owner": "ada", "model": "large"}, "11.04"),
         ({"is_canceled": True}, "0.12"),
         ({"is_canceled": False}, "26.54"),
-        ({"model": "unheard of"}, "0"),
+        ({"model": "unknown"}, "0"),
     ],
 )
 @pytest.mark.parametrize("group", COLUMNS)
-def test_filters_narrow_down_every_grouping(ask, world, filters, expected, group):
+def test_filters_apply_to_every_grouping(ask, world, filters, expected, group):
     answer = ask(group=group, **filters)
 
     assert answer.total.known == Decimal(expected)
     assert sum(figure.known for figure in answer.groups.values()) == Decimal(expected)
 
 
-def test_only_the_workspaces_asked_for_are_counted(ask, world, workspace):
+def test_only_the_selected_workspaces_count(ask, world, workspace):
     answer = ask(of=[workspace])
 
     assert answer.total.known == Decimal("16.54")
@@ -139,7 +139,7 @@ def test_only_the_workspaces_asked_for_are_counted(ask, world, workspace):
 
 
 @pytest.mark.parametrize(
-    ("moment", "is_in"),
+    ("moment", "is_included"),
     [
         (datetime(2026, 10, 31, 23, 59, 59, 999_999, UTC), False),
         (datetime(2026, 11, 1, tzinfo=UTC), True),
@@ -147,19 +147,19 @@ def test_only_the_workspaces_asked_for_are_counted(ask, world, workspace):
         (datetime(2026, 12, 1, tzinfo=UTC), False),
     ],
 )
-def test_a_period_is_whole_utc_days(ask, workspace, moment, is_in):
+def test_a_period_is_whole_utc_days(ask, workspace, moment, is_included):
     spent(workspace, moment, used(input=1))
     spent(workspace, moment, results_state="pending")
 
     answer = ask()
 
-    assert (answer.total.known, answer.total.read) == ((1, 1) if is_in else (0, 0))
-    assert answer.total.missing["unread"] == is_in
-    if is_in:
+    assert (answer.total.known, answer.total.read) == ((1, 1) if is_included else (0, 0))
+    assert answer.total.missing["unread"] == is_included
+    if is_included:
         assert answer.days[moment.date()].missing["unread"] == 1
 
 
-def test_the_period_before_is_as_long_and_ends_right_before(ask, workspace):
+def test_the_previous_period_is_as_long_and_ends_the_day_before(ask, workspace):
     spent(workspace, date(2026, 10, 1), used(input=64))
     spent(workspace, date(2026, 10, 2), used(input=4))
     spent(workspace, date(2026, 10, 31), used(input=1))
@@ -169,13 +169,13 @@ def test_the_period_before_is_as_long_and_ends_right_before(ask, workspace):
     answer = ask()
 
     assert answer.before.known == 5
-    assert answer.before.left_out == [("lost", 1)]
+    assert answer.before.missing_by_kind == [("lost", 1)]
     assert answer.total.known == 16
 
 
 @pytest.fixture
-def gaps(workspace):
-    """One batch of each kind that is not in the figures, on a day and under a label of its own."""
+def missing(workspace):
+    """One batch of each missing kind, each with its own day and label."""
     spent(workspace, date(2026, 11, 1), processing_status="in_progress", label="running")
     spent(workspace, date(2026, 11, 2), results_state="pending", label="unread")
     spent(workspace, date(2026, 11, 3), results_state="unreadable", label="unreadable")
@@ -185,27 +185,29 @@ def gaps(workspace):
 
 
 @pytest.mark.parametrize("group", COLUMNS)
-def test_what_is_not_in_it_is_counted_beside_every_figure(ask, gaps, group):
+def test_every_figure_counts_the_batches_missing_from_it(ask, missing, group):
     answer = ask(group=group)
 
-    assert answer.total.left_out == [(kind, 1) for kind in gaps]
+    assert answer.total.missing_by_kind == [(kind, 1) for kind in missing]
     assert answer.total.batches == 5
     assert answer.total.read == 1
-    days = [answer.days[date(2026, 11, n)].left_out for n in range(1, 6)]
-    assert days == [[(kind, 1)] for kind in gaps]
+    days = [answer.days[date(2026, 11, n)].missing_by_kind for n in range(1, 6)]
+    assert days == [[(kind, 1)] for kind in missing]
     counted = [figure.missing for figure in answer.groups.values()]
-    assert {kind: sum(each[kind] for each in counted) for kind in gaps} == dict.fromkeys(gaps, 1)
+    assert {kind: sum(each[kind] for each in counted) for kind in missing} == dict.fromkeys(
+        missing, 1
+    )
 
 
-def test_each_label_has_its_own_gap(ask, gaps):
+def test_each_label_counts_its_own_missing_batch(ask, missing):
     answer = ask(group="label")
 
-    assert {key: figure.left_out for key, figure in answer.groups.items()} == {
-        kind: [(kind, 1)] for kind in gaps
+    assert {key: figure.missing_by_kind for key, figure in answer.groups.items()} == {
+        kind: [(kind, 1)] for kind in missing
     }
 
 
-def test_what_has_not_been_read_belongs_to_no_model(ask, gaps):
+def test_batches_that_have_not_been_read_belong_to_no_model(ask, missing):
     groups = ask(group="model").groups
 
     assert set(groups) == {"small", "new", None}
@@ -227,7 +229,7 @@ def test_unknown_is_never_zero(ask, workspace):
     assert answer.days[date(2026, 11, 2)].cost == 0
 
 
-def test_a_batch_of_which_nothing_succeeded_cost_nothing(ask, workspace):
+def test_a_batch_without_a_success_cost_nothing(ask, workspace):
     spent(workspace, date(2026, 11, 1))
 
     answer = ask()
@@ -236,7 +238,7 @@ def test_a_batch_of_which_nothing_succeeded_cost_nothing(ask, workspace):
     assert answer.total.read == 1
 
 
-def test_a_known_part_counts_though_the_batch_has_an_unpriced_model_too(ask, workspace):
+def test_the_priced_part_of_a_batch_with_an_unpriced_model_counts(ask, workspace):
     spent(workspace, date(2026, 11, 5), used(model="new", input=9), used(input=1))
 
     answer = ask(group="workspace")
@@ -255,27 +257,27 @@ def test_a_model_is_unpriced_only_before_its_first_price(ask, workspace):
     answer = ask(Period(date(2025, 12, 1), date(2026, 1, 31)))
 
     assert answer.total.missing["unpriced"] == 1
-    assert answer.days[date(2025, 12, 31)].left_out == [("unpriced", 1)]
+    assert answer.days[date(2025, 12, 31)].missing_by_kind == [("unpriced", 1)]
     assert answer.total.known == 1
 
 
 def test_prompts_on_both_sides_of_a_threshold_have_no_price(ask, workspace, settings):
-    dearer = replace(PRICES.prices[0], prompt_over=100_000, input=Decimal(4))
-    settings.BATCHBOARD_PRICE_TABLE = PriceTable([*PRICES.prices, dearer])
+    long_prompts = replace(PRICES.prices[0], prompt_over=100_000, input=Decimal(4))
+    settings.BATCHBOARD_PRICE_TABLE = PriceTable([*PRICES.prices, long_prompts])
     spent(workspace, date(2026, 11, 1), used(prompt_up_to=100_000, input=1))
     spent(workspace, date(2026, 11, 1), used(prompt_over=100_000, input=1))
-    # Read before there was a threshold.
+    # Read before the threshold existed.
     spent(workspace, date(2026, 11, 1), used(input=1))
 
     answer = ask(group="owner")
 
     assert answer.total.known == 3
-    assert answer.total.left_out == [("unpriced", 1)]
+    assert answer.total.missing_by_kind == [("unpriced", 1)]
 
 
 @pytest.mark.parametrize("group", ["label", "owner"])
-def test_groups_fetched_apart_are_priced_day_by_day_all_the_same(ask, workspace, group):
-    # On one side and the other of the change in price.
+def test_labels_and_owners_are_priced_day_by_day(ask, workspace, group):
+    # Before and after the price changed.
     for day in (9, 10):
         spent(workspace, date(2026, 11, day), used(model="large", input=1), label="x", owner="x")
 
@@ -296,9 +298,7 @@ def test_sums_stay_exact_however_large(ask, workspace):
 
 
 @pytest.mark.parametrize("group", COLUMNS)
-def test_a_total_is_to_the_last_digit_the_sum_of_what_its_batches_cost(
-    ask, workspace, other_workspace, group
-):
+def test_a_total_is_exactly_the_sum_of_its_batches_costs(ask, workspace, other_workspace, group):
     chance = Random(group)
     batches = [
         spent(
@@ -331,12 +331,12 @@ def test_a_total_is_to_the_last_digit_the_sum_of_what_its_batches_cost(
     assert sum(each.known for each in answer.classes) == answer.total.known
 
 
-def test_no_usage_and_no_workspace_are_no_error(ask):
+def test_no_usage_or_no_workspace_is_no_error(ask):
     assert ask().total.batches == 0
     assert ask(of=[]).total.cost == 0
 
 
-def test_what_will_be_lost_next_is_ended_unread_and_near_its_end_oldest_first(
+def test_results_about_to_expire_are_of_ended_unread_batches_oldest_first(
     workspace, other_workspace
 ):
     now = timezone.now()

@@ -210,7 +210,7 @@ def test_read_again_leads_back_to_the_batch_with_a_sentence(sign_in, workspace):
     assert first.redirect_chain == [(f"/batches/{batch.api_id}/", 302)]
     assert "The results are read again within a minute or so." in first.text
     assert "Cost pending." in first.text
-    assert "Nothing was changed. The results are about to be read as it is." in second.text
+    assert "Nothing was changed. The results are about to be read anyway." in second.text
 
 
 def test_read_again_is_not_for_viewers(sign_in, workspace):

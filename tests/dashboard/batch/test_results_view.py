@@ -180,7 +180,7 @@ def test_a_line_left_out_of_a_choice_is_logged(sign_in, answering, caplog, query
     answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/", query)
 
     assert answer.getvalue() == expected
-    assert "unreadable lines left out of a download" in caplog.text
+    assert "unreadable lines skipped in a download" in caplog.text
     assert batch.api_id in caplog.text
 
 
@@ -224,7 +224,7 @@ def test_rows_that_are_read_anew_meanwhile_break_the_download_off(
     Batch.objects.update(results_state="pending")
     assert ingest(batch)
 
-    with pytest.raises(BrokenOff, match="read anew"):
+    with pytest.raises(BrokenOff, match="read again"):
         list(blocks)
 
 
