@@ -9,7 +9,7 @@ from django.test import Client
 from batches import connect
 from batches.models import Workspace
 from batches.sandbox import SandboxApi
-from tests.dashboard.workspaces.page import at_anthropic, like_anthropic
+from tests.dashboard.workspaces.page import at_anthropic, edit_url, like_anthropic
 
 
 @pytest.fixture
@@ -20,6 +20,12 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
 @pytest.fixture
 def workspace(workspace: Workspace) -> Workspace:
     return at_anthropic(workspace)
+
+
+@pytest.fixture
+def url(workspace: Workspace) -> str:
+    """The address of Research's form."""
+    return edit_url(workspace)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from batches import connect
-from batches.models import Workspace
+from batches.models import AuditEvent, Workspace
 from batches.sandbox import SandboxApi
 
 ADD = "/workspaces/add/"
@@ -64,6 +64,11 @@ def fill(browser: Client, url: str, **typed):
 
 def edit_url(workspace) -> str:
     return f"/workspaces/{workspace.pk}/"
+
+
+def last_outcome(action: str = "workspace changed") -> str:
+    """The outcome of the latest audit event of this action."""
+    return AuditEvent.objects.filter(action=action).latest("pk").outcome
 
 
 def like_anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:

@@ -23,11 +23,6 @@ NOTICE = "Someone else edited this while you were typing. Nothing was saved."
 
 
 @pytest.fixture
-def url(workspace) -> str:
-    return edit_url(workspace)
-
-
-@pytest.fixture
 def eve(sign_in, workspace) -> Client:
     """The browser of another admin of Research."""
     return sign_in("admin", workspace, name="eve")
