@@ -269,7 +269,7 @@ def test_only_admins_manage_people(sign_in, person, role, method):
 def test_a_refusal_names_the_role_that_is_needed(sign_in):
     page = sign_in("viewer").get(reverse("person-list")).text
 
-    assert "You need the admin role for this." in page
+    assert "You need the admin role to manage workspaces and people." in page
 
 
 def test_without_a_role_one_is_told_where_to_get_one(sign_in):
