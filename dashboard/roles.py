@@ -18,7 +18,7 @@ MAY = {
 ROLES = tuple(MAY)
 # How forms and addresses say that a person has no role.
 NO_ROLE = "none"
-NO_ROLE_MAY = "can't see anything"
+NO_ROLE_MAY = "can’t see anything"
 
 
 class Needed(NamedTuple):

@@ -55,7 +55,7 @@ def test_without_a_role_the_account_is_still_there(person):
     page = browser_of(person(name="new")).get(reverse("account"))
 
     assert page.status_code == 200
-    assert "no role: can&#x27;t see anything" in page.text
+    assert "no role: can’t see anything" in page.text
 
 
 def test_another_teams_workspace_is_not_named(ada, other_workspace):
@@ -159,7 +159,7 @@ def test_a_request_under_way_does_not_bring_an_ended_session_back(ada):
 def test_with_no_other_session_nothing_is_recorded(ada):
     answer = browser_of(ada).post(reverse("sign-out-others"), follow=True)
 
-    assert "You are signed in nowhere else." in answer.text
+    assert "You are not signed in anywhere else." in answer.text
     assert not AuditEvent.objects.filter(action="sessions ended").exists()
 
 

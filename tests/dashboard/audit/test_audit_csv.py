@@ -73,7 +73,7 @@ def sheet_of(browser, query) -> list[dict[str, str]]:
 @pytest.mark.parametrize("query", QUERIES, ids=str)
 def test_the_csv_has_the_rows_of_all_pages_in_their_order(lead, history, monkeypatch, query):
     monkeypatch.setattr("dashboard.audit.views.PAGE_SIZE", 7)
-    monkeypatch.setattr("dashboard.audit.rows.AT_ONCE", 5)
+    monkeypatch.setattr("dashboard.audit.rows.ROWS_AT_ONCE", 5)
 
     page = list(all_events(lead, query).values())
     sheet = sheet_of(lead, query)
@@ -120,7 +120,7 @@ def test_a_formula_in_an_event_is_text(lead, workspace):
 
 
 def test_a_long_audit_is_read_in_blocks(lead, workspace, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr("dashboard.audit.rows.AT_ONCE", 10)
+    monkeypatch.setattr("dashboard.audit.rows.ROWS_AT_ONCE", 10)
     for _ in range(25):
         event(Action.BATCH_LABELED, workspace=workspace)
 

@@ -271,7 +271,7 @@ def test_a_deactivated_person_gets_no_link(admin, ada):
 
     answer = admin.post(reverse("person-link", args=[ada.pk]), follow=True)
 
-    assert "reactivate them first" in answer.text
+    assert "Reactivate them first" in answer.text
     assert 'id="password-link"' not in answer.text
     ada.refresh_from_db()
     assert ada.has_usable_password()
@@ -298,7 +298,7 @@ def test_an_edit_on_an_old_form_saves_nothing_and_shows_what_is_stored(admin, ad
 
     answer = admin.post(url, old | {"role": "lead"})
 
-    assert "Someone else changed this person while you were editing." in answer.text
+    assert "Someone else edited this person while you were typing." in answer.text
     assert "e-mail first@example.com" in answer.text
     assert roles_of(ada) == ["viewer"]
     again = admin.post(url, old | {"role": "lead", "version": version_in(answer.text)})
@@ -315,7 +315,7 @@ def test_a_membership_changed_by_another_admin_is_a_conflict_too(admin, ada, wor
     answer = admin.post(reverse("person-edit", args=[ada.pk]), old | {"email": "a@example.com"})
 
     # In no workspace now, so still to be seen.
-    assert "Someone else changed this person" in answer.text
+    assert "Someone else edited this person" in answer.text
     assert not ada.workspaces.exists()
 
 
@@ -327,7 +327,7 @@ def test_a_mistake_on_an_old_form_does_not_hide_the_conflict(admin, ada):
     mistaken = admin.post(url, old | {"email": "nonsense"})
     mended = admin.post(url, old | {"version": version_in(mistaken.text)})
 
-    assert "Someone else changed this person" in mended.text
+    assert "Someone else edited this person" in mended.text
     assert roles_of(ada) == ["operator"]
 
 
@@ -346,7 +346,7 @@ def test_an_admin_cannot_deactivate_themselves(admin):
 
     answer = edit(admin, grace, state="deactivated")
 
-    assert "You can&#x27;t deactivate yourself." in answer.text
+    assert "You can’t deactivate yourself." in answer.text
     grace.refresh_from_db()
     assert grace.is_active
 

@@ -208,7 +208,7 @@ def test_only_superusers_edit_superusers(world):
     page = world.root.get(reverse("person-edit", args=[zeus.pk])).text
     edit(world.root, zeus, email="zeus@example.com")
 
-    assert "May do everything in every workspace" in page
+    assert "Can do everything in every workspace" in page
     assert 'name="role"' not in page
     zeus.refresh_from_db()
     assert zeus.email == "zeus@example.com"
@@ -247,7 +247,7 @@ def test_the_stale_forms_conflict_names_no_workspace_of_another_team(world):
 
     page = world.a.post(reverse("person-edit", args=[person.pk]), old).text
 
-    assert "Someone else changed this person" in page
+    assert "Someone else edited this person" in page
     assert "Production" not in page
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from dashboard.people.changes import someone_can_manage
 from tests.dashboard.people.people_pages import edit, events, roles_of, shown
 
-REFUSED = "Nobody could manage people after this"
+REFUSED = "No one could manage people after this"
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_guessing_many_names_once_locks_the_address(ada, clock):
     after = attempt("ada", PASSWORD)
 
     assert (before.status_code, last.status_code, after.status_code) == (302, 200, 429)
-    assert "Nobody can sign in from there until then, whatever the username." in after.text
+    assert "No one can sign in from there until then, with any username." in after.text
     assert "Try again in 1 min." in after.text
     assert after["Retry-After"] == "60"
     locked = AuditEvent.objects.get(action="sign-in locked")

@@ -88,13 +88,13 @@ def test_a_plain_save_after_the_question_asks_again(admin, sandbox):
     assert not Workspace.objects.filter(name="Evals").exists()
 
 
-def test_an_api_that_does_not_answer_says_that_nothing_is_known(admin, sandbox):
+def test_a_key_that_could_not_be_tested_is_not_stored(admin, sandbox):
     sandbox.fail_next("timeout", times=1)
 
     page = words(fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals").text)
 
     assert "Anthropic's API did not answer" in page.replace("&#x27;", "'")
-    assert "Nothing is known about the key." in page
+    assert "The key could not be tested." in page
     assert not Workspace.objects.filter(name="Evals").exists()
 
 
@@ -223,7 +223,7 @@ def test_a_gateways_key_and_a_token_are_not_asked_about(admin, sandbox, key, aut
         ({"slug": "../../etc"}, "valid “slug”"),
         ({"slug": "x" * 61}, "at most 60 characters"),
         ({"auth": "basic"}, "Select a valid choice."),
-        ({"anthropic_workspace_id": "wrkspc\r\nx-evil: 1"}, "looks like wrkspc_"),
+        ({"anthropic_workspace_id": "wrkspc\r\nx-evil: 1"}, "IDs look like wrkspc_"),
         ({"members": ["999999"]}, "can’t be added any more"),
         ({"members": ["x"]}, "can’t be added any more"),
         ({"new_key": "sk-ant-api03-" + "x" * 1000}, "at most 1000 characters"),

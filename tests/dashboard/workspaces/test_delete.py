@@ -58,7 +58,7 @@ def test_the_environments_workspace_comes_back_and_says_so(sign_in, settings, db
 
     page = sign_in("admin", mine).get(f"{edit_url(mine)}delete/").text
 
-    assert "the next start with ANTHROPIC_API_KEY set makes it again" in words(page)
+    assert "The next start with ANTHROPIC_API_KEY set adds it again" in words(page)
 
 
 def test_a_held_list_is_accepted_with_an_event(admin, workspace):

@@ -141,7 +141,7 @@ def test_a_new_key_can_be_stored_where_the_old_one_cannot_be_decrypted(admin, wo
     saved = fill(admin, url, new_key=RESEARCH_KEY)
 
     for answer in (tested, moved):
-        assert "The stored key can’t be decrypted: type it again." in words(answer.text)
+        assert "The stored key can’t be decrypted. Type it again." in words(answer.text)
     assert (renamed.status_code, saved.status_code) == (302, 302)
     workspace.refresh_from_db()
     assert workspace.api_key == RESEARCH_KEY

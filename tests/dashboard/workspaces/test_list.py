@@ -48,7 +48,7 @@ REFUSED = {
         ({"api_workspace_id": RESEARCH}, RESEARCH),
         ({"key_hint": "wxyz", "key_set_at": timezone.now() - timedelta(days=3)}, "…wxyz , set 3 d"),
         ({"key_set_at": timezone.now() - timedelta(days=3)}, "set 3 d"),
-        ({}, "stored; its age is not known"),
+        ({}, "stored; its age isn’t known"),
         ({"api_key": ""}, "no key stored"),
         ({"from_environment": True}, "from ANTHROPIC_API_KEY"),
     ],
