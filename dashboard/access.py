@@ -27,7 +27,7 @@ def may(user: Any, thing: str) -> bool:
 
 
 def needed_for(refusal: Exception) -> Needed | None:
-    """The role that `allow` asked for; None if the refusal wasn't about a role."""
+    """The role that `allow` requires; None if the refusal wasn't about a role."""
     return NEEDED.get(str(refusal.args[0])) if refusal.args else None
 
 

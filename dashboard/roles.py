@@ -28,7 +28,7 @@ class Needed(NamedTuple):
     words: str
 
 
-# What a view or a template asks for.
+# The things that views and templates check for.
 NEEDED = {
     # Anyone who is signed in, even without a role.
     "account": Needed("", "to see your account"),

@@ -1,4 +1,4 @@
-"""The audit's CSV equals its pages."""
+"""The audit's CSV has the same rows as its pages."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -35,7 +35,7 @@ QUERIES = [
 
 @pytest.fixture
 def history(row, person, workspace, other_workspace) -> None:
-    """Sixty days of cancels, presses, labels and exports in two workspaces, in a fixed order."""
+    """Sixty hours of cancels, labels and exports in two workspaces, the same in every run."""
     chance = Random(8)
     people = [person("operator", workspace, other_workspace, name=name) for name in ("ada", "bob")]
     places = [workspace, other_workspace]
@@ -124,8 +124,8 @@ def test_a_long_audit_is_read_in_blocks(lead, workspace, monkeypatch, django_ass
     for _ in range(25):
         event(Action.BATCH_LABELED, workspace=workspace)
 
-    # Session, person, workspaces; where to begin; two counts, a look and an event for the audit;
-    # three blocks.
+    # Session, person and workspaces; the newest event; two counts, a search for an earlier event
+    # and the event of this export; three blocks.
     with django_assert_num_queries(3 + 1 + 4 + 3):
         text = lead.get("/audit.csv", {"action": "batch labeled"}).getvalue()
 

@@ -1,4 +1,4 @@
-"""The list of people: what it says of each, filters, pages, and what it costs."""
+"""The list of people: its rows, filters, pages and number of queries."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ def names(browser: Client, **query) -> list[str]:
     return [row.person.username for row in rows]
 
 
-def test_a_row_says_who_a_person_is(admin, person, workspace):
+def test_a_row_shows_a_persons_details(admin, person, workspace):
     ada = person("operator", workspace, name="ada")
     User.objects.filter(pk=ada.pk).update(email="ada@example.com")
 
@@ -52,7 +52,7 @@ def test_a_row_says_who_a_person_is(admin, person, workspace):
         assert text in row
 
 
-def test_people_are_sorted_by_name_whatever_the_capitals(admin, person):
+def test_people_are_sorted_by_name_ignoring_case(admin, person):
     for name in ("bob", "Ada", "cleo", "Bea"):
         person(name=name)
 
@@ -66,7 +66,7 @@ def test_a_person_in_two_shared_workspaces_has_one_row(admin, person, workspace,
     assert cells_of(admin, "ada")["Workspaces"] == "Production, Research"
 
 
-def test_workspaces_of_others_are_said_without_name_and_number(
+def test_other_teams_workspaces_are_mentioned_without_name_and_number(
     admin, person, workspace, other_workspace
 ):
     person("viewer", workspace, other_workspace, name="ada")
@@ -74,7 +74,7 @@ def test_workspaces_of_others_are_said_without_name_and_number(
     assert cells_of(admin, "ada")["Workspaces"] == "Research and others you don’t manage"
 
 
-def test_no_role_and_no_workspace_are_words(admin, person):
+def test_having_no_role_and_no_workspace_is_shown_in_words(admin, person):
     person(name="ada")
 
     cells = cells_of(admin, "ada")
@@ -166,7 +166,7 @@ def test_filters_find_people_by_text_and_role(admin, person, query, found):
 
 
 def test_an_empty_result_offers_a_way_back(admin):
-    page = admin.get(reverse("person-list"), {"q": "nobody-like-it"}).text
+    page = admin.get(reverse("person-list"), {"q": "no-such-person"}).text
 
     assert "No one matches" in page
     assert "Show everyone" in page
@@ -175,7 +175,7 @@ def test_an_empty_result_offers_a_way_back(admin):
 @pytest.mark.parametrize(
     "query", [{"role": "king"}, {"q": "x" * 201}, {"q": "a\x00b"}, {"page": "x"}, {"page": "-1"}]
 )
-def test_a_filter_that_cannot_hold_is_ignored_with_a_sentence(admin, query):
+def test_an_invalid_filter_is_ignored_with_a_sentence(admin, query):
     answer = admin.get(reverse("person-list"), query)
 
     assert answer.status_code == 200
@@ -206,7 +206,7 @@ def test_five_hundred_people_come_in_pages_that_keep_the_filters(admin, workspac
     assert beyond == last
 
 
-def test_the_list_takes_as_many_queries_for_a_hundred_people_as_for_three(
+def test_the_list_takes_the_same_queries_for_a_hundred_people_as_for_three(
     admin, workspace, django_assert_num_queries
 ):
     people(3, workspace)
@@ -221,7 +221,7 @@ def test_the_list_takes_as_many_queries_for_a_hundred_people_as_for_three(
         admin.get(reverse("person-list"))
 
 
-def test_hostile_text_in_a_stored_name_is_shown_and_not_run(admin):
+def test_hostile_text_in_a_stored_name_is_escaped(admin):
     User.objects.create(username="<script>x</script>", email="<b>@example.com")
 
     page = admin.get(reverse("person-list")).text

@@ -20,7 +20,7 @@ from tests.dashboard.workspaces.page import (
 )
 
 
-def test_an_empty_key_keeps_the_one_there_is(admin, workspace, url, sandbox):
+def test_an_empty_key_keeps_the_stored_one(admin, workspace, url, sandbox):
     response = fill(admin, url, workspace_name="Evals")
 
     workspace.refresh_from_db()
@@ -37,7 +37,7 @@ def test_saving_without_a_change_says_so(admin, url):
     assert not AuditEvent.objects.exists()
 
 
-def test_a_key_is_rotated_tested_and_tried_at_once(admin, workspace, url, sandbox):
+def test_a_rotated_key_is_tested_and_synced_at_once(admin, workspace, url, sandbox):
     Workspace.objects.update(next_attempt_at=timezone.now() + timedelta(minutes=5))
 
     fill(admin, url, new_key=PRODUCTION_KEY)
@@ -93,7 +93,7 @@ def test_a_key_of_another_workspace_needs_a_second_press_with_what_it_means(
     assert workspace.api_workspace_id == PRODUCTION
 
 
-def test_an_answer_about_one_workspace_does_not_hold_for_another(
+def test_an_answer_about_one_workspace_is_not_valid_for_another(
     admin, workspace, url, mirrored, answer_with
 ):
     mirrored()
@@ -108,7 +108,7 @@ def test_an_answer_about_one_workspace_does_not_hold_for_another(
     assert workspace.api_key == RESEARCH_KEY
 
 
-def test_a_new_key_of_the_same_workspace_is_not_asked_about(admin, workspace, url, mirrored):
+def test_a_new_key_of_the_same_workspace_is_not_questioned(admin, workspace, url, mirrored):
     mirrored()
 
     assert fill(admin, url, new_key=RESEARCH_KEY).status_code == 302
@@ -147,7 +147,7 @@ def test_a_new_key_can_be_stored_where_the_old_one_cannot_be_decrypted(admin, wo
     assert workspace.api_key == RESEARCH_KEY
 
 
-def test_saving_leaves_what_the_worker_wrote_meanwhile(admin, workspace, url):
+def test_saving_keeps_what_the_worker_wrote_in_the_meantime(admin, workspace, url):
     form = fields(admin.get(url).text)
     synced_at = timezone.now()
     Workspace.objects.update(claim="worker.1", last_synced_at=synced_at, error="x", attempts=3)
@@ -160,7 +160,7 @@ def test_saving_leaves_what_the_worker_wrote_meanwhile(admin, workspace, url):
     assert (workspace.error, workspace.attempts) == ("x", 3)
 
 
-def test_a_round_with_the_old_key_can_decide_nothing_after_the_save(admin, workspace, url):
+def test_a_round_with_the_old_key_loses_its_claim(admin, workspace, url):
     Workspace.objects.update(claim="worker.1", claimed_until=timezone.now() + timedelta(seconds=30))
 
     fill(admin, url, new_key=PRODUCTION_KEY)

@@ -28,7 +28,7 @@ def test_the_environments_workspace_shows_what_comes_from_there(sign_in, adopted
         assert f'name="{name}"' not in page
 
 
-def test_where_the_environments_key_is_sent_can_not_be_changed(sign_in, adopted, sandbox):
+def test_where_the_environments_key_is_sent_cannot_be_changed(sign_in, adopted, sandbox):
     admin = sign_in("admin", adopted)
 
     fill(

@@ -32,7 +32,7 @@ def test_a_typed_key_is_kept_for_ten_minutes_and_no_longer(admin, workspace, url
 
 
 @pytest.mark.parametrize("change", [{"base_url": "https://evil.example"}, {"auth": "bearer"}])
-def test_a_kept_key_is_sent_nowhere_else(admin, workspace, url, sandbox, change):
+def test_a_kept_key_is_not_sent_to_another_address(admin, workspace, url, sandbox, change):
     asked = fill(admin, url, new_key=WRONG_KEY)
     calls = len(sandbox.calls)
 
@@ -44,7 +44,7 @@ def test_a_kept_key_is_sent_nowhere_else(admin, workspace, url, sandbox, change)
     assert len(sandbox.calls) == calls
 
 
-def test_a_kept_key_is_of_use_to_nobody_else_and_for_no_other_workspace(
+def test_a_kept_key_is_only_valid_for_its_person_and_workspace(
     admin, sign_in, workspace, other_workspace, url
 ):
     held = second_press(fill(admin, url, new_key=WRONG_KEY).text)
@@ -61,7 +61,7 @@ def test_a_kept_key_is_of_use_to_nobody_else_and_for_no_other_workspace(
     assert {each.api_key for each in Workspace.objects.all()} == {RESEARCH_KEY, PRODUCTION_KEY}
 
 
-def test_a_stored_secret_is_no_kept_key(admin, workspace, url):
+def test_a_stored_secret_is_not_accepted_as_a_kept_key(admin, workspace, url):
     fill(admin, url, new_key=RESEARCH_KEY)
     with connection.cursor() as cursor:
         cursor.execute("SELECT api_key FROM batches_workspace WHERE id = %s", [workspace.pk])

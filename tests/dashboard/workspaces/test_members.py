@@ -40,7 +40,7 @@ def test_a_member_who_is_deactivated_stays_a_member(admin, person, workspace, ur
     assert workspace.members.filter(pk=bob.pk).exists()
 
 
-def test_leaving_a_workspace_is_asked_about(admin, workspace, url):
+def test_leaving_a_workspace_needs_a_second_press(admin, workspace, url):
     asked = fill(admin, url, members=[])
 
     assert "You would no longer be a member of Research." in words(asked.text)
@@ -52,7 +52,7 @@ def test_leaving_a_workspace_is_asked_about(admin, workspace, url):
     assert admin.get(url).status_code == 404
 
 
-def test_the_form_takes_as_many_queries_whoever_the_people_are(
+def test_the_form_takes_the_same_queries_for_many_people(
     admin, url, person, workspace, django_assert_max_num_queries
 ):
     for number in range(40):

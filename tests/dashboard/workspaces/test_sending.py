@@ -22,7 +22,7 @@ HEADERS = "x-team: topsecret-7\r\ncf-aig-authorization: Bearer topsecret"
     ],
 )
 @pytest.mark.parametrize("press", [{}, {"test": "1"}])
-def test_a_stored_key_is_never_sent_elsewhere_without_being_typed_again(
+def test_a_stored_key_is_not_sent_elsewhere_without_being_typed_again(
     admin, workspace, url, sandbox, change, press
 ):
     before = Workspace.objects.values().get(pk=workspace.pk)
@@ -34,7 +34,7 @@ def test_a_stored_key_is_never_sent_elsewhere_without_being_typed_again(
     assert sandbox.calls == []
 
 
-def test_with_the_key_typed_again_all_of_it_can_change(admin, workspace, url, sandbox):
+def test_with_the_key_typed_again_everything_can_change(admin, workspace, url, sandbox):
     saved = fill(
         admin, url, new_key=RESEARCH_KEY, base_url="https://gateway.example", auth="bearer",
         anthropic_workspace_id=RESEARCH, new_headers=HEADERS,
@@ -174,7 +174,7 @@ def test_an_address_that_keys_must_not_be_sent_to_is_refused(
     ["http://localhost:8010", "http://127.0.0.1:8010", "http://[::1]:8010", "http://a.localhost",
      "https://gateway", "https://münchen.example"],
 )  # fmt: skip
-def test_this_machine_may_be_reached_over_http_and_any_host_over_https(
+def test_http_is_accepted_for_this_machine_and_https_for_any_host(
     admin, workspace, url, settings, address
 ):
     settings.BATCHBOARD_ALLOW_HTTP = False
