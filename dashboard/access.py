@@ -1,4 +1,4 @@
-"""Who may see and do what. Every view names its rule here; a URL without one fails a test."""
+"""What a person may see and do. Every view names its rule; a test fails for a URL without one."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,39 +16,23 @@ from batches.models import Batch, BatchQuerySet, Workspace
 from batches.models.batch import FIRST
 from batches.models.workspace import WorkspaceQuerySet
 from dashboard.addresses import address_in
-from dashboard.roles import ROLES, role_of
-
-# The lowest role for each thing that a page may ask about.
-NEEDED = {
-    # Anybody signed in, even without a role.
-    "account": "",
-    "see": "viewer",
-    "cancel": "operator",
-    "label": "operator",
-    "spend": "lead",
-    "audit": "lead",
-    "export": "lead",
-    "manage": "admin",
-}
+from dashboard.roles import NEEDED, Needed, allows, role_of
 
 type View = Callable[..., HttpResponseBase]
 
 
 def may(user: Any, thing: str) -> bool:
-    """Whether the person's role allows the thing, one of NEEDED."""
-    if not NEEDED[thing]:
-        return bool(user.is_authenticated)
-    role = role_of(user)
-    return bool(role) and ROLES.index(role) >= ROLES.index(NEEDED[thing])
+    """Whether the person is signed in and has a role that allows the thing, one of NEEDED."""
+    return bool(user.is_authenticated) and allows(role_of(user), thing)
 
 
-def role_needed(refusal: Exception) -> str:
-    """The lowest role that `allow` would have let in; empty where it wasn't a question of role."""
-    return NEEDED.get(str(refusal.args[0]), "") if refusal.args else ""
+def needed_for(refusal: Exception) -> Needed | None:
+    """The role that `allow` requires; None if the refusal wasn't about a role."""
+    return NEEDED.get(str(refusal.args[0])) if refusal.args else None
 
 
 def allow(thing: str) -> Callable[[View], View]:
-    """The view is for signed-in people whose role allows `thing`; others get 403."""
+    """Give 403 to a person whose role doesn't allow `thing`, one of NEEDED."""
 
     def guard(view: View) -> View:
         @wraps(view)
@@ -64,28 +48,28 @@ def allow(thing: str) -> Callable[[View], View]:
 
 
 def allow_anyone(view: View) -> View:
-    """The view is for the world: it must tell nothing about batches, people or keys."""
+    """Let anyone in, signed in or not. The view must not show batches, people or keys."""
     view.access_rule = "anyone"  # type: ignore[attr-defined]
     return login_not_required(view)
 
 
 def visible_workspaces(user: Any) -> WorkspaceQuerySet:
-    """Those the person is a member of; all for a superuser; none without a role."""
+    """The workspaces that the person is a member of; all for a superuser."""
     workspaces = Workspace.objects.for_pages()
     return workspaces if user.is_superuser else workspaces.filter(members=user)
 
 
 def visible_people(user: Any) -> QuerySet[User]:
-    """Those an admin may know of: who shares a workspace with them, and who is in none yet.
+    """The people that an admin may see: members of the same workspaces, and people in none yet.
 
-    Superusers are known to superusers alone, who see everybody.
+    Only superusers see superusers, and they see everyone.
     """
     if user.is_superuser:
         return User.objects.all()
     memberships = User.workspaces.through.objects
-    mine = memberships.filter(workspace__in=visible_workspaces(user).values("pk"))
-    shares = Q(pk__in=mine.values("user"))
-    # Not by a join, which would list a person once for each workspace.
+    shared = memberships.filter(workspace__in=visible_workspaces(user).values("pk"))
+    shares = Q(pk__in=shared.values("user"))
+    # A join would list a person once for each workspace.
     in_none = ~Exists(memberships.filter(user=OuterRef("pk")))
     return User.objects.filter(shares | in_none | Q(pk=user.pk), is_superuser=False)
 
@@ -93,8 +77,8 @@ def visible_people(user: Any) -> QuerySet[User]:
 def may_manage_account(user: Any, person: User) -> bool:
     """Whether the admin may change the person's name, role and state, or make a password link.
 
-    Not when the person is in a workspace that the admin is not in: with the link, or by the role,
-    the admin could see or cancel there.
+    They may not if the person is in a workspace that the admin is not in: with the link or the
+    role, the admin could see and cancel its batches.
     """
     if user.is_superuser:
         return True
@@ -115,9 +99,8 @@ def visible_batches(user: Any) -> BatchQuerySet:
 def visible_batch_or_404(user: Any, address: str) -> Batch:
     """The batch that an address names (`Batch.address`).
 
-    One in another team's workspace is not there, rather than forbidden. One that several of the
-    person's workspaces mirror is shown once: as it is in the workspace that has it from the API
-    now, and had it first.
+    Raises Http404, not 403, for a batch in another team's workspace. If several of the person's
+    workspaces mirror the batch, returns the row of the one that still lists it, or listed it first.
     """
     api_id, _, slug = address.partition("@")
     rows = visible_batches(user).filter(api_id=api_id).with_workspace()
@@ -132,10 +115,10 @@ def visible_batch_or_404(user: Any, address: str) -> Batch:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The caller's IP address, as far as our own proxies vouch for it; empty if it isn't known.
+    """The client's IP address, or an empty text if it isn't known.
 
-    X-Forwarded-For is the caller's to invent, except for what BATCHBOARD_PROXIES proxies
-    appended at its right end.
+    A client can send any X-Forwarded-For. Only the last BATCHBOARD_PROXIES entries, which the
+    site's own proxies appended, are trusted.
     """
     peer = address_in(str(request.META.get("REMOTE_ADDR", "")))
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
@@ -147,7 +130,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def for_templates(request: HttpRequest) -> dict[str, Any]:
-    """What the person may do, for pages to show only the controls that will work."""
+    """What the person may do, so that pages show only the controls that work for them."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"can": {}}

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 
 from dashboard import refusals
-from dashboard.access import role_needed
+from dashboard.access import needed_for
 from dashboard.query_form import IGNORED
 from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in
@@ -21,7 +21,7 @@ SIGN_IN_AFTER_SECONDS = 3
 
 
 def page(status: int, title: str, *sentences: str) -> HttpResponse:
-    """An error page. It needs no database, session or static files: any of them may be broken."""
+    """An error page. It uses no database, session or manifest: any of them may be broken."""
     context = {
         "title": title,
         "sentences": sentences,
@@ -29,21 +29,21 @@ def page(status: int, title: str, *sentences: str) -> HttpResponse:
         "home_url": get_script_prefix(),
         "static_url": settings.STATIC_URL,
     }
-    # Without the request, whose context processors look up the person.
+    # Not `render`, whose context processors look up the person.
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page(
         400,
-        "This request cannot be understood",
+        "Batchboard can’t understand this request",
         "Nothing was changed.",
         "Go back to the list and try again from there.",
     )
 
 
 def invalid_filters(problems: Sequence[str]) -> HttpResponse:
-    """For a CSV, which would otherwise hold more than was asked for."""
+    """400 for a CSV: without its filters it would contain more than the person requested."""
     return page(
         400,
         "These filters are not valid",
@@ -53,8 +53,8 @@ def invalid_filters(problems: Sequence[str]) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    role = role_needed(exception)
-    refusals.record_refusal(request, f"needs the {role} role" if role else "not allowed")
+    needed = needed_for(exception)
+    refusals.record_refusal(request, f"needs the {needed.role} role" if needed else "not allowed")
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and not role_of(user):
         return page(
@@ -65,9 +65,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         )
     return page(
         403,
-        "Your role does not allow this",
-        f"You need the {role} role for this. Ask an admin."
-        if role
+        "Your role doesn’t allow this",
+        f"You need the {needed.role} role {needed.words}. Ask an admin."
+        if needed
         else "You can’t do this here. Ask an admin.",
         "Nothing was changed.",
     )
@@ -77,16 +77,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page(
         404,
         "There is nothing at this address",
-        "If you followed a link to a batch: it does not exist, or it belongs to a workspace that "
+        "If you followed a link to a batch, it doesn’t exist, or it belongs to a workspace that "
         "you are not a member of.",
-        "If it was created just now, it appears within a few seconds: search for its ID.",
+        "If it was created just now, it appears within a few seconds. Search for its ID.",
     )
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form belongs to another session, or comes from another site.
+    """403 for a form of another session or from another site.
 
-    A sign-in form leads on as if it had worked, if its browser has signed in in another tab.
+    A sign-in form redirects as if it had worked if its browser has signed in in another tab.
     """
     if reason.startswith("Origin checking failed"):
         refusals.record_refusal(request, refusals.OTHER_SITE)
@@ -116,30 +116,30 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return database_unavailable(request)
     return page(
         500,
-        "Something broke on our side",
+        "Something went wrong in Batchboard",
         "If you pressed Cancel, your request may have been saved. Reload the page to check.",
-        "Tell an admin when it happened; the log has the rest.",
+        "Tell an admin when it happened; the log has the details.",
     )
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
-    """503: for a moment, the database is locked, full, read-only or down."""
-    # A form's first write may have been saved before the database failed, so don't promise more.
+    """503 while the database is locked, full, read-only or down."""
+    # A form's first write may have been saved before the database failed.
     is_form = request.method not in {"GET", "HEAD"}
     what = "Your request was probably not saved." if is_form else "Nothing was changed."
     response = page(
         503,
         "The database is not available right now",
         what,
-        "Wait a few seconds, reload the page to check, and try again. If it stays like this, tell "
-        "an admin: the log has the reason.",
+        "Wait a few seconds, reload the page to check, and try again. If this goes on, tell an "
+        "admin: the log has the reason.",
     )
     response["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 
 
 def untrusted_proxy(request: HttpRequest) -> HttpResponse:
-    """In place of a redirect to HTTPS that would lead back to the same redirect."""
+    """400 instead of a redirect to HTTPS, which would redirect to itself without end."""
     return page(
         400,
         "This site’s proxy is not trusted yet",
@@ -150,7 +150,7 @@ def untrusted_proxy(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
-    """503: this process is hashing as many passwords as it may."""
+    """503 while this process is hashing as many passwords as it may."""
     response = page(
         503,
         "Too many sign-ins at the same moment",
@@ -162,11 +162,11 @@ def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database could not work, rather than being asked something wrong."""
+    """Whether the database was unavailable; False if the statement was wrong."""
     cause = error.__cause__
     if isinstance(error, InternalError):
-        # PostgreSQL's "read-only transaction": a standby, or a server that is being replaced.
+        # PostgreSQL's code for a read-only transaction: a standby, or a server being replaced.
         return getattr(cause, "sqlstate", "") == "25006"
-    # SQLite reports mistakes in SQL as operational errors, too.
+    # SQLite also reports mistakes in SQL as operational errors.
     is_mistake = getattr(cause, "sqlite_errorname", "") == "SQLITE_ERROR"
     return isinstance(error, OperationalError | InterfaceError) and not is_mistake

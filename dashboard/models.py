@@ -9,7 +9,7 @@ from django.db import models
 
 
 class Session(AbstractBaseSession):
-    """A browser's session. The user's ID is a column so that sessions can be listed and ended."""
+    """A browser's session. Its user is a column, so that sessions can be listed and ended."""
 
     # Not a foreign key: saving a session must not fail because its user was just deleted.
     user_id = models.IntegerField(null=True, db_index=True)
@@ -24,7 +24,7 @@ class Session(AbstractBaseSession):
 
 
 class PasswordLink(models.Model):
-    """That a person has a link for setting their password. The link itself is not stored."""
+    """Records that a person has a link to set their password. The link itself is not stored."""
 
     person = models.OneToOneField(
         settings.AUTH_USER_MODEL,

@@ -1,4 +1,4 @@
-"""Password links: each lets one person set their password, once, within a day."""
+"""Password links. With one, a person can set their password once, within a day."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,14 +19,14 @@ from dashboard.sessions import end_sessions
 
 
 class LinkNotValid(Exception):
-    """The link was used or replaced, or it has expired."""
+    """The link was used or replaced, or has expired."""
 
 
 def make_link(person: User) -> tuple[str, PasswordLink]:
     """Make a link for setting the password, and return its path.
 
-    The current password, older links and all sessions stop working: tokens and sessions depend on
-    the stored hash, which is replaced.
+    Ends the current password, older links and all sessions: links and sessions depend on the
+    stored hash, which this replaces.
     """
     person.set_unusable_password()
     person.save(update_fields=["password"])
@@ -41,26 +41,26 @@ def make_link(person: User) -> tuple[str, PasswordLink]:
 
 
 def drop_link(person: User) -> None:
-    """Make the person's link stop working, if there is one."""
+    """Make the person's link, if there is one, stop working."""
     PasswordLink.objects.filter(person=person).delete()
 
 
 def has_open_link(person: User) -> bool:
-    """Whether the person has a link that has not expired. Doesn't check the link's token."""
+    """Whether the person has a link that hasn't expired. Doesn't check the link's token."""
     open_links = PasswordLink.objects.filter(person=person, valid_until__gt=timezone.now())
     return person.is_active and open_links.exists()
 
 
 @sensitive_variables("password")
 def use_link(person_id: int, token: str, password: str) -> User:
-    """Set the person's password, which uses up the link. Raises LinkNotValid.
+    """Set the person's password and reset their failed sign-ins. The link stops working.
 
-    Also resets the person's failed sign-ins.
+    Raises LinkNotValid.
     """
-    # Hashing is slow, so it is done before the transaction, which keeps others from writing.
+    # Hashing is slow, and others can't write during the transaction, so hash before it.
     hashed = make_password(password)
     with transaction.atomic():
-        # The lock makes a second, simultaneous use wait, and then find the link used.
+        # A simultaneous second use waits for this lock, and then finds the link used.
         person = User.objects.select_for_update().get(pk=person_id)
         if not has_open_link(person) or not default_token_generator.check_token(person, token):
             raise LinkNotValid
@@ -73,5 +73,5 @@ def use_link(person_id: int, token: str, password: str) -> User:
 
 
 def to_the_minute(moment: datetime) -> str:
-    """Such as "Thu 26 Nov 2026, 03:40 UTC"."""
+    """The moment as in "Thu 26 Nov 2026, 03:40 UTC"."""
     return f"{moment.astimezone(UTC):%a %d %b %Y, %H:%M} UTC"

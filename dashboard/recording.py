@@ -1,4 +1,4 @@
-"""The audit as views use it: who, and from where, are the request's."""
+"""Records audit events with the person and the address of a request."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -13,15 +13,15 @@ from batches.results.download import RequestFilter
 from dashboard.access import client_address
 from dashboard.words import plural
 
-# Within this time a person who does the same again adds no event, so that nobody floods the audit.
+# A person who repeats an action within this time adds no event, so that no one floods the audit.
 ONCE = timedelta(minutes=1)
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "ids": "custom_ids"}
 
 
 def record(request: HttpRequest, action: AuditEvent.Action, **details: Any) -> AuditEvent:
-    """Record what the signed-in person did, or someone who is not signed in.
+    """Record what the signed-in person, or someone not signed in, did.
 
-    `details` are those of `AuditEvent.record`.
+    `details` are the arguments of `AuditEvent.record`.
     """
     user = request.user if request.user.is_authenticated else None
     return AuditEvent.record(
@@ -35,15 +35,15 @@ def record(request: HttpRequest, action: AuditEvent.Action, **details: Any) -> A
     )
 
 
-def did_lately(user: Any, action: AuditEvent.Action, **columns: Any) -> bool:
-    """Whether an event of the person with these columns was recorded within the last minute."""
-    lately = AuditEvent.objects.filter(at__gt=clock.now() - ONCE)
-    return lately.filter(actor_id=user.pk, action=action, **columns).exists()
+def did_recently(user: Any, action: AuditEvent.Action, **columns: Any) -> bool:
+    """Whether the person has an event with these columns from the last minute."""
+    recent = AuditEvent.objects.filter(at__gt=clock.now() - ONCE)
+    return recent.filter(actor_id=user.pk, action=action, **columns).exists()
 
 
 def record_download(request: HttpRequest, batch: Batch, choice: RequestFilter, kind: str) -> None:
-    """Record that results of the batch are sent: all, or those of the `choice`."""
-    # Any word may be asked for; naming each would let a person add events without end.
+    """Record that the batch's results were sent, all or those of the `choice`."""
+    # An address may contain any word. Recording each would let a person add endless events.
     which = choice.outcome if choice.outcome in {"", *COUNTS} else "other"
     stopped = set(choice.stop_reasons)
     with_reason = f" with stop reason {'/'.join(stopped)}" if len(stopped) == 1 else ""
@@ -53,7 +53,7 @@ def record_download(request: HttpRequest, batch: Batch, choice: RequestFilter, k
     )
     action = AuditEvent.Action.RESULTS_DOWNLOADED
     same = {"batch_api_id": batch.api_id, "workspace_id": batch.workspace_id, "outcome": what}
-    if not did_lately(request.user, action, **same):
+    if not did_recently(request.user, action, **same):
         record(request, action, batch=batch, outcome=what)
 
 
@@ -65,9 +65,9 @@ def record_export(
     workspaces: Sequence[Workspace],
     rows: int | None = None,
 ) -> None:
-    """Record that a CSV is sent, in the audit of each workspace it covers.
+    """Record that a CSV was sent, once for each workspace that it covers.
 
-    `rows` is None where they are counted only as they are sent.
+    `rows` is None if the rows are not counted before they are sent.
     """
     given = ", ".join(f"{name}={value}" for name, value in filters.items())
     counted = "" if rows is None else f"{rows:,} {plural(rows, 'row')}, "
@@ -76,5 +76,5 @@ def record_export(
     covered: Sequence[Workspace | None] = workspaces or [None]
     for workspace in covered:
         same = {"workspace_id": workspace.pk if workspace else None, "outcome": what}
-        if not did_lately(request.user, action, **same):
+        if not did_recently(request.user, action, **same):
             record(request, action, workspace=workspace, outcome=what)

@@ -1,4 +1,4 @@
-"""Records what a signed-in person tried and was refused (403)."""
+"""Records the actions that a signed-in person was refused with a 403."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 
 from batches.models import AuditEvent
 from dashboard.access import visible_batch_or_404, visible_people, visible_workspaces
-from dashboard.recording import did_lately, record
+from dashboard.recording import did_recently, record
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ OTHER_SITE = "the form came from another site"
 def record_refusal(request: HttpRequest, why: str) -> None:
     """Record the attempt, unless the person made the same one within the last minute.
 
-    A database that fails leaves the answer as it is.
+    If the database fails, the person still gets the 403.
     """
     if request.method in SAFE_METHODS:
         return
@@ -36,12 +36,12 @@ def _record(request: HttpRequest, why: str) -> None:
         return
     what = f"{(match.url_name or '').replace('-', ' ').capitalize()}: {why}"
     action = AuditEvent.Action.ACTION_REFUSED
-    if not did_lately(user, action, outcome=what):
+    if not did_recently(user, action, outcome=what):
         record(request, action, outcome=what, **_subject(user, match.url_name, match.kwargs))
 
 
 def _subject(user: Any, url_name: str | None, named: dict[str, Any]) -> dict[str, Any]:
-    """What the address names, if the person may know of it."""
+    """The batch, workspace or person in the address, if the user may see it."""
     kind = (url_name or "").partition("-")[0]
     if "api_id" in named:
         try:

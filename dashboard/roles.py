@@ -1,14 +1,14 @@
-"""People and their role in one query: a poll every few seconds pays for each one more."""
+"""The roles: what each allows, and which one a person has."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 
-# In order: each may do what those before it may.
+# In order: each role may also do what the roles before it may.
 MAY = {
     "viewer": "sees batches",
     "operator": "also cancels and labels",
@@ -16,21 +16,50 @@ MAY = {
     "admin": "also manages workspaces and people",
 }
 ROLES = tuple(MAY)
-NO_ROLE_MAY = "can't see anything"
+# How forms and addresses say that a person has no role.
+NO_ROLE = "none"
+NO_ROLE_MAY = "can’t see anything"
+
+
+class Needed(NamedTuple):
+    """The lowest role that allows something, and what that is: "to see spend"."""
+
+    role: str
+    words: str
+
+
+# The things that views and templates check for.
+NEEDED = {
+    # Anyone who is signed in, even without a role.
+    "account": Needed("", "to see your account"),
+    "see": Needed("viewer", "to see batches"),
+    "cancel": Needed("operator", "to cancel batches"),
+    "label": Needed("operator", "to label batches or read their results again"),
+    "spend": Needed("lead", "to see spend"),
+    "audit": Needed("lead", "to see the audit trail"),
+    "export": Needed("lead", "to export the list"),
+    "manage": Needed("admin", "to manage workspaces and people"),
+}
+
+
+def allows(role: str, thing: str) -> bool:
+    """Whether the role, empty for none, allows the thing, one of NEEDED."""
+    lowest = NEEDED[thing].role
+    return not lowest or (bool(role) and ROLES.index(role) >= ROLES.index(lowest))
 
 
 class RoleBackend(ModelBackend):
-    """Django's own sign-in; whoever comes back with a session arrives with `role_rank`."""
+    """Django's own backend, except that the person of a session is loaded with `role_rank`."""
 
     def get_user(self, user_id: Any) -> User | None:
-        # Raw, as building this with the ORM takes longer than all else that a poll does.
+        # Raw, because building this query with the ORM takes longer than the rest of a poll.
         user = next(iter(User.objects.raw(_person_sql(), [user_id])), None)
         return user if user and self.user_can_authenticate(user) else None
 
 
 @cache
 def _person_sql() -> str:
-    """A person with the number of their highest role in ROLES, NULL without one."""
+    """A person with the index of their highest role in ROLES, or NULL if they have none."""
     quote = connection.ops.quote_name
     person, group = quote(User._meta.db_table), quote(Group._meta.db_table)
     held = quote(User.groups.through._meta.db_table)
@@ -46,7 +75,7 @@ def _person_sql() -> str:
 
 
 def role_of(user: Any) -> str:
-    """The highest of the person's roles, empty when they have none."""
+    """The person's highest role, or an empty text if they have none."""
     if not user.is_authenticated:
         return ""
     if user.is_superuser:
@@ -58,12 +87,12 @@ def role_of(user: Any) -> str:
 
 
 def role_in_words(user: Any) -> str:
-    """The person's role for pages: one of ROLES, "superuser" or "no role"."""
+    """The person's role as pages show it: one of ROLES, "superuser" or "no role"."""
     return "superuser" if user.is_superuser else role_of(user) or "no role"
 
 
 def with_roles(people: QuerySet[User]) -> QuerySet[User]:
-    """Annotate `role_rank`, so that `role_of` needs no query for each person."""
+    """Annotate each person with `role_rank`, so that `role_of` needs no query of its own."""
     rank = Case(*(When(group__name=role, then=number) for number, role in enumerate(ROLES)))
     held = User.groups.through.objects.filter(user=OuterRef("pk"))
     ranks = held.values(rank=rank).order_by(F("rank").desc(nulls_last=True))
@@ -71,7 +100,7 @@ def with_roles(people: QuerySet[User]) -> QuerySet[User]:
 
 
 def give_role(person: User, role: str) -> None:
-    """Replace the person's roles by one of ROLES, or by none for "". Other groups stay."""
+    """Replace the person's roles with one of ROLES, or with none for "". Other groups stay."""
     person.groups.remove(*Group.objects.filter(name__in=ROLES))
     if role:
         person.groups.add(Group.objects.get(name=role))

@@ -1,4 +1,4 @@
-"""Django's database sessions, with columns for the user, the address and the browser.
+"""Django's database sessions with added columns for the user, the address and the browser.
 
 See "Extending database-backed session engines" in Django's documentation.
 """
@@ -17,13 +17,13 @@ from django.utils import timezone
 from dashboard.access import client_address
 from dashboard.models import Session
 
-# The key in the session's data for where and when its user signed in.
+# The key of the session's data under which it keeps where and when its user signed in.
 ORIGIN = "origin"
 LONGEST_BROWSER = 200
 
 
 class SessionStore(db.SessionStore):
-    """Fills the columns from the session's data, which is kept when the key is rotated."""
+    """Fills the columns from the session's data, which survives a change of its key."""
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -49,12 +49,12 @@ def remember_origin(request: HttpRequest, **_: Any) -> None:
 
 
 def sessions_of(person: Any) -> QuerySet[Session]:
-    """The person's sessions that have not expired, the latest sign-in first."""
+    """The person's sessions that haven't expired, the latest sign-in first."""
     live = Session.objects.filter(user_id=person.pk, expire_date__gt=timezone.now())
     return live.order_by("-signed_in_at")
 
 
 def end_sessions(person: Any, *, keep: str | None = None) -> int:
-    """End the person's sessions but that with the key `keep`, and return how many ended."""
+    """End the person's sessions, except the one with the key `keep`. Return how many ended."""
     ended, _ = sessions_of(person).exclude(session_key=keep).delete()
     return ended

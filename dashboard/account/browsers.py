@@ -1,6 +1,6 @@
 """User-Agent headers in words."""
 
-# The first match counts: browsers also name the browsers that they are compatible with.
+# In this order: browsers also name the browsers that they are compatible with.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -22,7 +22,7 @@ SYSTEMS = {
 
 
 def browser_in_words(user_agent: str) -> str:
-    """Such as "Firefox on Linux", or the header itself for another program."""
+    """The browser and system, as in "Firefox on Linux"; the header itself for other programs."""
     browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
     if not browser:

@@ -11,7 +11,7 @@ from dashboard.sign_in.failures import record_failure, was_counted
 
 
 class GuardedPasswordChangeForm(PasswordChangeForm):
-    """Checks the current password as a sign-in does, so that wrong ones are counted and locked."""
+    """Checks the current password as a sign-in does, so that wrong ones count and lock."""
 
     def __init__(self, *args: Any, request: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -4,7 +4,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.access import allow, allow_anyone
 from dashboard.account import views
 
-# Django's forms take PUT for POST.
+# Django's form views treat PUT as POST.
 only_forms = require_http_methods(["GET", "HEAD", "POST"])
 
 urlpatterns = [

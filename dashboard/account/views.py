@@ -1,4 +1,4 @@
-"""A person's own account: who they are here, their password, and where they are signed in."""
+"""A person's own account: their role, their password, and where they are signed in."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def sign_out_others(request: HttpRequest) -> HttpResponse:
     if ended:
         messages.success(request, f"Signed out of {words}.")
     else:
-        messages.info(request, "You are signed in nowhere else.")
+        messages.info(request, "You are not signed in anywhere else.")
     return redirect("account")
 
 
@@ -84,7 +84,7 @@ class PasswordChange(auth.PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         person = form.save(commit=False)
         with transaction.atomic():
-            # An admin may be changing the rest of the row.
+            # Only this column: an admin may be changing the others.
             person.save(update_fields=["password"])
             update_session_auth_hash(self.request, person)
             end_sessions(person, keep=self.request.session.session_key)

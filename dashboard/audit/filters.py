@@ -1,4 +1,4 @@
-"""What the audit's address asks for, and the events that answer it."""
+"""The filters in the audit's address, and the events that match them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ TITLES = {
 class AuditForm(QueryForm):
     titles: ClassVar = TITLES
 
-    # In groups, as the page's select shows them.
+    # In the groups of the page's select.
     actions: ClassVar = [
         (group, [(action.value, capfirst(action.label)) for action in of_group])
         for group, of_group in ACTIONS.items()
@@ -87,19 +87,19 @@ class AuditForm(QueryForm):
 
 @dataclass
 class AuditQuery:
-    """One reading of the audit's address, for one person."""
+    """The values of the audit's address, for one person."""
 
     user: Any
     workspaces: list[Workspace]
     form: AuditForm
     chosen: Mapping[str, Any]
     problems: list[str] = field(default_factory=list)
-    # The event that the page before ended with.
+    # The last event of the previous page.
     after: int | None = None
 
     @property
     def given(self) -> dict[str, str]:
-        """Every value as the form's fields show it, empty where none was chosen."""
+        """Every field's value as text; empty if there is none."""
         return {name: str(self.chosen.get(name, "")) for name in TITLES}
 
     @property
@@ -113,14 +113,14 @@ class AuditQuery:
 
     @cached_property
     def matching(self) -> AuditQuerySet:
-        """Events that are shown by themselves and match every filter, newest first.
+        """Events with a row of their own that match every filter, newest first.
 
-        A request for a cancellation matches a filter by one of its steps, too.
+        The request for a cancellation also matches a filter if one of its steps does.
         """
         events = self.visible.filter(*self._shared(), is_step=False).order_by("-pk")
-        for wanted in self._conditions():
-            of_steps = self.steps.filter(wanted).order_by().values("cancellation_id")
-            events = events.filter(wanted | Q(cancellation_id__in=of_steps))
+        for condition in self._conditions():
+            of_steps = self.steps.filter(condition).order_by().values("cancellation_id")
+            events = events.filter(condition | Q(cancellation_id__in=of_steps))
         return events
 
     def _shared(self) -> Iterator[Q]:
@@ -133,7 +133,7 @@ class AuditQuery:
             yield self._of_batch(chosen["batch"])
 
     def _conditions(self) -> Iterator[Q]:
-        """Conditions that any event of a cancellation may meet."""
+        """Conditions that any one event of a cancellation can meet for all of them."""
         chosen = self.chosen
         if "action" in chosen:
             yield Q(action=chosen["action"])
@@ -152,7 +152,7 @@ class AuditQuery:
         return with_id("batch_api_id", text) | Q(batch_api_id__in=labeled.values("api_id"))
 
     def _of_person(self, name: str) -> Q:
-        """Events by or about anyone who has, or had, this username, under all of their names."""
+        """Events by or about the people who have or had this username, under all of their names."""
         seen = self.visible.order_by()
         people = known_people(self.user, self.workspaces)
         ids = {
@@ -164,17 +164,17 @@ class AuditQuery:
         return (actor & Q(is_actor_hidden=False)) | Q(person__iexact=name) | Q(person_id__in=ids)
 
 
-def read_audit(query: QueryDict, user: Any) -> AuditQuery:
-    """A value that is not valid is ignored and named in `problems`."""
+def read_audit(values: QueryDict, user: Any) -> AuditQuery:
+    """The query in the address's values. Ignores invalid ones, and names them in `problems`."""
     workspaces = list(visible_workspaces(user))
-    form = AuditForm(query, workspaces)
+    form = AuditForm(values, workspaces)
     chosen = form.chosen()
-    asked = AuditQuery(user, workspaces, form, chosen, form.sentences())
+    query = AuditQuery(user, workspaces, form, chosen, form.sentences())
     if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
-        asked.problems.append("From: this day comes after “until”, so no event can match.")
-    after = str(query.get("after", ""))
+        query.problems.append("From: this day comes after “until”, so no event can match.")
+    after = str(values.get("after", ""))
     if after.isascii() and after.isdigit() and len(after) < 19:
-        asked.after = int(after)
+        query.after = int(after)
     elif after:
-        asked.problems.append("That page does not exist. This is the first one.")
-    return asked
+        query.problems.append("That page does not exist. This is the first one.")
+    return query

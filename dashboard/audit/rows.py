@@ -1,4 +1,4 @@
-"""The audit's rows: an event, or a cancellation with its steps."""
+"""The audit's rows. A row is an event, or a cancellation with its steps."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from batches.models.audit import AuditQuerySet
 from dashboard.access import visible_batches
 from dashboard.audit.filters import AuditQuery
 
-AT_ONCE = 500
-# An outcome of so many characters fits into its line.
+ROWS_AT_ONCE = 500
+# The longest outcome that fits on a line of the table.
 SHORT = 40
 HIDDEN_ACTOR = "another admin"
 REQUESTED = AuditEvent.Action.CANCEL_REQUESTED
@@ -23,10 +23,10 @@ CSV_HEADER = (
 
 @dataclass
 class Row:
-    """One event as the person may read it; `steps` are those of its cancellation, oldest first."""
+    """One event as the person may see it. `steps` are those of its cancellation, oldest first."""
 
     event: AuditEvent
-    # None where the mirror no longer has the batch, or the person may not see it.
+    # None if the mirror no longer has the batch, or the person may not see it.
     batch: Batch | None = None
     steps: list["Row"] = field(default_factory=list)
 
@@ -48,13 +48,13 @@ class Row:
 
     @property
     def has_place(self) -> bool:
-        """What it was about is in a workspace, rather than that workspace itself."""
+        """The event is about something in a workspace, not about the workspace itself."""
         event = self.event
         return bool(event.workspace and (event.batch_api_id or event.person))
 
     @property
     def result(self) -> str:
-        """The last outcome of a cancellation; an event's own outcome otherwise."""
+        """The last outcome of a cancellation, or the event's own outcome."""
         answers = [step for step in self.steps if step.event.action != REPEATED]
         if answers:
             return answers[-1].event.outcome
@@ -62,22 +62,22 @@ class Row:
 
     @property
     def is_unanswered(self) -> bool:
-        """A cancellation that the API has neither accepted nor refused.
+        """The API has neither accepted nor refused this cancellation.
 
-        Someone who may not see the batch may not see the answers either.
+        False if the person may not see the batch, because then they don't see the answers either.
         """
         return self.batch is not None and self.event.action == REQUESTED and not self.result
 
     @property
     def has_details(self) -> bool:
-        """There is more to read than a line of the table shows."""
+        """The event has more than a line of the table shows."""
         event = self.event
         more = (self.steps, self.address, event.reason, event.request_id, event.batch_api_id)
         return any(more) or len(event.outcome) > SHORT
 
     @property
     def cells(self) -> tuple[object, ...]:
-        """The row of the CSV, by CSV_HEADER; steps are rows of their own."""
+        """The CSV's row, in the order of CSV_HEADER. Steps are rows of their own."""
         event = self.event
         return (
             event.at, self.actor, event.get_actor_kind_display(), self.address, self.action,
@@ -86,50 +86,50 @@ class Row:
         )  # fmt: skip
 
 
-def shown(asked: AuditQuery) -> AuditQuerySet:
+def shown(query: AuditQuery) -> AuditQuerySet:
     """The events after the cursor, newest first."""
-    events = asked.matching
-    return events.filter(pk__lt=asked.after) if asked.after else events
+    events = query.matching
+    return events.filter(pk__lt=query.after) if query.after else events
 
 
-def page_of(asked: AuditQuery, size: int) -> tuple[list[Row], int | None]:
+def page_of(query: AuditQuery, size: int) -> tuple[list[Row], int | None]:
     """At most `size` rows after the cursor, and the next page's cursor; None on the last."""
-    found = list(shown(asked)[: size + 1])
+    found = list(shown(query)[: size + 1])
     following = found[size - 1].pk if len(found) > size else None
-    return rows_of(asked, found[:size]), following
+    return rows_of(query, found[:size]), following
 
 
-def csv_rows(asked: AuditQuery) -> Iterator[tuple[object, ...]]:
-    """Every row after the cursor, a request followed by its steps; read in blocks."""
+def csv_rows(query: AuditQuery) -> Iterator[tuple[object, ...]]:
+    """Every row after the cursor, a request followed by its steps. Reads ROWS_AT_ONCE at a time."""
     while True:
-        rows, following = page_of(asked, AT_ONCE)
+        rows, following = page_of(query, ROWS_AT_ONCE)
         for row in rows:
             yield row.cells
             yield from (step.cells for step in row.steps)
         if following is None:
             return
-        asked.after = following
+        query.after = following
 
 
-def count_of(asked: AuditQuery) -> int:
-    """How many rows the CSV has."""
-    events = shown(asked).order_by()
-    steps = asked.steps.filter(
+def count_of(query: AuditQuery) -> int:
+    """The number of rows of the CSV."""
+    events = shown(query).order_by()
+    steps = query.steps.filter(
         cancellation_id__in=events.exclude(cancellation_id=None).values("cancellation_id")
     )
     return events.count() + steps.order_by().count()
 
 
-def rows_of(asked: AuditQuery, events: Sequence[AuditEvent]) -> list[Row]:
-    """With their steps and batches: two queries, however many there are."""
-    numbers = [event.cancellation_id for event in events if event.cancellation_id]
-    batches = _batches(asked, {event.batch_api_id for event in events if event.batch_api_id})
+def rows_of(query: AuditQuery, events: Sequence[AuditEvent]) -> list[Row]:
+    """The events with their steps and batches, in two queries."""
+    cancellations = [event.cancellation_id for event in events if event.cancellation_id]
+    batches = _batches(query, {event.batch_api_id for event in events if event.batch_api_id})
 
     def row(event: AuditEvent) -> Row:
         return Row(event, batches.get((event.workspace_id, event.batch_api_id)))
 
     steps = defaultdict(list)
-    for step in asked.steps.filter(cancellation_id__in=numbers) if numbers else ():
+    for step in query.steps.filter(cancellation_id__in=cancellations) if cancellations else ():
         steps[step.cancellation_id].append(row(step))
     rows = [row(event) for event in events]
     for each in rows:
@@ -138,10 +138,10 @@ def rows_of(asked: AuditQuery, events: Sequence[AuditEvent]) -> list[Row]:
     return rows
 
 
-def _batches(asked: AuditQuery, ids: set[str]) -> dict[tuple[int | None, str], Batch]:
-    """By workspace and ID."""
+def _batches(query: AuditQuery, ids: set[str]) -> dict[tuple[int | None, str], Batch]:
+    """The visible batches with these API IDs, by workspace and API ID."""
     if not ids:
         return {}
-    batches = visible_batches(asked.user).filter(api_id__in=ids).with_workspace()
-    lean = batches.defer("raw").told_apart(asked.workspaces)
+    batches = visible_batches(query.user).filter(api_id__in=ids).with_workspace()
+    lean = batches.defer("raw").told_apart(query.workspaces)
     return {(batch.workspace_id, batch.api_id): batch for batch in lean}

@@ -1,4 +1,4 @@
-"""Who did what: the audit, page by page and as CSV."""
+"""The audit, page by page and as CSV."""
 
 from functools import partial
 
@@ -20,14 +20,14 @@ from dashboard.recording import record_export
 @allow("audit")
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
-    asked = read_audit(request.GET, request.user)
-    rows, following = page_of(asked, PAGE_SIZE)
+    query = read_audit(request.GET, request.user)
+    rows, following = page_of(query, PAGE_SIZE)
     context = {
-        "asked": asked,
+        "query": query,
         "rows": rows,
         "following": following,
         "actions": AuditForm.actions,
-        "names": known_people(request.user, asked.workspaces)
+        "names": known_people(request.user, query.workspaces)
         .order_by("username")
         .values_list("username", flat=True),
     }
@@ -37,21 +37,23 @@ def audit(request: HttpRequest) -> HttpResponse:
 @allow("audit")
 @require_safe
 def audit_csv(request: HttpRequest) -> HttpResponseBase:
-    """Every page of the audit with the page's own filters."""
-    asked = read_audit(request.GET, request.user)
-    if asked.problems:
-        return invalid_filters(asked.problems)
-    # Without the event of this export itself.
+    """All events that match the page's filters."""
+    query = read_audit(request.GET, request.user)
+    if query.problems:
+        return invalid_filters(query.problems)
+    # Everything before this export's own event.
     newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
-    asked.after = (newest or 0) + 1
-    name = file_name("audit", asked.chosen)
-    record = partial(record_audit_export, request, asked)
-    return csv_answer(request, name, CSV_HEADER, csv_rows(asked), record=record)
+    query.after = (newest or 0) + 1
+    name = file_name("audit", query.chosen)
+    record = partial(record_audit_export, request, query)
+    return csv_answer(request, name, CSV_HEADER, csv_rows(query), record=record)
 
 
-def record_audit_export(request: HttpRequest, asked: AuditQuery) -> None:
-    # Whose events they were stays out of the words: others may read these, but not that name.
-    shown = {name: "someone" if name == "person" else value for name, value in asked.chosen.items()}
-    slug = asked.chosen.get("workspace")
-    chosen = [workspace for workspace in asked.workspaces if workspace.slug == slug]
-    record_export(request, "audit.csv", rows=count_of(asked), filters=shown, workspaces=chosen)
+def record_audit_export(request: HttpRequest, query: AuditQuery) -> None:
+    # Not the person's name: others may see this event who may not see that person.
+    filters = {
+        name: "someone" if name == "person" else value for name, value in query.chosen.items()
+    }
+    slug = query.chosen.get("workspace")
+    chosen = [workspace for workspace in query.workspaces if workspace.slug == slug]
+    record_export(request, "audit.csv", rows=count_of(query), filters=filters, workspaces=chosen)

@@ -1,4 +1,4 @@
-"""Which events a person may see, and whose names they may read in them."""
+"""The events that a person may see, and the names that they may see in them."""
 
 from typing import Any
 
@@ -11,29 +11,32 @@ from dashboard.access import may, visible_people
 
 
 def visible_events(user: Any, workspaces: list[Workspace]) -> AuditQuerySet:
-    """The events that someone who may audit sees; `workspaces` are those visible to them.
+    """The events that a lead or admin sees. `workspaces` are those visible to them.
 
-    Those of their workspaces, and what they did or was done to them. An admin also sees events
-    outside of any workspace about or by people they may know of, and those that name nobody; an
-    actor whom they may not know of is marked as hidden. A superuser sees all.
+    They see the events of their workspaces, and events by or about themselves. An admin also sees
+    events without a workspace that are about people they may see, or about no one and by people
+    they may see or by no one. An actor whom they may not see is marked as hidden. A superuser sees
+    every event.
     """
-    events, nobody = AuditEvent.objects.all(), Value(value=False)
+    events, never = AuditEvent.objects.all(), Value(value=False)
     if user.is_superuser:
-        return events.hiding_actors(nobody)
+        return events.hiding_actors(never)
     of_workspaces = Q(workspace_id__in=[workspace.pk for workspace in workspaces])
     own = Q(actor_id=user.pk) | Q(person_id=user.pk)
     if not may(user, "manage"):
-        return events.filter(of_workspaces | own).hiding_actors(nobody)
+        return events.filter(of_workspaces | own).hiding_actors(never)
     known = visible_people(user).values("pk")
-    by_known_or_nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=known))
-    of_people = Q(workspace_id=None) & (Q(person_id__in=known) | by_known_or_nobody)
+    by_known_or_no_one = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=known))
+    of_people = Q(workspace_id=None) & (Q(person_id__in=known) | by_known_or_no_one)
     by_stranger = Q(workspace_id=None, actor_id__isnull=False) & ~Q(actor_id__in=known)
     return events.filter(of_workspaces | own | of_people).hiding_actors(by_stranger)
 
 
 def known_people(user: Any, workspaces: list[Workspace]) -> QuerySet[User]:
-    """Whom a filter may suggest and find by their present name: people of the same workspaces;
-    for admins, all whom they may know of."""
+    """The people that the filter suggests, and finds by their current name.
+
+    Members of the same workspaces; for an admin, everyone they may see.
+    """
     if may(user, "manage"):
         return visible_people(user)
     return User.objects.filter(workspaces__in=workspaces, is_superuser=False).distinct()

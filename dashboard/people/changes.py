@@ -1,4 +1,4 @@
-"""Changes to people. Each is one transaction, together with its audit events."""
+"""Changes to people. Each change and its audit events are one transaction."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ Action = AuditEvent.Action
 
 
 class ChangeRefused(Exception):
-    """The change was not made. `str(error)` is for people; `field` is the field at fault."""
+    """The change was not made. `str(error)` is for people; `field` is the form's field."""
 
     field: str | None = None
 
@@ -35,7 +35,7 @@ class NameTaken(ChangeRefused):
 
 
 class NoAdminLeft(ChangeRefused):
-    """After the change nobody who can sign in could manage people."""
+    """After the change, no one who can sign in could manage people."""
 
 
 class AccountOutOfReach(ChangeRefused):
@@ -43,27 +43,27 @@ class AccountOutOfReach(ChangeRefused):
 
 
 class NotActive(ChangeRefused):
-    """A deactivated person can't sign in, whatever their password."""
+    """The person is deactivated, so a password would be of no use."""
 
 
 class PersonChanged(ChangeRefused):
-    """Someone else has changed the person since the form was made."""
+    """Someone else has changed the person since the form was shown."""
 
 
 @contextmanager
 def one_change_at_a_time() -> Iterator[None]:
-    """A transaction that starts after every other one of its kind has ended.
+    """A transaction that no other transaction of this function overlaps.
 
-    Two changes at once could otherwise each remove the other admin, or add the same name. On
-    PostgreSQL a row lock makes the second wait; SQLite runs one writing transaction at a time.
-    Raises NoAdminLeft, and rolls back, when nobody could manage people afterwards.
+    Otherwise two admins could remove each other at the same time, or add the same name. On
+    PostgreSQL the second waits for a row lock; SQLite runs one writing transaction at a time.
+    Raises NoAdminLeft, and rolls back, if no one could manage people afterwards.
     """
     with transaction.atomic():
         Group.objects.select_for_update().get(name="admin")
         yield
         if not someone_can_manage():
             raise NoAdminLeft(
-                "Nobody could manage people after this: no other admin can sign in. "
+                "No one could manage people after this: no other admin can sign in. "
                 "Give someone else the admin role first. Nothing was saved."
             )
 
@@ -76,7 +76,7 @@ def someone_can_manage() -> bool:
 
 
 def add_person(request: HttpRequest, details: Details) -> tuple[User, str, PasswordLink]:
-    """Add a person without a password, with the link to set one. Raises NameTaken."""
+    """Add a person without a password, and make a link to set one. Raises NameTaken."""
     with one_change_at_a_time():
         refuse_taken(details.username)
         person = User.objects.create_user(details.username, details.email)
@@ -88,9 +88,9 @@ def add_person(request: HttpRequest, details: Details) -> tuple[User, str, Passw
 
 
 def change_person(request: HttpRequest, pk: int, details: Details, *, seen: str) -> User:
-    """Save what an admin edited; `seen` is the version that the form was made of.
+    """Save what an admin edited; `seen` is the version of the details that the form showed.
 
-    Raises ChangeRefused, which leaves everything as it was, and Http404.
+    Raises ChangeRefused or Http404, and then saves nothing.
     """
     with one_change_at_a_time():
         person = get_object_or_404(visible_people(request.user), pk=pk)
@@ -113,7 +113,7 @@ def change_account(request: HttpRequest, person: User, before: Details, after: D
     if before.role != after.role:
         give_role(person, after.role)
     if not after.is_active or before.email != after.email:
-        # The token depends on the e-mail address, and must not work again after a reactivation.
+        # The link's token depends on the e-mail address, and must not work after a reactivation.
         drop_link(person)
     if changed := differences(before, after):
         record(request, Action.PERSON_CHANGED, person=person, outcome=changed)
@@ -131,26 +131,26 @@ def change_state(request: HttpRequest, person: User) -> None:
 
 
 def change_memberships(request: HttpRequest, person: User, before: Details, after: Details) -> None:
-    """Apply the difference only: memberships that the admin can't see stay as they are."""
-    for workspace in my_workspaces(request, after.workspaces - before.workspaces):
+    """Apply only the difference. Memberships that the admin can't see stay as they are."""
+    for workspace in manageable_workspaces(request, after.workspaces - before.workspaces):
         person.workspaces.add(workspace)
         record(request, Action.MEMBER_ADDED, person=person, workspace=workspace)
-    for workspace in my_workspaces(request, before.workspaces - after.workspaces):
+    for workspace in manageable_workspaces(request, before.workspaces - after.workspaces):
         person.workspaces.remove(workspace)
         record(request, Action.MEMBER_REMOVED, person=person, workspace=workspace)
 
 
-def my_workspaces(request: HttpRequest, numbers: Iterable[int]) -> Iterable[Workspace]:
-    return list(visible_workspaces(request.user).filter(pk__in=numbers))
+def manageable_workspaces(request: HttpRequest, ids: Iterable[int]) -> Iterable[Workspace]:
+    return list(visible_workspaces(request.user).filter(pk__in=ids))
 
 
 def refuse_taken(username: str, person: User | None = None) -> None:
-    """Raises NameTaken when another person has the name, ignoring case."""
+    """Raises NameTaken if another person has the name, ignoring case."""
     others = User.objects.exclude(pk=person.pk) if person else User.objects.all()
     names = others.values_list("username", flat=True)
-    # In Python, because databases differ in how they fold case outside ASCII.
+    # In Python, because databases differ in how they ignore case outside ASCII.
     if any(folded(name) == folded(username) for name in names.iterator()):
-        raise NameTaken("This username is taken. Upper and lower case make no difference.")
+        raise NameTaken("This username is taken. Upper and lower case don’t matter.")
 
 
 def folded(name: str) -> str:
@@ -158,13 +158,13 @@ def folded(name: str) -> str:
 
 
 def replace_password(request: HttpRequest, person: User) -> tuple[User, str, PasswordLink]:
-    """Make a new link in place of the person's password. Raises ChangeRefused."""
+    """Make a link, which ends the person's password. Raises ChangeRefused."""
     with one_change_at_a_time():
         person.refresh_from_db()
         if not may_manage_account(request.user, person):
             raise AccountOutOfReach(OUT_OF_REACH)
         if not person.is_active:
-            raise NotActive("A deactivated person can't use a link: reactivate them first.")
+            raise NotActive("A deactivated person can’t use a link. Reactivate them first.")
         return person, *new_link(request, person)
 
 
@@ -176,7 +176,7 @@ def new_link(request: HttpRequest, person: User) -> tuple[str, PasswordLink]:
 
 
 def sign_out_everywhere(request: HttpRequest, person: User) -> int:
-    """End all of the person's sessions, and return how many there were."""
+    """End all of the person's sessions. Return how many ended."""
     with transaction.atomic():
         ended = end_sessions(person)
         outcome = sessions_in_words(ended)

@@ -1,4 +1,4 @@
-"""What an admin edits of a person, and its changes in words."""
+"""The details of a person that an admin edits, and their changes in words."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -9,13 +9,13 @@ from dashboard.access import visible_workspaces
 from dashboard.roles import role_of
 
 OUT_OF_REACH = (
-    "This person is also a member of a workspace that you don't manage, so you can change only "
+    "This person is also a member of a workspace that you don’t manage, so you can change only "
     "their membership in your own workspaces. A superuser can change the rest."
 )
 
 
 class Details(NamedTuple):
-    """What an admin edits of a person. `workspaces` holds IDs, of workspaces the admin may see."""
+    """What an admin edits. `workspaces` are the IDs of those that the admin may see."""
 
     username: str = ""
     email: str = ""
@@ -25,18 +25,18 @@ class Details(NamedTuple):
 
     @property
     def account(self) -> tuple[str, str, str, bool]:
-        """What only someone who manages all of the person's workspaces may change."""
+        """The details that only someone who manages all of the person's workspaces may change."""
         return self.username, self.email, self.role, self.is_active
 
     @property
     def version(self) -> str:
-        """A hash that changes with anything that the form shows."""
+        """A hash of everything that the form shows."""
         shown = repr((*self.account, sorted(self.workspaces)))
         return hashlib.sha256(shown.encode()).hexdigest()
 
 
 def details_of(person: User, admin: Any) -> Details:
-    """The person's stored details, without workspaces that the admin may not see."""
+    """The person's stored details, without the workspaces that the admin may not see."""
     shared = visible_workspaces(admin).filter(pk__in=person.workspaces.values("pk"))
     return Details(
         username=person.username,
@@ -48,7 +48,7 @@ def details_of(person: User, admin: Any) -> Details:
 
 
 def differences(before: Details, after: Details) -> str:
-    """The changed name, e-mail and role, such as "role: viewer → lead"; empty when the same."""
+    """The changes of name, e-mail and role, such as "role: viewer → lead"; empty without any."""
     pairs = (
         ("username", before.username, after.username),
         ("e-mail", before.email or "none", after.email or "none"),

@@ -11,15 +11,14 @@ from django.http import QueryDict
 from batches.models import Workspace
 from dashboard.access import may_manage_account, visible_workspaces
 from dashboard.people.details import OUT_OF_REACH, Details
-from dashboard.roles import MAY, NO_ROLE_MAY
+from dashboard.roles import MAY, NO_ROLE, NO_ROLE_MAY
 
-NO_ROLE = "none"
 ROLE_CHOICES = [*MAY.items(), (NO_ROLE, NO_ROLE_MAY)]
 STATE_CHOICES = [
     ("active", "can sign in"),
-    ("deactivated", "can't sign in and is signed out everywhere; nothing is deleted"),
+    ("deactivated", "can’t sign in and is signed out everywhere; nothing is deleted"),
 ]
-# The fields that are left out when the admin can't manage the person's account.
+# The fields that an admin who can't manage the person's account doesn't get.
 ACCOUNT_FIELDS = ("username", "email", "role", "state")
 
 
@@ -36,23 +35,23 @@ class PersonForm(forms.Form):
             "invalid_choice": "A workspace was deleted or is no longer yours. Reload the page."
         },
     )
-    # Of the details that the form was filled with.
+    # The version of the details that the form showed.
     version = forms.CharField(required=False)
 
     def __init__(
         self, data: QueryDict | None, *, admin: Any, current: Details, person: User | None = None
     ) -> None:
-        super().__init__(data, initial=shown(current))
+        super().__init__(data, initial=field_values(current))
         self.admin, self.person, self.current = admin, person, current
         # Whether someone else changed the person after the form was shown.
         self.is_conflict = False
         self.is_account_editable = person is None or may_manage_account(admin, person)
         workspaces: Any = self.fields["workspaces"]
         workspaces.queryset = visible_workspaces(admin)
-        for name in self.left_out():
+        for name in self.excluded_fields():
             del self.fields[name]
 
-    def left_out(self) -> tuple[str, ...]:
+    def excluded_fields(self) -> tuple[str, ...]:
         if not self.is_account_editable:
             return ACCOUNT_FIELDS
         if self.person is None:
@@ -63,11 +62,11 @@ class PersonForm(forms.Form):
     def clean_state(self) -> str:
         state: str = self.cleaned_data["state"]
         if state == "deactivated" and self.person == self.admin:
-            raise forms.ValidationError("You can't deactivate yourself. Ask another admin.")
+            raise forms.ValidationError("You can’t deactivate yourself. Ask another admin.")
         return state
 
     def clean(self) -> dict[str, Any]:
-        stored = shown(self.current)
+        stored = field_values(self.current)
         if not self.is_account_editable and any(
             name in self.data and self.data[name] != stored[name] for name in ACCOUNT_FIELDS
         ):
@@ -76,10 +75,10 @@ class PersonForm(forms.Form):
 
     @property
     def next_version(self) -> str:
-        """The version for the page's form.
+        """The version that the page sends with the next save.
 
-        After a conflict, saving again overwrites the other change, which the page has shown. After
-        any other error the version stays that of the first page, so that no conflict is missed.
+        After a conflict it is the current one: the page shows the other change, and saving again
+        overwrites it. After any other error it stays as it was, so that no conflict is missed.
         """
         if self.is_bound and not self.is_conflict:
             return str(self.data.get("version", ""))
@@ -87,8 +86,8 @@ class PersonForm(forms.Form):
 
     @property
     def details(self) -> Details:
-        """The details to save, of a valid form. What it has no field for keeps its value."""
-        given = {**shown(self.current), **self.cleaned_data}
+        """The details to save. Those without a field stay as they are. Needs a valid form."""
+        given = {**field_values(self.current), **self.cleaned_data}
         return Details(
             username=given["username"],
             email=given["email"],
@@ -98,8 +97,8 @@ class PersonForm(forms.Form):
         )
 
 
-def shown(details: Details) -> dict[str, Any]:
-    """The details as the form's fields hold them."""
+def field_values(details: Details) -> dict[str, Any]:
+    """The details as values of the form's fields."""
     return {
         "username": details.username,
         "email": details.email,

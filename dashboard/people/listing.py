@@ -1,4 +1,4 @@
-"""The list of people: filters, pages, and a constant number of queries."""
+"""The list of people, with filters and pages."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,9 @@ from django.http import QueryDict
 from batches.models import Workspace
 from dashboard.access import visible_people, visible_workspaces
 from dashboard.people.states import SignInState, locked_until, state_of
-from dashboard.roles import ROLES, role_in_words, with_roles
+from dashboard.roles import NO_ROLE, ROLES, role_in_words, with_roles
 
 PAGE_SIZE = 100
-NO_ROLE = "none"
 
 
 class PeopleFilter(forms.Form):
@@ -27,7 +26,7 @@ class PeopleFilter(forms.Form):
     page = forms.IntegerField(required=False, min_value=1)
 
     def chosen(self) -> dict[str, Any]:
-        """The valid values; an invalid one is empty and has an error."""
+        """Every field's value; empty if it is invalid or wasn't given."""
         self.is_valid()
         return {name: self.cleaned_data.get(name) or "" for name in self.fields}
 
@@ -41,7 +40,7 @@ class PersonRow:
 
 
 def list_people(admin: Any, query: QueryDict) -> tuple[list[PersonRow], Page[User], PeopleFilter]:
-    """One page of the people whom the admin may see, sorted by name."""
+    """One page of the people that the admin may see, sorted by name."""
     form = PeopleFilter(query)
     chosen = form.chosen()
     people = matching(with_roles(visible_people(admin)), chosen)
@@ -64,13 +63,13 @@ def matching(people: QuerySet[Any], chosen: dict[str, Any]) -> QuerySet[User]:
 
 
 def for_list(people: QuerySet[User], admin: Any) -> QuerySet[User]:
-    mine = visible_workspaces(admin).values("pk")
+    managed = visible_workspaces(admin).values("pk")
     # Not `visible_workspaces` itself: prefetching would reuse its join with the admin's row.
-    shared = Workspace.objects.only("name").filter(pk__in=mine).order_by("name")
+    shared = Workspace.objects.only("name").filter(pk__in=managed).order_by("name")
     elsewhere = User.workspaces.through.objects.filter(user=OuterRef("pk"))
     return (
         people.annotate(
-            is_elsewhere=Exists(elsewhere.exclude(workspace__in=mine)),
+            is_elsewhere=Exists(elsewhere.exclude(workspace__in=managed)),
             link_until=F("password_link__valid_until"),
         )
         .prefetch_related(Prefetch("workspaces", shared, to_attr="shared"))

@@ -16,14 +16,14 @@ from dashboard.password_links import to_the_minute
 
 @dataclass(frozen=True)
 class SignInState:
-    """`kind` selects the style: active, waiting, locked or out."""
+    """`kind` is "active", "waiting", "locked" or "out", and selects the style."""
 
     kind: str
     words: str
 
 
 def state_of(person: User, *, link_until: datetime | None, locked: datetime | None) -> SignInState:
-    """`link_until` and `locked` are when the person's password link and sign-in lock end."""
+    """The person's state. `link_until` and `locked` are when their link and their lock end."""
     if not person.is_active:
         return SignInState("out", "deactivated")
     if not person.has_usable_password():
@@ -44,13 +44,13 @@ def waiting(person: User, link_until: datetime | None) -> SignInState:
 
 
 def locked_until(usernames: Iterable[str]) -> dict[str, datetime]:
-    """When the lock ends, for each name that is locked now. A lock is for one address."""
-    lasting = get_cool_off()
+    """For each name that is locked now: when the lock ends. A lock is for one address."""
+    cool_off = get_cool_off()
     recent = AccessAttempt.objects.filter(
-        username__in=list(usernames), attempt_time__gte=timezone.now() - lasting
+        username__in=list(usernames), attempt_time__gte=timezone.now() - cool_off
     )
     by_address = recent.values("username", "ip_address").annotate(
         failures=Sum("failures_since_start"), latest=Max("attempt_time")
     )
     locks = by_address.filter(failures__gte=settings.AXES_FAILURE_LIMIT).order_by("latest")
-    return {lock["username"]: lock["latest"] + lasting for lock in locks}
+    return {lock["username"]: lock["latest"] + cool_off for lock in locks}

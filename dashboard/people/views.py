@@ -26,7 +26,7 @@ from dashboard.people.details import OUT_OF_REACH, Details, details_of
 from dashboard.people.forms import PersonForm
 from dashboard.people.listing import list_people
 from dashboard.people.states import locked_until, state_of
-from dashboard.roles import ROLES, role_in_words
+from dashboard.roles import NO_ROLE, ROLES, role_in_words
 from dashboard.sessions import sessions_of
 
 NEW = Details(role="viewer")
@@ -41,7 +41,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "chosen": form.chosen(),
         "problems": [error for errors in form.errors.values() for error in errors],
-        "roles": [*ROLES, "none", *(["superuser"] if request.user.is_superuser else [])],
+        "roles": [*ROLES, NO_ROLE, *(["superuser"] if request.user.is_superuser else [])],
     }
     return render(request, "people/person_list.html", context)
 
@@ -50,7 +50,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def person_add(request: HttpRequest) -> HttpResponse:
-    """GET shows the form, POST adds the person and shows the link to set a password."""
+    """GET shows the form. POST adds the person and shows the link to set a password."""
     form = PersonForm(posted(request), admin=request.user, current=NEW)
     if form.is_valid():
         try:
@@ -68,7 +68,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = PersonForm(posted(request), admin=request.user, current=current, person=person)
     if form.is_valid() and (saved := save(request, pk, form)):
         messages.success(request, f"Saved {saved.username}.")
-        # It may be the admin's own role that was changed.
+        # The admin may have changed their own role.
         admin = saved if saved == request.user else request.user
         return redirect("person-list" if may(admin, "manage") else "account")
     context = {"form": form, "current": current, **about(request, person)}
@@ -76,7 +76,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def save(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
-    """The changed person; None when the change was refused, with the reason added to the form."""
+    """The saved person; None if the change was refused, with an error added to the form."""
     try:
         return change_person(request, pk, form.details, seen=form.cleaned_data["version"])
     except PersonChanged:
@@ -115,7 +115,9 @@ def posted(request: HttpRequest) -> QueryDict | None:
 
 
 def manageable_person(request: HttpRequest, pk: int) -> User:
-    """404 for a person the admin may not know of, 403 for one whose account they can't manage."""
+    """Raises Http404 for a person that the admin may not see, and PermissionDenied for one whose
+    account they can't manage.
+    """
     person = get_object_or_404(visible_people(request.user), pk=pk)
     if not may_manage_account(request.user, person):
         raise PermissionDenied
@@ -123,7 +125,7 @@ def manageable_person(request: HttpRequest, pk: int) -> User:
 
 
 def about(request: HttpRequest, person: User) -> dict[str, Any]:
-    """What the page of a person shows beside the form."""
+    """What a person's page shows next to the form."""
     link = PasswordLink.objects.filter(person=person).first()
     locked = locked_until([person.username]).get(person.username)
     link_until = link.valid_until if link else None
@@ -141,7 +143,7 @@ def about(request: HttpRequest, person: User) -> dict[str, Any]:
 
 
 def link_page(request: HttpRequest, person: User, path: str, link: PasswordLink) -> HttpResponse:
-    """Shows the link in the response to the POST: a redirect would mean storing it."""
+    """The page with the link, as the answer to the POST: a redirect would need a stored link."""
     context = {
         "person": person,
         "url": request.build_absolute_uri(path),

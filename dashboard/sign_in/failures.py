@@ -1,4 +1,4 @@
-"""Wrong passwords in the audit, wherever they were typed."""
+"""Records wrong passwords, from every page that asks for one."""
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -9,18 +9,16 @@ from dashboard.sign_in import limits
 
 
 def was_counted(request: HttpRequest) -> bool:
-    """Whether the password was tried and was wrong: neither an empty field nor during a lock.
-
-    Axes sets this when it counts a failure.
-    """
+    """Whether a password was checked and wrong: not if a field was empty or during a lock."""
+    # Axes sets this when it counts a failure.
     return bool(getattr(request, "axes_failures_since_start", None))
 
 
 def record_failure(request: HttpRequest, name: str, *, where: str = "") -> None:
-    """Record one wrong password, and the lock if this was one too many.
+    """Record one wrong password, and the lock if this failure caused one.
 
-    `where` says on which page, if it wasn't the sign-in page. A username that no account has is
-    not recorded: some people type their password there.
+    `where` names the page, unless it is the sign-in page. A username that no account has is not
+    recorded, because some people type their password there.
     """
     person = User.objects.filter(username=name).first()
     if person is None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-# One hash takes a core for a third of a second. These are for each web process.
+# In each web process. One hash takes a third of a second of a core.
 MOST_AT_ONCE = 1
 MOST_WAITING = 2
 
@@ -15,12 +15,12 @@ _entered = threading.BoundedSemaphore(MOST_AT_ONCE + MOST_WAITING)
 
 
 class TooManySignIns(Exception):
-    """This process is hashing as many passwords as it may. The request can succeed in seconds."""
+    """This process is hashing as many passwords as it may. Trying again in seconds can succeed."""
 
 
 @contextmanager
 def hashing_place() -> Iterator[None]:
-    """Waits until this thread may hash. Raises TooManySignIns if too many wait already."""
+    """Wait until this thread may hash. Raises TooManySignIns if too many are waiting."""
     if not _entered.acquire(blocking=False):
         raise TooManySignIns
     try:
@@ -31,9 +31,9 @@ def hashing_place() -> Iterator[None]:
 
 
 class BoundedHasher(PBKDF2PasswordHasher):
-    """Django's PBKDF2, a few at a time; the stored hashes are the same.
+    """Django's PBKDF2, one at a time. The stored hashes are the same as Django's.
 
-    Django checks passwords by `encode` too, also for a username that doesn't exist.
+    Django also calls `encode` to check a password, even for a username that doesn't exist.
     """
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""How many failed sign-ins lock a username or an address, and until when."""
+"""How many failed sign-ins lock a username or an address, and for how long."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,18 +15,18 @@ from batches import clock
 from batches.models import AuditEvent
 from dashboard.access import client_address
 
-# For all usernames together. An office may share one address, so this is well above what its
-# people get wrong in a quarter of an hour.
+# For all usernames together. An office may share one address, so this is well above the number of
+# mistakes that its people make in 15 minutes.
 MOST_PER_ADDRESS = 20
 # Internet providers give each customer at least one network of this size.
 IPV6_PREFIX = 64
 
 
 def name_locked_until(request: HttpRequest, name: str) -> datetime | None:
-    """When the lock of this username for the caller's address ends; None if there is none.
+    """When the lock of this username at the client's address ends; None if it isn't locked.
 
-    As axes decides: AXES_FAILURE_LIMIT failures within AXES_COOLOFF_TIME, and since the last
-    success.
+    Locked, as axes decides, by AXES_FAILURE_LIMIT failures within AXES_COOLOFF_TIME and since the
+    last success.
     """
     failures = AccessAttempt.objects.filter(
         username=counted_name(name),
@@ -38,27 +38,27 @@ def name_locked_until(request: HttpRequest, name: str) -> datetime | None:
 
 
 def address_locked_until(request: HttpRequest) -> datetime | None:
-    """When the lock of the caller's network ends, for all usernames; None if there is none.
+    """When the lock of the client's network ends, for all usernames; None if it isn't locked.
 
     Counts the failed sign-ins in the audit, which a success doesn't reset.
     """
-    mine = network_of(client_address(request))
+    network = network_of(client_address(request))
     failures = AuditEvent.objects.filter(
-        # Only an IPv6 network has to be recognized by reading its addresses.
-        Q(address__contains=":") if ":" in mine else Q(address=mine),
+        # The database can't tell which IPv6 addresses are in the network.
+        Q(address__contains=":") if ":" in network else Q(address=network),
         action=AuditEvent.Action.SIGN_IN_FAILED,
         at__gte=clock.now() - settings.AXES_COOLOFF_TIME,
     ).order_by("-at")
     counts = (
         (at, 1)
         for at, address in failures.values_list("at", "address")
-        if network_of(address) == mine
+        if network_of(address) == network
     )
     return _end_of_lock(counts, MOST_PER_ADDRESS)
 
 
 def _end_of_lock(newest_first: Iterable[tuple[datetime, int]], limit: int) -> datetime | None:
-    """When fewer than `limit` failures will be within AXES_COOLOFF_TIME; None if they are now."""
+    """When fewer than `limit` failures will be within AXES_COOLOFF_TIME; None if that is now."""
     seen = 0
     for at, count in newest_first:
         seen += count
@@ -68,7 +68,7 @@ def _end_of_lock(newest_first: Iterable[tuple[datetime, int]], limit: int) -> da
 
 
 def network_of(address: str) -> str:
-    """What one customer of a provider has: an IPv4 address, or the /64 network of an IPv6 one."""
+    """What one customer of a provider has: the IPv4 address, or the IPv6 address's /64 network."""
     if ":" not in address:
         return address
     network = ip_network(address)
@@ -77,12 +77,12 @@ def network_of(address: str) -> str:
 
 
 def counted_address(request: HttpRequest) -> str | None:
-    """The caller's address as axes stores it: None where it isn't known."""
+    """The client's address as axes stores it; None if it isn't known."""
     return client_address(request) or None
 
 
 def counted_name(name: str) -> str:
-    """The username as axes stores it: a keyed hash, unless an account has it.
+    """The username as axes stores it: a keyed hash, unless an account has this name.
 
     Some people type their password into this field.
     """

@@ -19,7 +19,7 @@ from dashboard.sign_in.failures import record_failure, was_counted
 
 
 class SignIn(LoginView):
-    """The sign-in page. It records each attempt, and refuses addresses with too many failures."""
+    """The sign-in page. It records each attempt and locks out addresses with too many failures."""
 
     redirect_authenticated_user = True
 
@@ -29,7 +29,7 @@ class SignIn(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        # Nobody is signed in if it cannot be recorded.
+        # If the event can't be recorded, the person isn't signed in.
         with transaction.atomic():
             record(self.request, AuditEvent.Action.SIGNED_IN, actor=form.get_user())
             return super().form_valid(form)
@@ -44,20 +44,20 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    """Ends the session, and makes the browser clear the pages it keeps."""
+    """Ends the session, and makes the browser clear the pages that it cached."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             record(request, AuditEvent.Action.SIGNED_OUT)
         response = super().post(request, *args, **kwargs)
-        # Not "storage", where the shortcuts switch is kept, nor "cookies", which would also clear
-        # those of other hosts of the domain.
+        # Not "storage", which holds the shortcuts setting, nor "cookies", which would also clear
+        # those of other hosts in the domain.
         response["Clear-Site-Data"] = '"cache"'
         return response
 
 
 def page_after_sign_in(request: HttpRequest) -> str:
-    """The address that the sign-in form leads to; the list's where it names another site."""
+    """The address after signing in: the form's `next`, or the list if that is another site."""
     view = SignIn()
     view.setup(request)
     return view.get_success_url()
@@ -66,13 +66,13 @@ def page_after_sign_in(request: HttpRequest) -> str:
 def locked_by_axes(
     request: HttpRequest, _response: HttpResponse | None, credentials: dict[str, str]
 ) -> HttpResponse:
-    """The page that axes puts in place of any view's answer while a username is locked."""
+    """The page that axes returns instead of a view's response while a username is locked."""
     until = limits.name_locked_until(request, credentials["username"])
     return locked(request, until or clock.now(), of="username")
 
 
 def locked(request: HttpRequest, until: datetime, *, of: str) -> HttpResponse:
-    """The lock page, with the time left in minutes. `of` is "username" or "address"."""
+    """429 with the minutes that are left. `of` is "username" or "address"."""
     seconds = max(1, ceil((until - clock.now()).total_seconds()))
     context = {"minutes": ceil(seconds / 60), "of": of}
     response = render(request, "registration/locked_out.html", context, status=429)

@@ -1,4 +1,4 @@
-"""A form that was filled in while someone else saved the same workspace."""
+"""Resubmitting a form after someone else saved the same workspace."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from dashboard.workspaces.snapshot import Snapshot
 
 
 def merged(form: WorkspaceForm, current: Snapshot) -> QueryDict:
-    """What was typed, on top of what is stored now: a field that was left alone follows it.
+    """What the person typed, merged into what is stored now.
 
-    Where it is not known what the person had seen, everything counts as typed.
+    A field that the person didn't change gets the stored value. If the form doesn't say what it
+    showed, every field counts as changed.
     """
     data, seen = QueryDict(mutable=True), form.seen
     for column, typed in form.columns.items():
@@ -32,6 +33,6 @@ def _members(form: WorkspaceForm, current: Snapshot) -> list[int]:
 
 
 def _put(data: QueryDict, name: str, value: Any) -> None:
-    """Set a field to a value of a column, as a browser sends it."""
+    """Set the field as a browser would send the value of a column."""
     if value:
         data[name] = "on" if value is True else value

@@ -1,4 +1,4 @@
-"""The fields of the form of one workspace, and what each of them may hold."""
+"""The fields of a workspace's form, and which values each accepts."""
 
 from typing import Any
 
@@ -16,25 +16,26 @@ from dashboard.environment import ADMIN_KEY, AN_ADMIN_KEY, CREDENTIAL, NOT_ALONE
 from dashboard.fields import OneLine, printable, unix_lines
 from dashboard.workspaces.snapshot import TITLES, Snapshot
 
-# Where the key goes, and how: to change these, a person must have the key.
+# Where and how the key is sent. To change these, a person must type the key again.
 SENDING = ("base_url", "auth", "anthropic_workspace_id")
-# The field of a column, where it differs: a field called "name" is taken for a user's.
+# The field of a column, if its name differs: browsers fill in a person's name in a field "name".
 FIELDS = {"name": "workspace_name"}
-# Of the environment's workspace, the environment decides these.
+# Fields that the environment decides for its own workspace.
 OF_ENVIRONMENT = (*SENDING, "new_key", "new_headers")
-# More people than this are folded away, but for the members.
+# If there are more people than this, those who aren't members are collapsed.
 MOST_SHOWN = 24
+NOT_A_CHOICE = "Someone on this list can’t be added any more. Reload the page."
 
 
 class WriteOnlyTextarea(forms.Textarea):
-    """Never repeats what was typed, or what is stored."""
+    """Never shows what was typed or what is stored."""
 
     def format_value(self, value: Any) -> str:
         return ""
 
 
 class PeopleField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Checkboxes of people, by user name and, where there is one, by name."""
+    """Checkboxes of people, with their username and, if they have one, their name."""
 
     def label_from_instance(self, person: Any) -> str:
         notes = [person.get_full_name(), "" if person.is_active else "deactivated"]
@@ -43,7 +44,7 @@ class PeopleField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class WorkspaceFields(forms.Form):
-    """Key and headers can be written and never read back: not even their length is shown."""
+    """The key and the headers are write-only: not even their length is shown."""
 
     new_key = forms.CharField(
         label="API key",
@@ -81,10 +82,8 @@ class WorkspaceFields(forms.Form):
         label="Anthropic workspace ID",
         required=False,
         max_length=100,
-        validators=[
-            RegexValidator(r"\A[A-Za-z0-9_.-]*\Z", "An ID of Anthropic’s looks like wrkspc_….")
-        ],
-        help_text="Only for a credential that spans workspaces: the wrkspc_… to act in.",
+        validators=[RegexValidator(r"\A[A-Za-z0-9_.-]*\Z", "Anthropic’s IDs look like wrkspc_….")],
+        help_text="Only for a credential that spans workspaces: the wrkspc_… to use.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     workspace_name = OneLine(
@@ -112,8 +111,8 @@ class WorkspaceFields(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         error_messages={
-            "invalid_choice": "Someone on this list can’t be added any more. Reload the page.",
-            "invalid_pk_value": "Someone on this list can’t be added any more. Reload the page.",
+            "invalid_choice": NOT_A_CHOICE,
+            "invalid_pk_value": NOT_A_CHOICE,
         },
     )
 
@@ -131,7 +130,7 @@ class WorkspaceFields(forms.Form):
 
     @property
     def is_test(self) -> bool:
-        """The person wants the answer, and nothing saved."""
+        """The person pressed "Test without saving"."""
         return "test" in self.data
 
     def _stored(self) -> dict[str, Any]:
@@ -141,20 +140,29 @@ class WorkspaceFields(forms.Form):
         return columns | {"members": list(self.loaded.members)}
 
     def _people(self) -> Any:
-        """Who can be a member: the active people, and members who are deactivated."""
+        """The possible members: active people, and deactivated people who are members."""
         members = self.loaded.members if self.loaded else ()
         can_be = Q(is_active=True) | Q(pk__in=members)
         known = User.objects.filter(can_be, pk__in=visible_people(self.user).values("pk"))
         return known.order_by("username")
 
     @property
+    def shows_gateway(self) -> bool:
+        """Whether the fields for gateways are open: one of them is filled in or has an error."""
+        names = ("new_headers", "without_headers", "anthropic_workspace_id")
+        if any(name in self.errors for name in names):
+            return True
+        stored = self.workspace
+        return not self.is_new and bool(stored.has_headers or stored.anthropic_workspace_id)
+
+    @property
     def first_people(self) -> list[Any]:
-        """The checkboxes of the members, and of other people as long as they are few."""
+        """The checkboxes that are always visible: all, or only the members if there are many."""
         return self._boxes()[0]
 
     @property
     def other_people(self) -> list[Any]:
-        """The checkboxes that a page folds away."""
+        """The checkboxes that the page collapses."""
         return self._boxes()[1]
 
     def _boxes(self) -> tuple[list[Any], list[Any]]:

@@ -1,4 +1,4 @@
-"""The form of one workspace: when its key must be typed again, and what of it would be saved."""
+"""The form of a workspace: when the key must be typed again, and what would be saved."""
 
 import copy
 from typing import Any
@@ -12,42 +12,42 @@ from dashboard.workspaces.snapshot import TITLES, Snapshot
 
 
 class WorkspaceForm(WorkspaceFields):
-    """A stored secret goes nowhere but where it went before; to change that, it is typed again."""
+    """Stored secrets are only sent where they were sent before. To change that, type them again."""
 
     def __init__(self, user: Any, workspace: Workspace, data: Any = None) -> None:
         super().__init__(user, workspace, data)
         self.typed = Secrets()
-        # For the page that asks about them.
+        # The typed secrets, sealed, for the page's hidden field.
         self.held = ""
 
     @property
     def seen(self) -> Snapshot | None:
-        """The workspace as the person saw it; None when the page did not say."""
+        """The workspace as the page showed it; None if the form doesn't say."""
         return Snapshot.read(str(self.data.get("seen", "")), self.workspace)
 
     @property
     def seen_token(self) -> str:
-        """For the page: what it shows as stored."""
+        """The page's hidden field that says what it showed."""
         if self.is_bound:
             return str(self.data.get("seen", ""))
         return self.loaded.sealed(self.workspace) if self.loaded else ""
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns as they were typed, by the model's names. Needs a valid form."""
+        """The typed values by the model's column names. Needs a valid form."""
         cleaned = self.cleaned_data
         names = {name: FIELDS.get(name, name) for name in TITLES}
         return {name: cleaned[field] for name, field in names.items() if field in cleaned}
 
     @property
     def changes_sending(self) -> bool:
-        """Where, how or with which secrets the API is called would differ. Needs `clean`."""
+        """Where, how or with which secrets the API is called would change. Needs `clean`."""
         if self.workspace.from_environment:
             return self.changes_headers
-        return self.is_new or bool(self.typed.key) or self._changes_the_way()
+        return self.is_new or bool(self.typed.key) or self._changes_route()
 
-    def _changes_the_way(self) -> bool:
-        """Anything about the sending but the key itself would differ."""
+    def _changes_route(self) -> bool:
+        """The address, the kind of key, the workspace ID or the headers would change."""
         typed = {name: self.cleaned_data.get(name) for name in SENDING}
         return self.changes_headers or any(
             value != getattr(self.workspace, name) for name, value in typed.items()
@@ -55,19 +55,19 @@ class WorkspaceForm(WorkspaceFields):
 
     @property
     def changes_headers(self) -> bool:
-        """Headers were typed, or are to be removed. Needs `clean`."""
+        """Headers were typed or would be removed. Needs `clean`."""
         return bool(self.typed.headers or self.cleaned_data.get("without_headers"))
 
     def candidate(self) -> Workspace:
-        """The workspace as it would be saved, to try its key. Needs a valid form."""
-        made = copy.copy(self.workspace)
+        """The workspace as it would be saved, to test its key. Needs a valid form."""
+        candidate = copy.copy(self.workspace)
         for name, value in self.columns.items():
-            setattr(made, name, value)
-        self.put_secrets(made)
-        return made
+            setattr(candidate, name, value)
+        self.put_secrets(candidate)
+        return candidate
 
     def put_secrets(self, workspace: Workspace) -> list[str]:
-        """Give the workspace the secrets that were typed; the columns to save."""
+        """Set the typed secrets on the workspace. Return the names of the changed columns."""
         now, written = clock.now(), []
         if self.typed.key:
             workspace.set_key(self.typed.key, now)
@@ -87,7 +87,7 @@ class WorkspaceForm(WorkspaceFields):
         self._take_secrets(cleaned)
         if cleaned.get("new_headers") and cleaned.get("without_headers"):
             self.add_error("without_headers", "Either type new headers or remove the stored ones.")
-        # A field that has an error of its own says enough.
+        # A field with an error of its own needs no second one.
         if "new_key" in cleaned and (problem := self._key_problem()):
             self.add_error("new_key", problem)
         if "new_headers" in cleaned and (problem := self._headers_problem()):
@@ -95,7 +95,7 @@ class WorkspaceForm(WorkspaceFields):
         return cleaned
 
     def _take_secrets(self, cleaned: dict[str, Any]) -> None:
-        """Take what was typed now, and what was typed before and is held by the page."""
+        """Take the secrets that were typed now, or typed before and held by the page."""
         key, headers = cleaned.get("new_key", ""), cleaned.get("new_headers", "")
         token = str(self.data.get("held", ""))
         if not {"base_url", "auth"} <= cleaned.keys():
@@ -110,8 +110,8 @@ class WorkspaceForm(WorkspaceFields):
             if not key:
                 self.add_error(
                     "new_key",
-                    "Paste the key again: it was kept for ten minutes, and only for the same "
-                    "address and kind of key.",
+                    "Paste the key again: Batchboard keeps it for ten minutes, and only for the "
+                    "same address and kind of key.",
                 )
         if cleaned.get("without_headers"):
             before = Secrets(before.key)
@@ -119,7 +119,7 @@ class WorkspaceForm(WorkspaceFields):
         self.held = seal(self.typed, binding)
 
     def _key_problem(self) -> str:
-        """Why the key must be typed, in a sentence; empty when it need not be."""
+        """A sentence that says why the key must be typed; empty if it needn't be."""
         if self.typed.key:
             return ""
         if self.is_new:
@@ -127,24 +127,24 @@ class WorkspaceForm(WorkspaceFields):
         if not (self.changes_sending or self.is_test):
             return ""
         if is_undecryptable(self.workspace.api_key):
-            return "The stored key can’t be decrypted: type it again."
+            return "The stored key can’t be decrypted. Type it again."
         if not self.workspace.api_key:
-            return "No key is stored yet: type it."
+            return "No key is stored yet. Type it."
         if self.changes_sending:
-            return "Type the key again: with this change the stored one would be sent elsewhere."
+            return "Type the key again: this change would send the stored one elsewhere."
         return ""
 
     def _headers_problem(self) -> str:
-        """Why the headers must be typed again or removed; empty when they need not be."""
+        """A sentence that says why the headers must be typed again or removed, or an empty one."""
         if self.changes_headers or self.is_new:
             return ""
         if not (self.changes_sending or self.is_test) or not self.workspace.has_headers:
             return ""
         if is_undecryptable(self.workspace.extra_headers):
-            return "The stored headers can’t be decrypted: type them again, or remove them."
+            return "The stored headers can’t be decrypted. Type them again, or remove them."
         if self.cleaned_data.get("base_url") != self.workspace.base_url:
             return (
-                "Type the headers again, or remove them: with this address the stored ones would "
-                "be sent elsewhere."
+                "Type the headers again, or remove them: this address would send the stored ones "
+                "elsewhere."
             )
         return ""

@@ -1,10 +1,10 @@
-"""Secrets that a person has typed, kept while they answer a question about them.
+"""Keeps the secrets that a person typed while they answer a question about them.
 
-Key and headers are write-only, so a page that comes back with a question can't repeat them, and
-typing them again invites mistakes. They travel in a hidden field instead: encrypted and
-authenticated with the key that stored secrets are encrypted with, for HELD_SECONDS, and usable
-only by the same person, for the same workspace, address and kind of key. Nothing is kept on the
-server, and someone who finds the field can neither read it nor have it sent elsewhere.
+The key and the headers are write-only, so a page that asks a question can't show them again, and
+typing them twice invites mistakes. The page carries them in a hidden field instead, encrypted and
+authenticated with the key that encrypts stored secrets. The field is valid for HELD_SECONDS, and
+only for the same person, workspace, address and kind of key. The server stores nothing, and
+someone who finds the field can neither read it nor have its secrets sent elsewhere.
 """
 
 import json
@@ -18,14 +18,14 @@ HELD_SECONDS = 600
 
 
 class Secrets(NamedTuple):
-    """What was typed; empty where nothing was."""
+    """The typed key and headers, or empty texts."""
 
     key: str = ""
     headers: str = ""
 
 
 class Binding(NamedTuple):
-    """Who typed secrets, and where they may be sent. `workspace` is 0 for a new one."""
+    """Who typed the secrets, and where they may be sent. `workspace` is 0 for a new one."""
 
     person: int
     workspace: int
@@ -34,7 +34,7 @@ class Binding(NamedTuple):
 
 
 def seal(secrets: Secrets, binding: Binding) -> str:
-    """The secrets as text that a page can carry; empty when there are none."""
+    """The secrets as encrypted text for a hidden field; empty if there are none."""
     if not any(secrets):
         return ""
     text = json.dumps({"secrets": secrets, "binding": binding})
@@ -42,13 +42,13 @@ def seal(secrets: Secrets, binding: Binding) -> str:
 
 
 def unseal(token: str, binding: Binding) -> Secrets | None:
-    """The secrets in a token of `seal`; None for one that is too old, or of another binding."""
+    """The secrets in a token from `seal`; None if it is too old or has another binding."""
     try:
         text = fernet().decrypt(token.encode(), ttl=HELD_SECONDS)
         held = json.loads(text)
     except (InvalidToken, ValueError):
         return None
-    # A stored secret, encrypted with the same key, could be anything.
+    # The token could be a stored secret, which is encrypted with the same key.
     if not isinstance(held, dict) or held.get("binding") != list(binding):
         return None
     return Secrets(*held["secrets"])

@@ -1,4 +1,4 @@
-"""What the list says of each workspace."""
+"""The rows of the list of workspaces."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from batches.models import Batch, Workspace
 from dashboard.access import visible_people, visible_workspaces
 from dashboard.health import NOTICE_KINDS, Health, health_of
 
-# By the cause of `dashboard.health`.
+# By `Health.cause`.
 STATES = {
     "fresh": "Up to date",
     "listing": "Up to date; older batches are still loading",
@@ -30,7 +30,7 @@ GOOD = {"fresh", "listing"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One workspace, with how up to date it is and how much it holds."""
+    """A workspace, how up to date it is, and how many batches and members it has."""
 
     health: Health
     batches: int
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a workspace is, in words and with an icon."""
+    """A workspace's health in words, with an icon."""
 
     health: Health
 
@@ -67,11 +67,11 @@ class State:
 
 
 def listed(user: Any) -> list[Row]:
-    """The workspaces that the person manages, by name: three queries, however many there are."""
+    """The workspaces that the person manages, by name, in three queries."""
     workspaces = list(visible_workspaces(user).for_admins())
-    keys = [workspace.pk for workspace in workspaces]
-    batches = _counted(Batch.objects.filter(workspace__in=keys))
-    memberships = Workspace.members.through.objects.filter(workspace__in=keys)
+    ids = [workspace.pk for workspace in workspaces]
+    batches = _counted(Batch.objects.filter(workspace__in=ids))
+    memberships = Workspace.members.through.objects.filter(workspace__in=ids)
     members = _counted(memberships.filter(user__in=visible_people(user).values("pk")))
     now = clock.now()
     return [
@@ -81,7 +81,7 @@ def listed(user: Any) -> list[Row]:
 
 
 def environment_variable() -> str:
-    """The variable that the environment's key is in, as far as this process knows."""
+    """The variable that contains the environment's key, as far as this process knows."""
     return "ANTHROPIC_AUTH_TOKEN" if settings.ANTHROPIC_AUTH_TOKEN else "ANTHROPIC_API_KEY"
 
 

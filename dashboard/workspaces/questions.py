@@ -1,7 +1,7 @@
-"""What an admin is asked before a workspace is saved, each with what it means.
+"""Questions that an admin must answer before a workspace is saved.
 
-A question is answered by a second press, whose `confirm` names it. One whose facts have changed
-in between is asked again.
+The admin answers with a second press, whose `confirm` field names the question. If its facts have
+changed in the meantime, the question is asked again.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from dashboard.access import visible_workspaces
 from dashboard.workspaces.form import WorkspaceForm
 
 ANTHROPIC = "api.anthropic.com"
-# Anthropic's keys have over 100 characters, other services' at least so many.
+# Anthropic's keys have over 100 characters, and other services' at least this many.
 SHORTEST_KEY = 20
 FOREIGN = "foreign"
 
 UNKNOWN_KEY = (
-    "Nothing is known about the key. If Anthropic or your network is down right now, save it: the "
-    "worker retries, and the workspace says whether it works. Otherwise check the address."
+    "The key could not be tested. If Anthropic or your network is down right now, save it: the "
+    "worker retries, and the workspace shows whether it works. Otherwise check the address."
 )
 MEANINGS = {
     Outcome.REFUSED: (
         "If you save it, this workspace doesn’t sync, and its cancels wait, until Anthropic "
-        "accepts the key. Batchboard asks again every 5 minutes."
+        "accepts the key. Batchboard tries again every 5 minutes."
     ),
     Outcome.SILENT: UNKNOWN_KEY,
     Outcome.NOT_THE_API: UNKNOWN_KEY,
@@ -33,7 +33,7 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`name` stands for the question and its facts, and holds no blank."""
+    """`name` identifies the question and its facts, without spaces."""
 
     name: str
     title: str
@@ -42,20 +42,20 @@ class Question:
 
 
 def before_sending(form: WorkspaceForm) -> Iterator[Question]:
-    """What must be answered before the key is sent anywhere. Needs a valid form."""
+    """The questions to answer before the key is sent anywhere. Needs a valid form."""
     if form.typed.key and not looks_like_key(form):
         yield Question(
             "odd-key",
             "This doesn’t look like an API key.",
-            "Anthropic’s begin with sk-ant-api. If this is a password that your browser filled in, "
-            "type the key in its place, or discard the changes: a password would be sent to "
+            "Anthropic’s keys begin with sk-ant-api. If your browser filled in a password, replace "
+            "it with the key, or discard the changes: the password would be sent to "
             f"{_host(form)}. Nothing has been sent yet.",
-            "It is a key: go on",
+            "It is a key. Continue",
         )
 
 
 def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[Question]:
-    """What must be answered before the workspace is saved. Needs a valid form."""
+    """The questions to answer before the workspace is saved. Needs a valid form."""
     if trial and trial.error:
         yield Question(
             f"failed:{trial.outcome.name}", trial.error, MEANINGS[trial.outcome], "Save anyway"
@@ -66,7 +66,7 @@ def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[Question
         yield Question(
             "twin",
             f"{twins} already shows this Anthropic workspace ({trial.workspace_id}).",
-            "Both would list the same batches. Where a person sees both, each batch is shown and "
+            "Both would list the same batches. For a person who sees both, each batch is shown and "
             "counted once.",
             "Save anyway",
         )
@@ -81,7 +81,7 @@ def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[Question
 
 
 def looks_like_key(form: WorkspaceForm) -> bool:
-    """Whether the typed key can be one for this address, and no password."""
+    """Whether the typed text can be a key for this address, rather than a password."""
     key, cleaned = form.typed.key, form.cleaned_data
     if len(key) < SHORTEST_KEY or "@" in key:
         return False
@@ -95,7 +95,7 @@ def _host(form: WorkspaceForm) -> str:
 
 
 def is_foreign(form: WorkspaceForm, trial: Trial) -> bool:
-    """Whether the key is for another Anthropic workspace than the batches here belong to."""
+    """Whether the key is for another Anthropic workspace than the one the batches belong to."""
     known = form.workspace.api_workspace_id
     return bool(known and trial.workspace_id and known != trial.workspace_id)
 
@@ -114,7 +114,7 @@ def _foreign(form: WorkspaceForm, trial: Trial) -> Question:
 
 
 def _twins(form: WorkspaceForm, trial: Trial) -> str:
-    """The names of the enabled workspaces of the same Anthropic workspace that the person sees."""
+    """The visible, enabled workspaces with the same Anthropic workspace, by name."""
     if not trial.workspace_id or trial.workspace_id == form.workspace.api_workspace_id:
         return ""
     same = visible_workspaces(form.user).exclude(pk=form.workspace.pk)

@@ -1,4 +1,4 @@
-"""Saving a workspace: nothing that someone else saved meanwhile is lost, and all is audited."""
+"""Saves a workspace with an audit event, and never overwrites another admin's change unseen."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,23 +17,23 @@ from dashboard.workspaces.form import WorkspaceForm
 from dashboard.workspaces.questions import is_foreign
 from dashboard.workspaces.snapshot import TITLES, Snapshot
 
-# Given back, so that a round that goes on with the old key stores and decides nothing more.
-CLAIM = {"claim": "", "claimed_until": None}
+# Takes the claim from a round that is running with the old key, so that it stores nothing more.
+NO_CLAIM = {"claim": "", "claimed_until": None}
 Action = AuditEvent.Action
 
 
 class ChangedMeanwhile(Exception):
-    """Someone else saved the workspace after the person saw it. `current` is what it is now."""
+    """Someone else saved the workspace after the form was shown. `current` is what is stored."""
 
     def __init__(self, current: Snapshot) -> None:
-        super().__init__("Someone else saved this workspace meanwhile.")
+        super().__init__("Someone else saved this workspace in the meantime.")
         self.current = current
 
 
 def add(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Workspace:
-    """Store a new workspace, whose first member is the person who adds it.
+    """Store a new workspace. The person who adds it becomes a member.
 
-    Raises IntegrityError when its name is taken, or a member deleted, at the same moment.
+    Raises IntegrityError if its name is taken or a member is deleted at the same time.
     """
     columns = form.columns
     columns["slug"] = columns["slug"] or free_slug(columns["name"])
@@ -51,15 +51,14 @@ def add(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Works
 
 
 def save(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> bool:
-    """Store what the form changes and nothing else; False when that is nothing.
+    """Store only what the form changes. Return whether it changed anything.
 
-    Raises ChangedMeanwhile, Http404 for a workspace that is gone, and IntegrityError as `add`
-    does.
+    Raises ChangedMeanwhile, Http404 if the workspace was deleted, and IntegrityError as `add` does.
     """
     with transaction.atomic():
         row = _locked(form.workspace.pk)
         before = Snapshot.of(row, form.user)
-        # What was loaded decided whether the key must be typed, so it must still hold, too.
+        # The form decided by what it loaded whether the key must be typed, so that must hold too.
         if not form.seen == form.loaded == before:
             raise ChangedMeanwhile(before)
         sentences = _write(row, form, before)
@@ -71,7 +70,7 @@ def save(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> bool
 
 
 def accept(request: HttpRequest, workspace: Workspace) -> None:
-    """Accept what the API lists for the workspace's key, and audit it."""
+    """Accept the batches that the API lists for the workspace's key, and audit it."""
     with transaction.atomic():
         accept_list(workspace)
         record(
@@ -83,25 +82,25 @@ def accept(request: HttpRequest, workspace: Workspace) -> None:
 
 
 def delete(request: HttpRequest, workspace: Workspace) -> Deletion:
-    """Delete the workspace with all that is mirrored of it, and audit it."""
-    number = workspace.pk
+    """Delete the workspace and everything mirrored of it, and audit it."""
+    pk = workspace.pk
     with transaction.atomic():
         done = delete_workspace(workspace)
-        # Deleting it took its number away, which the event still needs.
-        workspace.pk = number
+        # Django clears the primary key of a deleted row, but the event needs it.
+        workspace.pk = pk
         record(request, Action.WORKSPACE_DELETED, workspace=workspace, outcome=str(done))
     return done
 
 
 def key_words(workspace: Workspace) -> str:
-    """The stored key as the audit names it: by its last characters."""
+    """How the audit names the stored key: by its last characters."""
     return f"…{workspace.key_hint}" if workspace.key_hint else "one that is not shown"
 
 
 def header_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) -> list[str]:
-    """Which headers came, went or changed, by name alone, as one sentence at most.
+    """The names of the added, removed and changed headers, as at most one sentence.
 
-    `before` is None for headers that can't be decrypted.
+    `before` is None if the old headers can't be decrypted.
     """
     if before is None:
         return [f"Extra headers: replaced, now {', '.join(after) or 'none'}"]
@@ -111,26 +110,26 @@ def header_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) -
     return [f"Extra headers: {', '.join(parts)}"] if parts else []
 
 
-def _locked(number: int) -> Workspace:
-    """The row as it is now, which nobody else changes until the transaction ends."""
+def _locked(pk: int) -> Workspace:
+    """The current row. No one else can change it until the transaction ends."""
     rows = Workspace.objects.select_for_update().defer("api_key", "extra_headers")
-    workspace = rows.filter(pk=number).first()
+    workspace = rows.filter(pk=pk).first()
     if workspace is None:
         raise Http404
     return workspace
 
 
 def _write(row: Workspace, form: WorkspaceForm, before: Snapshot) -> list[str]:
-    """Write the columns that the form changes, and no others: the rest is the worker's.
+    """Write the columns that the form changes, and none that the worker writes.
 
-    Returns what changed, in words.
+    Returns the changes in words.
     """
     old_key = key_words(row) if row.key_set_at or form.workspace.has_key else "none"
     old_headers = _headers(row) if form.changes_headers else {}
-    columns = {n: value for n, value in form.columns.items() if value != getattr(row, n)}
+    columns = {name: new for name, new in form.columns.items() if new != getattr(row, name)}
     if form.changes_sending:
-        columns |= CLAIM
-    # Changed or not, the person wants to see now whether it works.
+        columns |= NO_CLAIM
+    # Sync now, even without a change: the person wants to see whether it works.
     columns["next_attempt_at"] = None
     for name, value in columns.items():
         setattr(row, name, value)
@@ -144,7 +143,7 @@ def _write(row: Workspace, form: WorkspaceForm, before: Snapshot) -> list[str]:
 
 
 def _headers(workspace: Workspace) -> dict[str, str] | None:
-    """The stored headers; None when they can't be decrypted."""
+    """The stored headers; None if they can't be decrypted."""
     if is_undecryptable(workspace.extra_headers):
         return None
     return parse_headers(workspace.extra_headers)
@@ -166,17 +165,20 @@ def _record(
 
 
 def _change_members(request: HttpRequest, workspace: Workspace, form: WorkspaceForm) -> bool:
-    """Add and remove whom the person added and removed; members they can't see stay."""
+    """Add and remove the people that the admin added and removed. Members they can't see stay.
+
+    Returns whether there were any.
+    """
     chosen = set(form.cleaned_data["members"])
     shown = set(form.loaded.members) if form.loaded else set()
     added = {person for person in chosen if person.pk not in shown}
-    removed = User.objects.filter(pk__in=shown - {person.pk for person in chosen})
+    removed = shown - {person.pk for person in chosen}
     _add_members(request, workspace, added)
-    for person in removed.order_by("username"):
+    for person in User.objects.filter(pk__in=removed).order_by("username"):
         workspace.members.remove(person)
         record(request, Action.MEMBER_REMOVED, workspace=workspace, person=person,
                outcome="member → not a member")  # fmt: skip
-    return bool(added or shown - {person.pk for person in chosen})
+    return bool(added or removed)
 
 
 def _add_members(request: HttpRequest, workspace: Workspace, people: Iterable[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the form edits of a workspace, to notice that someone else changed it meanwhile."""
+"""The edited values of a workspace, to notice that someone else has changed them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from django.core import signing
 from batches.models import Workspace
 from dashboard.access import visible_people
 
-# Columns that the form edits, and what people call them.
+# The columns that the form edits, and their names on pages.
 TITLES = {
     "name": "Name",
     "slug": "Short name",
@@ -23,7 +23,7 @@ TITLES = {
 
 
 class Change(NamedTuple):
-    """One thing that differs between two snapshots, in words."""
+    """One difference between two snapshots, in words."""
 
     title: str
     before: str
@@ -35,10 +35,9 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A workspace's edited columns at one moment, with the members that one person may see.
+    """The edited columns of a workspace, and the members that one person may see, at one moment.
 
-    The columns that the worker writes are not among them. Secrets are represented by the time when
-    they were stored.
+    Does not include what the worker writes. Secrets are represented by when they were stored.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, workspace: Workspace, user: Any) -> Self:
-        """Reads the members from the database, and the rest from the given row."""
+        """The snapshot of a row. Reads the members from the database."""
         memberships = Workspace.members.through.objects.filter(
             workspace=workspace.pk, user__in=visible_people(user).values("pk")
         )
@@ -66,7 +65,7 @@ class Snapshot:
 
     @classmethod
     def read(cls, token: str, workspace: Workspace) -> Self | None:
-        """The snapshot that `sealed` put into a page of this workspace; None for anything else."""
+        """The snapshot in a token from `sealed` for this workspace; None for any other text."""
         try:
             values = signing.loads(token, salt=_salt(workspace))
             return cls(**values | {"members": tuple(values["members"])})
@@ -74,11 +73,11 @@ class Snapshot:
             return None
 
     def sealed(self, workspace: Workspace) -> str:
-        """As text that a page can carry, and only we can write."""
+        """The snapshot as signed text for a hidden field."""
         return signing.dumps(asdict(self), salt=_salt(workspace))
 
     def changes(self, later: "Snapshot") -> list[Change]:
-        """What differs in `later`, but for members and secrets."""
+        """The differences in `later`, without members and secrets."""
         return [
             Change(title, words(getattr(self, name)), words(getattr(later, name)))
             for name, title in TITLES.items()
@@ -86,7 +85,7 @@ class Snapshot:
         ]
 
     def all_changes(self, later: "Snapshot") -> list[Change]:
-        """What differs in `later`, with the members by name."""
+        """The differences in `later`, with members by name and secrets without their values."""
         changes = self.changes(later)
         before, after = set(self.members), set(later.members)
         changes += [Change("Member", name, "none") for name in names(before - after)]
@@ -99,13 +98,13 @@ class Snapshot:
 
 
 def names(people: Iterable[int]) -> list[str]:
-    """The user names of these people, by primary key, in alphabetical order."""
+    """The usernames of the people with these primary keys, in alphabetical order."""
     found = User.objects.filter(pk__in=list(people)).order_by("username")
     return list(found.values_list("username", flat=True))
 
 
 def words(value: Any) -> str:
-    """A value of the form as the audit and a page say it."""
+    """A value of the form as the audit and the page show it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"“{value}”" if value else "none"

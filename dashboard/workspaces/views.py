@@ -1,5 +1,6 @@
-"""Workspaces and their keys: the list, one form for adding and editing, and deleting."""
+"""The pages that list, add, edit and delete workspaces."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -23,7 +24,7 @@ from dashboard.workspaces.form import WorkspaceForm
 from dashboard.workspaces.listing import State, environment_variable, listed
 from dashboard.workspaces.snapshot import Snapshot
 
-# Of a form, what a second press must not repeat, or says anew.
+# Fields that the form of a question doesn't repeat, or sends with another value.
 NOT_REPEATED = {"csrfmiddlewaretoken", "new_key", "new_headers", "held", "confirm"}
 
 
@@ -53,13 +54,13 @@ def workspace_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @allow("manage")
 @require_POST
 def workspace_accept(request: HttpRequest, pk: int) -> HttpResponse:
-    """Accept what the API lists for a key that seems to be of another Anthropic workspace."""
+    """Accept the list of a key that seems to belong to another Anthropic workspace."""
     workspace = workspace_or_404(request, pk)
     if workspace.hold == Workspace.Hold.FOREIGN:
         saving.accept(request, workspace)
         messages.success(
             request,
-            f"The list of {workspace.name} is accepted: batches that it lacks count as deleted "
+            f"The list of {workspace.name} is accepted. Batches that it lacks count as deleted "
             "upstream after three checks.",
         )
     else:
@@ -74,7 +75,7 @@ class DeleteForm(forms.Form):
 @allow("manage")
 @require_http_methods(["GET", "HEAD", "POST"])
 def workspace_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET says what would go and what stays; POST deletes when the name is typed exactly."""
+    """GET says what is deleted and what is kept. POST deletes if the name is typed exactly."""
     workspace = workspace_or_404(request, pk)
     form = DeleteForm(request.POST or None)
     if form.is_valid() and form.cleaned_data["name"] == workspace.name:
@@ -96,7 +97,7 @@ def workspace_or_404(request: HttpRequest, pk: int) -> Workspace:
 
 
 def answer(request: HttpRequest, workspace: Workspace) -> HttpResponse:
-    """The form, what it asks before it saves, or a redirect once it has."""
+    """The form, a question before it is saved, or a redirect after it was saved."""
     if request.method != "POST":
         return page(request, WorkspaceForm(request.user, workspace))
     form = WorkspaceForm(request.user, workspace, request.POST)
@@ -119,7 +120,7 @@ def answer(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 
 
 def saved(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> HttpResponse:
-    """Save, then the list; or the form again, where someone else was quicker."""
+    """Save and redirect to the list; if someone else was quicker, the form again."""
     name = form.cleaned_data["workspace_name"]
     try:
         if form.is_new:
@@ -136,15 +137,15 @@ def saved(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Htt
 
 
 def checked_again(request: HttpRequest, form: WorkspaceForm) -> WorkspaceForm:
-    """The form with what is wrong now, such as a name that was free when it was checked first."""
+    """The form with its errors as of now, such as a name that has been taken since."""
     again = WorkspaceForm(request.user, form.workspace, request.POST)
     if again.is_valid():
-        again.add_error(None, "Something changed while this was being saved. Save it again.")
+        again.add_error(None, "Something changed while this was being saved. Save again.")
     return again
 
 
 def page_of_conflict(request: HttpRequest, form: WorkspaceForm, current: Snapshot) -> HttpResponse:
-    """The form with what was typed, and what someone else has changed since it was shown."""
+    """The form with what was typed and what someone else has changed since it was shown."""
     workspace = workspace_or_404(request, form.workspace.pk)
     again = WorkspaceForm(request.user, workspace, merged(form, current))
     again.full_clean()
@@ -153,7 +154,7 @@ def page_of_conflict(request: HttpRequest, form: WorkspaceForm, current: Snapsho
 
 
 def report(request: HttpRequest, name: str, trial: Trial | None, *, is_changed: bool) -> None:
-    """Say what was saved, and what the test said."""
+    """Add a message about what was saved and how the test ended."""
     if not is_changed:
         messages.info(request, "No changes to save.")
     elif trial is None:
@@ -166,14 +167,16 @@ def report(request: HttpRequest, name: str, trial: Trial | None, *, is_changed: 
 
 def accepted(trial: Trial) -> str:
     if not trial.workspace_id:
-        return "Anthropic accepted the key, and didn’t say for which workspace it is."
+        return "Anthropic accepted the key, but didn’t say which workspace it is for."
     return f"Anthropic accepted the key. It is for the Anthropic workspace {trial.workspace_id}."
 
 
-def unanswered(request: HttpRequest, asked: Any) -> questions.Question | None:
-    """The first question that the press did not answer."""
+def unanswered(
+    request: HttpRequest, asked: Iterator[questions.Question]
+) -> questions.Question | None:
+    """The first question that the form doesn't confirm."""
     answered = request.POST.get("confirm", "").split()
-    return next((each for each in asked if each.name not in answered), None)
+    return next((question for question in asked if question.name not in answered), None)
 
 
 def page(
@@ -202,7 +205,7 @@ def page(
 
 
 def repeated(data: QueryDict, question: questions.Question) -> list[tuple[str, str]]:
-    """The hidden fields of the second press: what was typed, but for secrets, and the answers."""
+    """The hidden fields of the question's form: what was typed, except secrets, and the answers."""
     fields = [
         (name, str(value))
         for name, values in data.lists()

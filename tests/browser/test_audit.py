@@ -1,4 +1,4 @@
-"""The audit in a real browser: filters with and without scripts, steps, looks."""
+"""The audit in a real browser: filters with and without scripts, steps, and layout."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +13,7 @@ Action = AuditEvent.Action
 
 @pytest.fixture
 def audited(person, workspace, other_workspace, mirrored, context, sign_in) -> None:
-    """A cancellation with its steps, a label and an export; and a lead is signed in."""
+    """A cancellation with its steps, a label and an export. A lead is signed in."""
     lead = person("lead", workspace, other_workspace, name="leander")
     of = {"batch": mirrored(requests=40), "cancellation_id": 7}
     event(Action.CANCEL_REQUESTED, actor=lead, reason="wrong prompt", address="192.0.2.7", **of)
@@ -47,7 +47,7 @@ def test_an_action_is_chosen_and_cleared_with_and_without_scripts(
     context.close()
 
 
-def test_the_steps_fold_out_by_keyboard(board, audited):
+def test_the_steps_expand_by_keyboard(board, audited):
     page = board("/audit/?action=cancel+requested")
     steps = page.get_by_role("list", name="Steps")
     expect(steps).to_be_hidden()
@@ -62,9 +62,7 @@ def test_the_steps_fold_out_by_keyboard(board, audited):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1440])
-def test_axe_finds_nothing_in_rows_that_are_folded_out(
-    board, audited, page, scheme, width, tmp_path
-):
+def test_axe_finds_nothing_in_expanded_rows(board, audited, page, scheme, width, tmp_path):
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 900})
     board("/audit/?action=dance")

@@ -15,7 +15,7 @@ def grace(person, workspace, live_server) -> User:
 
 @pytest.fixture
 def admin(page: Page, context, grace, sign_in, complaints, live_server):
-    """An admin's page; `admin(path)` opens one."""
+    """A function that opens a page as an admin."""
     sign_in(context, grace)
     page.set_default_timeout(10_000)
 
@@ -27,8 +27,8 @@ def admin(page: Page, context, grace, sign_in, complaints, live_server):
 
 
 @pytest.fixture
-def elsewhere(browser: Browser, live_server):
-    """A page in another browser, with nobody signed in."""
+def other_browser(browser: Browser, live_server):
+    """A page in another browser, in which no one is signed in."""
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(10_000)
@@ -42,7 +42,7 @@ def press(page: Page, *keys: str) -> None:
 
 
 def test_a_person_is_added_by_keyboard_and_signs_in_with_the_copied_link(
-    admin, context, elsewhere, live_server, workspace
+    admin, context, other_browser, live_server, workspace
 ):
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = admin("/people/")
@@ -51,7 +51,7 @@ def test_a_person_is_added_by_keyboard_and_signs_in_with_the_copied_link(
     press(page, "Enter")
     page.locator("#id_username").focus()
     page.keyboard.type("ada")
-    # E-mail, then the roles, of which the arrow takes the next one, then the workspace.
+    # To the e-mail, to the roles, where the arrow selects the next one, and to the workspace.
     press(page, "Tab", "Tab", "ArrowDown", "Tab", "Space", "Enter")
     expect(page.locator("h1")).to_have_text("Send this link to ada")
     page.locator("#copy-link").focus()
@@ -59,18 +59,18 @@ def test_a_person_is_added_by_keyboard_and_signs_in_with_the_copied_link(
     expect(page.locator("#announcements")).to_have_text("The link is copied.")
     link = page.evaluate("navigator.clipboard.readText()")
 
-    elsewhere.goto(link)
-    elsewhere.locator("#id_new_password1").fill(NEW)
-    elsewhere.locator("#id_new_password2").fill(NEW)
-    press(elsewhere, "Enter")
-    expect(elsewhere.locator("[role=status]")).to_have_text(
+    other_browser.goto(link)
+    other_browser.locator("#id_new_password1").fill(NEW)
+    other_browser.locator("#id_new_password2").fill(NEW)
+    press(other_browser, "Enter")
+    expect(other_browser.locator("[role=status]")).to_have_text(
         "Your password is set. Sign in with it."
     )
-    elsewhere.locator("#id_username").fill("ada")
-    elsewhere.locator("#id_password").fill(NEW)
-    press(elsewhere, "Enter")
+    other_browser.locator("#id_username").fill("ada")
+    other_browser.locator("#id_password").fill(NEW)
+    press(other_browser, "Enter")
 
-    expect(elsewhere.locator(".who-name")).to_have_text("ada")
+    expect(other_browser.locator(".who-name")).to_have_text("ada")
     ada = User.objects.get(username="ada")
     assert list(ada.groups.values_list("name", flat=True)) == ["operator"]
     assert list(ada.workspaces.all()) == [workspace]
@@ -100,7 +100,7 @@ def test_everything_works_without_javascript(browser, sign_in, grace, live_serve
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    admin, elsewhere, scheme, person, workspace, other_workspace, tmp_path, complaints
+    admin, other_browser, scheme, person, workspace, other_workspace, tmp_path, complaints
 ):
     long = person("viewer", workspace, name="averyveryverylongname" * 6)
     shared = person("lead", workspace, other_workspace, name="bob")
@@ -121,8 +121,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     admin(f"/people/{long.pk}/").locator("#new-link").click()
     expect(page.locator("#password-link")).to_be_focused()
     look("link", page)
-    elsewhere.goto(page.locator("#password-link").input_value())
-    look("set a password", elsewhere)
+    other_browser.goto(page.locator("#password-link").input_value())
+    look("set a password", other_browser)
 
     assert found == dict.fromkeys(found, ([], 0))
 
@@ -142,8 +142,8 @@ def test_the_switch_of_shortcuts_is_one_for_the_account_and_the_dialog(admin):
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/nowhere/", "/account/password/"])
-def test_a_short_page_does_not_scroll(admin, elsewhere, live_server, path, complaints):
-    page = elsewhere if "login" in path else admin(path)
+def test_a_short_page_does_not_scroll(admin, other_browser, live_server, path, complaints):
+    page = other_browser if "login" in path else admin(path)
     page.set_viewport_size({"width": 1440, "height": 900})
 
     page.goto(live_server.url + path)

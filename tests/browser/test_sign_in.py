@@ -1,4 +1,4 @@
-"""Signing in and out, as far as only a browser can tell."""
+"""Signing in and out, where only a browser shows what happens."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +17,7 @@ def login(page: Page, live_server) -> str:
 
 
 def fill(page: Page, password: str = PASSWORD) -> None:
-    """By keyboard alone: the name's field has focus already."""
+    """Sign in by keyboard alone: the username field already has focus."""
     expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type("operator")
     page.keyboard.press("Tab")
@@ -26,7 +26,7 @@ def fill(page: Page, password: str = PASSWORD) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_signing_in_takes_the_keyboard_alone(browser, operator, login, live_server, javascript):
+def test_signing_in_works_by_keyboard_alone(browser, operator, login, live_server, javascript):
     context = browser.new_context(java_script_enabled=javascript)
     page = context.new_page()
     page.goto(f"{login}?next=/%3Fstatus%3Dended")
@@ -67,7 +67,9 @@ def test_a_setting_of_the_browser_survives_signing_out(page, board, login):
     assert page.evaluate("localStorage.getItem('batchboard.test')") == "kept"
 
 
-def test_the_form_of_a_second_tab_leads_to_the_list(page, context, operator, login, live_server):
+def test_the_form_of_a_second_tab_redirects_to_the_list(
+    page, context, operator, login, live_server
+):
     second = context.new_page()
     for tab in (page, second):
         tab.goto(login)
@@ -84,7 +86,7 @@ def test_the_form_of_a_second_tab_leads_to_the_list(page, context, operator, log
 
 @pytest.fixture
 def states(page, login, operator, client):
-    """Functions that show each state of the pages for those who aren't signed in."""
+    """Functions that show each state of the pages before signing in."""
 
     def first_start() -> None:
         operator.delete()
@@ -127,5 +129,5 @@ def test_the_pages_before_signing_in_are_clean_and_fit_a_phone(page, states, sch
 
 
 def test_chromium_knows_every_feature_that_the_pages_deny(page, board):
-    # It complains of others on the console, which the fixture looks at.
+    # Chromium reports the others on the console, which the fixture checks.
     assert board().title() == "Batches · Batchboard"

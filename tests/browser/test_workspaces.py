@@ -1,3 +1,5 @@
+"""Workspaces and their keys in a real browser."""
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
@@ -37,7 +39,7 @@ def as_admin(board, context, sign_in, admin):
     return board
 
 
-def test_a_wrong_key_is_said_and_the_right_one_is_stored(as_admin, page: Page):
+def test_a_wrong_key_is_questioned_and_the_right_one_is_stored(as_admin, page: Page):
     as_admin("/workspaces/").locator("#add").click()
     page.get_by_label("API key").fill(WRONG_KEY)
     page.get_by_label("Name", exact=True).fill("Evals")
@@ -75,7 +77,7 @@ def test_a_key_is_rotated_by_keyboard_alone_and_without_scripts(
         page.keyboard.type(PRODUCTION_KEY)
         page.keyboard.press("Enter")
         expect(page.locator("#question")).to_contain_text("for another Anthropic workspace")
-        # From the link above it, which a person reaches with Tab as well.
+        # Starting at the link above it, which a person also reaches with Tab.
         page.locator("#back").focus()
         page.keyboard.press("Tab")
         expect(page.locator("#confirm")).to_be_focused()

@@ -1,4 +1,4 @@
-"""The page for what broke must not need what broke."""
+"""The error page must not need what is broken."""
 
 import re
 import sys
@@ -14,17 +14,17 @@ from django.urls import include, path, set_script_prefix
 from dashboard import errors
 from dashboard.access import allow_anyone
 
-SENTENCE = "Something broke on our side"
+SENTENCE = "Something went wrong in Batchboard"
 STATIC = Path(__file__).resolve().parents[2] / "static"
 
 
 def breaks(request: HttpRequest) -> HttpResponse:
-    raise LookupError("it broke")
+    raise LookupError("no such thing")
 
 
 @pytest.fixture
 def broken(settings, monkeypatch) -> Client:
-    """A browser at a site with one more page, which breaks."""
+    """A browser at a site with one more page, whose view raises an error."""
     urls = ModuleType("tests.broken_urls")
     urls.urlpatterns = [
         path("breaks/", allow_anyone(breaks)),
@@ -38,7 +38,7 @@ def broken(settings, monkeypatch) -> Client:
 
 @pytest.fixture
 def no_manifest(settings, tmp_path) -> None:
-    """As after an upgrade without collectstatic: the pages' own static files have no address."""
+    """The state after an upgrade without collectstatic: static files have no address."""
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = {
         **settings.STORAGES,
@@ -57,7 +57,7 @@ def no_database(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "trouble", [(), ("no_manifest",), ("no_database",), ("no_manifest", "no_database")]
 )
-def test_a_view_that_breaks_gets_the_page_whatever_else_is_broken(broken, request, trouble):
+def test_a_view_that_raises_gets_the_page_whatever_else_is_broken(broken, request, trouble):
     for each in trouble:
         request.getfixturevalue(each)
 
@@ -68,14 +68,14 @@ def test_a_view_that_breaks_gets_the_page_whatever_else_is_broken(broken, reques
     assert "Tell an admin when it happened" in response.text
 
 
-def test_a_page_whose_static_files_are_missing_is_answered_by_it(broken, db, no_manifest):
+def test_a_page_without_its_static_files_gets_the_error_page(broken, db, no_manifest):
     response = broken.get("/accounts/login/")
 
     assert response.status_code == 500
     assert SENTENCE in response.text
 
 
-def test_with_the_database_gone_a_page_says_so_without_it(broken, no_manifest, no_database):
+def test_without_a_database_the_page_says_so(broken, no_manifest, no_database):
     broken.cookies["batchboard"] = "x" * 32
 
     response = broken.get("/")
@@ -84,7 +84,7 @@ def test_with_the_database_gone_a_page_says_so_without_it(broken, no_manifest, n
     assert "The database is not available right now" in response.text
 
 
-def test_its_styles_are_files_that_there_are(rf):
+def test_its_styles_and_images_exist(rf):
     page = errors.server_error(rf.get("/")).content.decode()
 
     links = re.findall(r'(?:href|src)="/static/([^"]+)"', page)
@@ -92,7 +92,7 @@ def test_its_styles_are_files_that_there_are(rf):
     assert [link for link in links if not (STATIC / link).is_file()] == []
 
 
-def test_under_a_path_of_the_host_its_link_leads_to_the_list_there(rf):
+def test_under_a_path_prefix_its_link_leads_to_the_list_there(rf):
     set_script_prefix("/batchboard/")
     try:
         page = errors.server_error(rf.get("/")).content.decode()

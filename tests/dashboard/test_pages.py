@@ -174,7 +174,7 @@ def test_a_broken_database_still_gets_its_page(rf):
     response = errors.server_error(rf.get("/"))
 
     assert response.status_code == 500
-    assert "Something broke on our side" in response.text
+    assert "Something went wrong in Batchboard" in response.text
 
 
 def test_a_proxy_that_changes_the_host_is_told_from_a_page_that_expired(db):

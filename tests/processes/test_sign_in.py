@@ -97,6 +97,6 @@ def test_a_copy_that_was_never_prepared_answers_with_the_error_page(unprepared):
     page = httpx.get(f"{unprepared.web_url}/accounts/login/")
 
     assert page.status_code == 500
-    assert "<h1>Something broke on our side</h1>" in page.text
+    assert "<h1>Something went wrong in Batchboard</h1>" in page.text
     assert "Traceback (most recent call last):" in unprepared.log("web")
     assert "no such table" in unprepared.log("web") or "does not exist" in unprepared.log("web")

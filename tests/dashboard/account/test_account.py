@@ -40,7 +40,7 @@ def change_password(browser: Client, *, old: str = OLD, new: str = NEW, again: s
     )
 
 
-def test_the_account_says_who_one_is_and_what_one_may_do(ada):
+def test_the_account_shows_the_person_and_what_their_role_allows(ada):
     User.objects.update(email="ada@example.com")
 
     page = browser_of(ada).get(reverse("account")).text
@@ -51,11 +51,11 @@ def test_the_account_says_who_one_is_and_what_one_may_do(ada):
     assert reverse("password-change") in page
 
 
-def test_without_a_role_the_account_is_still_there(person):
+def test_a_person_without_a_role_can_see_their_account(person):
     page = browser_of(person(name="new")).get(reverse("account"))
 
     assert page.status_code == 200
-    assert "no role: can&#x27;t see anything" in page.text
+    assert "no role: can’t see anything" in page.text
 
 
 def test_another_teams_workspace_is_not_named(ada, other_workspace):
@@ -64,13 +64,13 @@ def test_another_teams_workspace_is_not_named(ada, other_workspace):
     assert other_workspace.name not in page
 
 
-def test_the_header_leads_to_the_account(ada, row):
+def test_the_header_links_to_the_account(ada, row):
     page = browser_of(ada).get("/").text
 
     assert f'href="{reverse("account")}"' in page
 
 
-def test_a_sign_in_leaves_its_person_address_browser_and_time(ada):
+def test_a_sign_in_stores_its_person_address_browser_and_time(ada):
     browser_of(ada, headers={"User-Agent": FIREFOX})
 
     session = Session.objects.get(user_id=ada.pk)
@@ -80,7 +80,7 @@ def test_a_sign_in_leaves_its_person_address_browser_and_time(ada):
     assert timezone.now() - session.signed_in_at < timedelta(minutes=1)
 
 
-def test_a_long_user_agent_is_cut_and_a_missing_one_is_said(ada):
+def test_a_long_user_agent_is_cut_and_a_missing_one_is_called_unknown(ada):
     browser_of(ada, headers={"User-Agent": "x" * 5_000})
     page = browser_of(ada).get(reverse("account")).text
 
@@ -89,7 +89,7 @@ def test_a_long_user_agent_is_cut_and_a_missing_one_is_said(ada):
     assert "Unknown browser" in page
 
 
-def test_a_user_agent_runs_nothing_in_the_page(ada):
+def test_a_user_agent_is_escaped(ada):
     page = browser_of(ada, headers={"User-Agent": "<script>x</script>"}).get(reverse("account"))
 
     assert "&lt;script&gt;x&lt;/script&gt;" in page.text
@@ -144,22 +144,22 @@ def test_signing_out_the_others_ends_them_at_their_next_request(ada, person):
     assert (event.actor, event.person, event.outcome) == ("ada", "ada", "1 other session ended")
 
 
-def test_a_request_under_way_does_not_bring_an_ended_session_back(ada):
+def test_a_running_request_does_not_bring_an_ended_session_back(ada):
     browser_of(ada)
-    under_way = SessionStore(Session.objects.get(user_id=ada.pk).session_key)
-    under_way["changed"] = "by the request"
+    running = SessionStore(Session.objects.get(user_id=ada.pk).session_key)
+    running["changed"] = "by the request"
 
     end_sessions(ada)
 
     with pytest.raises(UpdateError):
-        under_way.save()
+        running.save()
     assert not Session.objects.exists()
 
 
 def test_with_no_other_session_nothing_is_recorded(ada):
     answer = browser_of(ada).post(reverse("sign-out-others"), follow=True)
 
-    assert "You are signed in nowhere else." in answer.text
+    assert "You are not signed in anywhere else." in answer.text
     assert not AuditEvent.objects.filter(action="sessions ended").exists()
 
 
@@ -172,7 +172,7 @@ def test_a_session_that_has_expired_is_not_listed(ada):
     assert "an old one" not in page
 
 
-def test_many_sessions_do_not_make_the_page_endless(ada, django_assert_num_queries):
+def test_only_the_first_of_many_sessions_are_listed(ada, django_assert_num_queries):
     browser = browser_of(ada)
     for number in range(30):
         Session.objects.create(
@@ -211,7 +211,7 @@ def test_a_changed_password_is_audited_without_it(ada):
     assert ada.password not in event.outcome
 
 
-def test_the_session_stays_known_to_its_person_when_its_key_changes(ada):
+def test_a_session_keeps_its_columns_when_its_key_changes(ada):
     browser = browser_of(ada, headers={"User-Agent": FIREFOX})
     before = Session.objects.get(user_id=ada.pk)
 
@@ -232,7 +232,7 @@ def test_the_session_stays_known_to_its_person_when_its_key_changes(ada):
         ({"new": "482910573", "again": "482910573"}, "entirely numeric"),
     ],
 )
-def test_a_password_that_will_not_do_is_said_and_the_old_one_stays(ada, given, sentence):
+def test_an_unsuitable_password_gets_an_error_and_the_old_one_stays(ada, given, sentence):
     answer = change_password(browser_of(ada), **given)
 
     assert sentence in answer.text
@@ -281,8 +281,8 @@ def test_the_lock_ends_after_a_quarter_of_an_hour(ada):
     assert answer.status_code == 302
 
 
-class AdminMeanwhile:
-    """A password validator, as one runs between reading and writing the person."""
+class AdminAtTheSameTime:
+    """A password validator, because validators run between reading and writing the person."""
 
     def validate(self, password, user=None):
         User.objects.filter(pk=user.pk).update(email="new@example.com")
@@ -291,8 +291,8 @@ class AdminMeanwhile:
         return ""
 
 
-def test_a_password_change_leaves_what_an_admin_changes_meanwhile(ada, settings):
-    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": f"{__name__}.AdminMeanwhile"}]
+def test_a_password_change_keeps_what_an_admin_changes_at_the_same_time(ada, settings):
+    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": f"{__name__}.AdminAtTheSameTime"}]
 
     change_password(browser_of(ada))
 

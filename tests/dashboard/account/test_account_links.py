@@ -1,4 +1,4 @@
-"""Password links: made by an admin, used once by the person, and never written down."""
+"""Password links: made by an admin, used once by the person, and never stored."""
 
 import html
 import logging
@@ -46,7 +46,7 @@ def link(admin, ada) -> str:
 
 
 def set_password(browser: Client, link: str, password: str = NEW):
-    """What a person does with a link: opens it, and sends the form that it leads to."""
+    """Open the link, and send the form that it leads to."""
     opened = browser.get(link)
     form = opened.url if opened.status_code == 302 else link
     return browser.post(form, {"new_password1": password, "new_password2": password})
@@ -57,7 +57,7 @@ def signs_in(name: str, password: str) -> bool:
     return answer.status_code == 302
 
 
-def test_a_link_sets_the_password_and_leads_to_the_sign_in(client, link, ada):
+def test_a_link_sets_the_password_and_redirects_to_the_sign_in(client, link, ada):
     answer = set_password(client, link)
     page = client.get(answer.url).text
 
@@ -103,7 +103,7 @@ def test_a_form_that_was_open_before_the_link_was_used_sets_nothing(link):
     assert signs_in("ada", NEW)
 
 
-def test_of_two_that_use_a_link_the_second_is_refused(db, ada):
+def test_the_second_use_of_a_link_is_refused(db, ada):
     token = make_link(ada)[0].split("/")[-2]
     use_link(ada.pk, token, NEW)
 
@@ -112,7 +112,7 @@ def test_of_two_that_use_a_link_the_second_is_refused(db, ada):
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_a_chats_preview_does_not_use_the_link_up(client, link, method):
+def test_a_preview_in_a_chat_does_not_use_up_the_link(client, link, method):
     preview = Client()
     opened = getattr(preview, method)(link)
     getattr(preview, method)(opened.url)
@@ -124,7 +124,7 @@ def test_a_chats_preview_does_not_use_the_link_up(client, link, method):
 
 def test_a_link_works_for_a_day(client, admin, ada):
     with time_machine.travel(datetime(2026, 11, 24, 12, tzinfo=UTC), tick=False):
-        # A session of today would not be valid at that time.
+        # A session from now would not be valid at that time.
         admin.force_login(User.objects.get(username="grace"))
         page = admin.post(reverse("person-link", args=[ada.pk])).text
     link = link_in(page)
@@ -185,7 +185,7 @@ def test_a_link_from_before_a_deactivation_never_works_again(admin, client, link
     assert WRONG in set_password(client, link).text
 
 
-def test_a_link_does_not_outlive_the_e_mail_address_it_was_sent_to(admin, client, link, ada):
+def test_a_new_e_mail_address_ends_the_link(admin, client, link, ada):
     edit(admin, ada, email="new@example.com")
 
     assert WRONG in set_password(client, link).text
@@ -242,9 +242,7 @@ def test_the_form_belongs_to_the_browser_that_opened_the_link(link, ada):
         ("", "", "required"),
     ],
 )
-def test_a_password_that_will_not_do_leaves_the_link_as_it_is(
-    client, link, password, again, sentence
-):
+def test_an_unsuitable_password_does_not_use_up_the_link(client, link, password, again, sentence):
     form = client.get(link).url
 
     refused = client.post(form, {"new_password1": password, "new_password2": again})
@@ -262,7 +260,7 @@ def test_a_password_like_the_username_is_refused(client, admin, person, workspac
     assert "too similar" in set_password(client, link, "christopher1").text
 
 
-def test_an_admin_who_opens_the_link_is_warned_and_stays_who_they_are(admin, link):
+def test_an_admin_who_opens_the_link_is_warned_and_stays_signed_in(admin, link):
     page = admin.get(link, follow=True).text
     set_password(admin, link)
 
@@ -287,7 +285,7 @@ def test_a_set_password_ends_the_lock_of_failed_sign_ins(client, link):
     assert signs_in("ada", NEW)
 
 
-def test_the_link_and_its_token_are_stored_nowhere(link, ada):
+def test_the_link_and_its_token_are_not_stored(link, ada):
     token = link.split("/")[-2]
 
     events = [repr(vars(event)) for event in AuditEvent.objects.all()]
@@ -298,7 +296,7 @@ def test_the_link_and_its_token_are_stored_nowhere(link, ada):
     assert token not in stored
 
 
-def test_making_a_link_is_audited_with_its_end_alone(link):
+def test_making_a_link_is_audited_with_its_expiry_alone(link):
     event = AuditEvent.objects.get(action="password link made")
 
     assert (event.actor, event.person) == ("grace", "ada")
@@ -307,7 +305,7 @@ def test_making_a_link_is_audited_with_its_end_alone(link):
 
 @pytest.fixture
 def log(caplog):
-    """What the processes would write: Django's own records too, each through our processors."""
+    """A function that returns what the processes would log, including Django's own records."""
     line = dict(logs.configuration(level="DEBUG", style="text")["formatters"]["line"])
     formatter = line.pop("()")(**line)
     caplog.set_level(logging.DEBUG)
@@ -315,7 +313,7 @@ def log(caplog):
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
-def test_no_log_line_of_a_refused_method_holds_the_token(client, link, log, method):
+def test_no_log_line_of_a_refused_method_contains_the_token(client, link, log, method):
     refused = getattr(client, method)(link)
 
     assert refused.status_code == 405
@@ -324,7 +322,7 @@ def test_no_log_line_of_a_refused_method_holds_the_token(client, link, log, meth
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_no_log_line_of_a_failed_page_holds_the_token(client, link, log, method, monkeypatch):
+def test_no_log_line_of_a_failed_page_contains_the_token(client, link, log, method, monkeypatch):
     client.raise_request_exception = False
     token = link.split("/")[-2]
 
@@ -341,7 +339,7 @@ def broken(self, request, *args, **kwargs):
     raise RuntimeError(f"no answer for {request.path}")
 
 
-def test_our_own_log_lines_hold_no_token_either(link):
+def test_batchboards_own_log_lines_contain_no_token_either(link):
     event = {"event": "request_finished", "request": f"GET {link}", "code": 404}
 
     written = logs.hide_password_links(structlog.get_logger(), "warning", event)

@@ -1,4 +1,4 @@
-"""What a person reads on the audit's pages."""
+"""Reads the audit's pages, and records events for them."""
 
 import html
 import re
@@ -10,7 +10,7 @@ from batches.models import AuditEvent
 
 
 def events_on(page: str) -> dict[int, str]:
-    """The words of each event by its ID, in the page's order; steps are events of their own."""
+    """The text of each event by its ID, in the page's order. Steps are events of their own."""
     table = page.partition("<tbody")[2].partition("</tbody>")[0]
     _, *parts = re.split(r'id="event-(\d+)"', table)
     return {
@@ -20,7 +20,7 @@ def events_on(page: str) -> dict[int, str]:
 
 
 def all_events(browser: Client, query: dict[str, str]) -> dict[int, str]:
-    """Those of every page, following the link to older ones."""
+    """The events of every page, found by following the link to older ones."""
     found: dict[int, str] = {}
     address = "/audit/"
     while True:
@@ -33,7 +33,7 @@ def all_events(browser: Client, query: dict[str, str]) -> dict[int, str]:
 
 
 def event(action: str, *, at: datetime | None = None, **details) -> AuditEvent:
-    """Records one, at noon unless said otherwise."""
+    """Record an event, at noon if `at` is not given."""
     return AuditEvent.record(
         action, **{"at": at or datetime(2026, 11, 24, 12, tzinfo=UTC), **details}
     )

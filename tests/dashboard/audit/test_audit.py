@@ -1,4 +1,4 @@
-"""The audit's page: its rows, groups, filters and pages."""
+"""The audit's page: its rows, steps, filters and paging."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -28,18 +28,18 @@ def bob(person, workspace) -> User:
 
 @pytest.fixture
 def canceled(row, ada):
-    """A function that records a cancellation by ada with its answers: the request's event."""
+    """A function that records ada's cancellation with its answers, and returns the request."""
 
     def canceled(number: int = 1, *, actor=None, at: datetime = NOON) -> AuditEvent:
         batch = row(f"msgbatch_{number}", label=f"nightly {number}")
         of = {"batch": batch, "cancellation_id": number}
-        asked = event(
+        request = event(
             Action.CANCEL_REQUESTED, actor=actor or ada, reason="wrong prompt", at=at, **of
         )
         answer = {"by": ANTHROPIC, "is_step": True, **of}
         event(Action.CANCEL_ACCEPTED, outcome="Accepted.", request_id="req_7", at=at, **answer)
         event(Action.BATCH_ENDED, outcome="canceled: 37 of 40", at=at + DAY, **answer)
-        return asked
+        return request
 
     return canceled
 
@@ -49,13 +49,13 @@ def shown(browser, **query: str) -> set[int]:
 
 
 def test_a_cancellation_is_one_row_with_its_steps_and_final_outcome(sign_in, canceled):
-    asked = canceled()
+    recorded = canceled()
 
     page = sign_in("lead").get("/audit/").text
 
     assert page.count("<tr role") == 2
     request, accepted, ended = events_on(page).values()
-    assert list(events_on(page)) == [asked.pk, asked.pk + 1, asked.pk + 2]
+    assert list(events_on(page)) == [recorded.pk, recorded.pk + 1, recorded.pk + 2]
     assert request.startswith("24 Nov 2026, 12:00:00 UTC ada Cancel requested nightly 1")
     assert re.search(r"<summary[^>]*>\s*canceled: 37 of 40\s*</summary>", page)
     assert "Reason wrong prompt" in request
@@ -73,8 +73,8 @@ def test_a_cancellation_without_an_answer_says_so(sign_in, row, ada):
     assert "Not confirmed yet" in words
 
 
-def test_a_second_persons_press_is_a_step_and_not_the_outcome(sign_in, canceled, bob):
-    asked = canceled()
+def test_a_second_persons_cancel_is_a_step_and_not_the_outcome(sign_in, canceled, bob):
+    recorded = canceled()
     again = event(
         Action.CANCEL_REPEATED, actor=bob, is_step=True, cancellation_id=1, reason="too expensive",
         workspace=bob.workspaces.get(), outcome="adds no second one", address="192.0.2.8",
@@ -82,14 +82,14 @@ def test_a_second_persons_press_is_a_step_and_not_the_outcome(sign_in, canceled,
 
     page = sign_in("lead").get("/audit/").text
 
-    assert next(iter(events_on(page))) == asked.pk
+    assert next(iter(events_on(page))) == recorded.pk
     step = events_on(page)[again.pk]
     assert "bob · Cancel requested again · Reason: “too expensive”" in step
     assert "from 192.0.2.8" in step
     assert re.search(r"<summary[^>]*>\s*canceled: 37 of 40\s*</summary>", page)
 
 
-def test_a_batch_is_called_by_its_label_and_leads_to_its_page(sign_in, row):
+def test_a_batch_is_shown_with_its_label_and_links_to_its_page(sign_in, row):
     event(Action.BATCH_LABELED, batch=row("msgbatch_01Fy4pheFXU6", label="nightly"))
 
     page = sign_in("lead").get("/audit/").text
@@ -99,27 +99,27 @@ def test_a_batch_is_called_by_its_label_and_leads_to_its_page(sign_in, row):
     assert "nightly 01Fy4pheFXU6" in words
 
 
-def test_a_batch_that_is_gone_is_named_by_its_id_alone(sign_in, row):
-    gone = row("msgbatch_gone", label="nightly")
-    event(Action.BATCH_LABELED, batch=gone)
-    gone.delete()
+def test_a_deleted_batch_is_shown_with_its_id_alone(sign_in, row):
+    deleted = row("msgbatch_deleted", label="nightly")
+    event(Action.BATCH_LABELED, batch=deleted)
+    deleted.delete()
 
     page = sign_in("lead").get("/audit/").text
 
-    assert "/batches/msgbatch_gone/" not in page
+    assert "/batches/msgbatch_deleted/" not in page
     [words] = events_on(page).values()
-    assert "msgbatch_gone" in words
+    assert "msgbatch_deleted" in words
     assert "nightly" not in words
 
 
-def test_two_workspaces_batches_of_one_id_keep_their_labels(lead, row, other_workspace):
-    mine = event(Action.BATCH_LABELED, batch=row("same", label="mine"))
+def test_batches_with_one_id_in_two_workspaces_keep_their_labels(lead, row, other_workspace):
+    first = event(Action.BATCH_LABELED, batch=row("same", label="first"))
     other = event(Action.BATCH_LABELED, batch=row("same", label="other", workspace=other_workspace))
 
     words = events_on(lead.get("/audit/").text)
 
-    assert "mine" in words[mine.pk]
-    assert "other" not in words[mine.pk]
+    assert "first" in words[first.pk]
+    assert "other" not in words[first.pk]
     assert "other" in words[other.pk]
 
 
@@ -157,7 +157,7 @@ def test_an_action_of_an_older_version_is_shown_as_it_was_recorded(sign_in, work
         ({"since": "2026-11-27"}, set()),
     ],
 )
-def test_each_filter_keeps_the_events_and_groups_that_match_it(
+def test_each_filter_keeps_the_events_and_cancellations_that_match(
     lead, canceled, row, ada, bob, workspace, other_workspace, query, expected
 ):
     events = {
@@ -173,7 +173,7 @@ def test_each_filter_keeps_the_events_and_groups_that_match_it(
 
     heads = {pk for pk in found if not AuditEvent.objects.get(pk=pk).is_step}
     assert heads == {events[name].pk for name in expected}
-    # A group is shown whole, whichever of its events matched.
+    # A cancellation is shown with all of its steps, whichever event matched.
     assert len(found) == len(heads) + (2 if "cancel" in expected else 0)
 
 
@@ -206,7 +206,7 @@ def test_every_action_can_be_chosen():
     ("query", "sentence"),
     [
         ({"action": "dance"}, "Action: “dance” is not a valid value. This filter was ignored."),
-        ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
+        ({"workspace": "unknown"}, "Workspace: “unknown” is not a valid value."),
         ({"since": "2026-13-45"}, "From: “2026-13-45” is not a day such as 2026-11-24."),
         ({"until": "x"}, "Until: “x” is not a day such as 2026-11-24."),
         ({"person": "x" * 201}, "Person: text is limited to 200 characters"),
@@ -215,7 +215,7 @@ def test_every_action_can_be_chosen():
         ({"after": "9" * 30}, "That page does not exist."),
     ],
 )
-def test_a_value_that_is_not_valid_is_named_and_ignored(sign_in, workspace, query, sentence):
+def test_an_invalid_value_is_named_and_ignored(sign_in, workspace, query, sentence):
     seen = event(Action.EXPORTED, workspace=workspace)
     browser = sign_in("lead")
 
@@ -296,7 +296,7 @@ def test_names_are_suggested_of_people_of_the_same_workspaces(
     assert suggested == ["ada", "lead"]
 
 
-def test_hostile_text_is_text(sign_in, row, workspace):
+def test_hostile_text_is_escaped(sign_in, row, workspace):
     evil = "<script>alert(1)</script>"
     batch = row("one", label=evil)
     event(

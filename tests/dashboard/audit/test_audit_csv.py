@@ -1,4 +1,4 @@
-"""The audit's CSV equals its pages."""
+"""The audit's CSV has the same rows as its pages."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -35,7 +35,7 @@ QUERIES = [
 
 @pytest.fixture
 def history(row, person, workspace, other_workspace) -> None:
-    """Sixty days of cancels, presses, labels and exports in two workspaces, in a fixed order."""
+    """Sixty hours of cancels, labels and exports in two workspaces, the same in every run."""
     chance = Random(8)
     people = [person("operator", workspace, other_workspace, name=name) for name in ("ada", "bob")]
     places = [workspace, other_workspace]
@@ -73,7 +73,7 @@ def sheet_of(browser, query) -> list[dict[str, str]]:
 @pytest.mark.parametrize("query", QUERIES, ids=str)
 def test_the_csv_has_the_rows_of_all_pages_in_their_order(lead, history, monkeypatch, query):
     monkeypatch.setattr("dashboard.audit.views.PAGE_SIZE", 7)
-    monkeypatch.setattr("dashboard.audit.rows.AT_ONCE", 5)
+    monkeypatch.setattr("dashboard.audit.rows.ROWS_AT_ONCE", 5)
 
     page = list(all_events(lead, query).values())
     sheet = sheet_of(lead, query)
@@ -120,12 +120,12 @@ def test_a_formula_in_an_event_is_text(lead, workspace):
 
 
 def test_a_long_audit_is_read_in_blocks(lead, workspace, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr("dashboard.audit.rows.AT_ONCE", 10)
+    monkeypatch.setattr("dashboard.audit.rows.ROWS_AT_ONCE", 10)
     for _ in range(25):
         event(Action.BATCH_LABELED, workspace=workspace)
 
-    # Session, person, workspaces; where to begin; two counts, a look and an event for the audit;
-    # three blocks.
+    # Session, person and workspaces; the newest event; two counts, a search for an earlier event
+    # and the event of this export; three blocks.
     with django_assert_num_queries(3 + 1 + 4 + 3):
         text = lead.get("/audit.csv", {"action": "batch labeled"}).getvalue()
 

@@ -1,4 +1,4 @@
-"""Downloads, exports and refusals are recorded, and nobody can flood the audit with them."""
+"""Downloads, exports and refusals are recorded, and no one can flood the audit with them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -89,7 +89,7 @@ def test_the_same_download_is_recorded_once_a_minute(clock, sign_in, results_url
     assert len(recorded("results downloaded")) == 3
 
 
-def test_made_up_outcomes_are_recorded_as_one(clock, sign_in, results_url):
+def test_unknown_outcomes_are_recorded_as_one(clock, sign_in, results_url):
     browser = sign_in("viewer")
 
     for word in ("aaa", "bbb", "ccc"):
@@ -138,7 +138,7 @@ def test_an_export_of_spend_says_its_period_and_as_many_rows_as_it_has(sign_in, 
 
     answer = sign_in("lead").get("/spend.csv", query)
 
-    # The header and the total apart.
+    # Without the header and the total.
     rows = answer.getvalue().count(b"\r\n") - (1 if table == "batches" else 2)
     [event] = recorded("exported")
     assert rows >= 1
@@ -153,7 +153,7 @@ def test_an_export_of_the_audit_says_its_filters_but_no_persons_name(sign_in, wo
     answer = sign_in("lead").get("/audit.csv", query).getvalue()
 
     [_, event] = recorded("exported")
-    # A header, and no row for the export itself.
+    # A header and one row, without this export's own event.
     assert answer.count(b"\r\n") == 2
     assert event.outcome == "audit.csv: 1 row, filters: person=someone, action=exported"
     assert event.workspace_id is None
@@ -189,17 +189,15 @@ def test_the_same_export_is_recorded_once_a_minute(sign_in, row, clock):
         ("/batches.csv", {"since": "2026-13-45"}),
         ("/audit.csv", {"action": "faild"}),
         ("/audit.csv", {"since": "2026-13-45"}),
-        ("/audit.csv", {"workspace": "theirs"}),
+        ("/audit.csv", {"workspace": "unknown"}),
         ("/spend.csv", {"since": "2026-13-45"}),
-        ("/spend.csv", {"model": "small", "group": "colour"}),
+        ("/spend.csv", {"model": "small", "group": "shape"}),
         ("/spend.csv", {"since": "2026-11-23", "until": "2026-11-22"}),
         ("/spend.csv", {"since": "2020-01-01"}),
         ("/spend.csv", {"until": "2020-01-01"}),
     ],
 )
-def test_an_export_with_a_filter_that_is_not_valid_is_refused_and_not_recorded(
-    sign_in, address, query
-):
+def test_an_export_with_an_invalid_filter_is_refused_and_not_recorded(sign_in, address, query):
     response = sign_in("lead").get(address, query)
 
     assert response.status_code == 400
@@ -210,7 +208,7 @@ def test_an_export_with_a_filter_that_is_not_valid_is_refused_and_not_recorded(
 
 
 @pytest.mark.parametrize("address", ["/batches.csv", "/audit.csv", "/spend.csv"])
-def test_asking_for_the_headers_of_an_export_records_nothing(sign_in, address):
+def test_a_head_request_for_an_export_records_nothing(sign_in, address):
     assert sign_in("lead").head(address).status_code == 200
 
     assert recorded("exported") == []
@@ -227,10 +225,10 @@ def test_a_refused_action_names_the_role_it_needs_and_the_batch(sign_in, row, wo
     assert (event.batch_api_id, event.workspace_id) == ("one", workspace.pk)
 
 
-def test_a_refused_action_tells_nothing_of_another_teams_batch(sign_in, row, other_workspace):
-    row("theirs", workspace=other_workspace)
+def test_a_refused_action_does_not_reveal_another_teams_batch(sign_in, row, other_workspace):
+    row("other", workspace=other_workspace)
 
-    sign_in("viewer").post("/batches/theirs/cancel/")
+    sign_in("viewer").post("/batches/other/cancel/")
 
     [event] = recorded("action refused")
     assert (event.batch_api_id, event.workspace_id) == ("", None)
@@ -260,7 +258,9 @@ def test_a_refused_action_names_the_workspace_or_person_if_known(
         ({"Origin": "https://evil.example"}, "the form came from another site"),
     ],
 )
-def test_a_forged_form_is_recorded_for_whose_session_it_used(person, workspace, row, headers, why):
+def test_a_forged_form_is_recorded_with_the_person_whose_session_it_used(
+    person, workspace, row, headers, why
+):
     row("one")
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(person("operator", workspace), backend="dashboard.roles.RoleBackend")
@@ -289,7 +289,7 @@ def test_a_refused_action_is_recorded_once_a_minute_for_each_person_and_action(s
     assert len(recorded("action refused")) == 5
 
 
-def test_nobody_signed_in_and_nobody_who_only_looks_records_a_refusal(client, sign_in, row):
+def test_a_refusal_without_a_sign_in_or_of_a_get_is_not_recorded(client, sign_in, row):
     row("one")
 
     client.post("/batches/one/cancel/")

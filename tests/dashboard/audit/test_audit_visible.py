@@ -1,4 +1,4 @@
-"""Who sees which events, and whose names."""
+"""Who sees which events, and which names in them."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,7 +16,7 @@ def cast(person, workspace, other_workspace) -> dict[str, User]:
     return {
         "lead": person("lead", workspace, name="lea"),
         "admin": person("admin", workspace, name="ann"),
-        "mine": person("viewer", workspace, name="mia"),
+        "colleague": person("viewer", workspace, name="mia"),
         "both": person("lead", workspace, other_workspace, name="ben"),
         "other": person("admin", other_workspace, name="otto"),
         "unplaced": person("viewer", name="una"),
@@ -26,7 +26,7 @@ def cast(person, workspace, other_workspace) -> dict[str, User]:
 
 @pytest.fixture
 def see(client, cast):
-    """A function: the words of every event that one of the cast sees, by its ID."""
+    """A function that returns the text of every event that one of the cast sees, by its ID."""
 
     def see(name: str) -> dict[int, str]:
         client.force_login(cast[name], backend="dashboard.roles.RoleBackend")
@@ -38,11 +38,11 @@ def see(client, cast):
 def test_a_lead_sees_the_events_of_their_workspaces_and_their_own(
     see, cast, workspace, other_workspace
 ):
-    here = event(Action.EXPORTED, actor=cast["mine"], workspace=workspace)
+    here = event(Action.EXPORTED, actor=cast["colleague"], workspace=workspace)
     own = event(Action.SIGNED_IN, actor=cast["lead"])
     about = event(Action.PERSON_CHANGED, actor=cast["admin"], person=cast["lead"])
     event(Action.EXPORTED, actor=cast["both"], workspace=other_workspace)
-    event(Action.SIGNED_IN, actor=cast["mine"])
+    event(Action.SIGNED_IN, actor=cast["colleague"])
     event(Action.SIGN_IN_FAILED, by=NOBODY)
 
     assert set(see("lead")) == {here.pk, own.pk, about.pk}
@@ -58,11 +58,12 @@ def test_a_superuser_sees_everything(see, cast, workspace, other_workspace):
     assert set(see("root")) == {each.pk for each in events}
 
 
-@pytest.mark.parametrize("actor", ["mine", "both", "unplaced", "other", "root", ""])
-@pytest.mark.parametrize("subject", ["mine", "both", "unplaced", "other", "root", ""])
-def test_an_admin_sees_events_of_people_they_may_know_of(see, cast, actor, subject):
-    """Without a workspace: whoever did it, if done to someone known; else by known people."""
-    known = {"mine", "both", "unplaced"}
+@pytest.mark.parametrize("actor", ["colleague", "both", "unplaced", "other", "root", ""])
+@pytest.mark.parametrize("subject", ["colleague", "both", "unplaced", "other", "root", ""])
+def test_an_admin_sees_events_of_people_they_may_see(see, cast, actor, subject):
+    """Events without a workspace are visible if they are about a visible person, or about no one
+    and by a visible person or no one."""
+    known = {"colleague", "both", "unplaced"}
     recorded = event(
         Action.PERSON_CHANGED, actor=cast.get(actor), person=cast.get(subject), by=NOBODY
     )
@@ -74,8 +75,8 @@ def test_an_admin_sees_events_of_people_they_may_know_of(see, cast, actor, subje
 
 
 @pytest.mark.parametrize("actor", ["other", "root"])
-def test_an_admin_learns_that_something_was_done_but_not_by_whom(see, cast, client, actor):
-    done = event(Action.LINK_MADE, actor=cast[actor], person=cast["mine"], address="192.0.2.9")
+def test_an_admin_sees_that_something_was_done_but_not_by_whom(see, cast, client, actor):
+    done = event(Action.LINK_MADE, actor=cast[actor], person=cast["colleague"], address="192.0.2.9")
 
     words = see("admin")[done.pk]
     sheet = client.get("/audit.csv").getvalue().decode()
@@ -89,11 +90,11 @@ def test_an_admin_learns_that_something_was_done_but_not_by_whom(see, cast, clie
     assert found == {}
 
 
-def test_no_search_tells_what_a_stranger_is_called_elsewhere(see, cast, client, workspace):
-    """A former colleague is found by the name of that time alone."""
+def test_no_search_reveals_the_name_that_a_stranger_has_now(see, cast, client, workspace):
+    """A former colleague is only found by the name that they had then."""
     before = event(Action.EXPORTED, actor=cast["other"], workspace=workspace)
     cast["other"].username = "otis"
-    event(Action.LINK_MADE, actor=cast["other"], person=cast["mine"])
+    event(Action.LINK_MADE, actor=cast["other"], person=cast["colleague"])
     cast["other"].username = "oscar"
     cast["other"].save()
     see("admin")
@@ -106,7 +107,7 @@ def test_no_search_tells_what_a_stranger_is_called_elsewhere(see, cast, client, 
 def test_no_page_of_an_admin_names_another_teams_people_or_workspaces(
     see, cast, client, workspace, other_workspace
 ):
-    # What the admin did is theirs to see, whoever it was done to.
+    # Without the admin's own events, which they always see.
     others = [each for name, each in cast.items() if name != "admin"]
     for actor in others:
         for subject in others:
@@ -122,7 +123,7 @@ def test_no_page_of_an_admin_names_another_teams_people_or_workspaces(
         assert secret not in words + page
 
 
-def test_events_of_a_deleted_workspace_are_for_superusers_and_who_did_it(
+def test_events_of_a_deleted_workspace_are_for_superusers_and_their_actors(
     see, cast, other_workspace
 ):
     other_workspace.members.add(cast["lead"])
@@ -135,7 +136,9 @@ def test_events_of_a_deleted_workspace_are_for_superusers_and_who_did_it(
     assert see("lead") == see("admin") == {}
 
 
-def test_whoever_leaves_a_workspace_keeps_their_own_events_alone(see, cast, row, other_workspace):
+def test_a_person_who_leaves_a_workspace_still_sees_only_their_own_events(
+    see, cast, row, other_workspace
+):
     batch = row("one", label="secret", workspace=other_workspace)
     asked = event(Action.CANCEL_REQUESTED, actor=cast["both"], batch=batch, cancellation_id=1)
     event(Action.CANCEL_REPEATED, actor=cast["other"], batch=batch, cancellation_id=1, is_step=True)
@@ -149,9 +152,9 @@ def test_whoever_leaves_a_workspace_keeps_their_own_events_alone(see, cast, row,
 
 
 def test_deleted_and_renamed_people_stay_readable(see, cast, workspace):
-    done = event(Action.EXPORTED, actor=cast["mine"], workspace=workspace)
+    done = event(Action.EXPORTED, actor=cast["colleague"], workspace=workspace)
     renamed = event(Action.EXPORTED, actor=cast["both"], workspace=workspace)
-    cast["mine"].delete()
+    cast["colleague"].delete()
     cast["both"].username = "benedict"
     cast["both"].save()
 
@@ -163,5 +166,5 @@ def test_deleted_and_renamed_people_stay_readable(see, cast, workspace):
 
 @pytest.mark.parametrize(("role", "status"), [("operator", 403), ("lead", 200), ("admin", 200)])
 @pytest.mark.parametrize("address", ["/audit/", "/audit.csv"])
-def test_leads_and_up_may_audit(sign_in, role, status, address):
+def test_leads_and_admins_see_the_audit(sign_in, role, status, address):
     assert sign_in(role).get(address).status_code == status

@@ -140,8 +140,8 @@ def test_a_viewer_sees_no_button_and_a_forged_press_does_nothing(sign_in, mirror
     assert "<form data-cancel" not in page
     assert "cancel-dialog" not in page
     assert response.status_code == 403
-    assert "Your role does not allow this" in response.text
-    assert "You need the operator role for this." in response.text
+    assert "Your role doesn’t allow this" in response.text
+    assert "You need the operator role to cancel batches." in response.text
     assert sandbox.accepted_cancels("msgbatch_1") == 0
 
 

@@ -1,4 +1,4 @@
-"""The pages of people as an admin uses them."""
+"""Uses the pages of people as an admin does."""
 
 import re
 from typing import Any
@@ -12,12 +12,12 @@ from batches.models import AuditEvent
 
 
 def add(admin: Client, **fields: Any):
-    """Sends the form that adds a person: a viewer named ada, in no workspace."""
+    """Send the form that adds a person, by default a viewer named ada without a workspace."""
     return admin.post(reverse("person-add"), {"username": "ada", "role": "viewer"} | fields)
 
 
 def shown(admin: Client, person: User) -> dict[str, Any]:
-    """The fields of a person's form as the page shows them, with its version."""
+    """The values of a person's form, with its version."""
     page = admin.get(reverse("person-edit", args=[person.pk]))
     form = page.context["form"]
     fields = {name: form[name].value() for name in form.fields}
@@ -25,20 +25,20 @@ def shown(admin: Client, person: User) -> dict[str, Any]:
 
 
 def version_in(page: str) -> str:
-    """Which state of the person the page's form was made of."""
+    """The version of the person that the page's form shows."""
     return re.search(r'name="version" value="(\w+)"', page)[1]
 
 
 def edit(admin: Client, person: User, **changes: Any):
-    """Opens a person's page, changes some fields and saves."""
+    """Open a person's page, change some fields and save."""
     fields = shown(admin, person) | changes
     return admin.post(reverse("person-edit", args=[person.pk]), fields)
 
 
 def events(*actions: str) -> list[tuple[str, str, str, str]]:
-    """Action, person, workspace and outcome of each event, oldest first.
+    """Action, person, workspace and outcome of the events with these actions, oldest first.
 
-    Without `actions`, every change of a person: neither sign-ins nor refused actions.
+    Without `actions`, those of all changes of people, but not sign-ins and refused actions.
     """
     changes = Q(action__in=actions)
     if not actions:

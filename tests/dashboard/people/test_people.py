@@ -46,7 +46,7 @@ def test_an_added_person_is_audited_with_what_they_got(admin, workspace):
     assert set(AuditEvent.objects.values_list("actor", "address")) == {("grace", "127.0.0.1")}
 
 
-def test_the_page_with_the_link_is_kept_by_nobody(admin):
+def test_no_cache_keeps_the_page_with_the_link(admin):
     answer = add(admin)
 
     assert "no-store" in answer["Cache-Control"]
@@ -93,7 +93,7 @@ def test_no_field_makes_a_superuser(admin, ada, field):
         ({"workspaces": ["x"]}, "not a valid value"),
     ],
 )
-def test_what_cannot_be_is_said_and_adds_nobody(admin, fields, sentence):
+def test_an_invalid_value_gets_an_error_and_adds_no_one(admin, fields, sentence):
     before = User.objects.count()
 
     answer = add(admin, **fields)
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_said_and_adds_nobody(admin, fields, sentence):
     assert not events()
 
 
-def test_what_was_typed_is_still_there_after_a_mistake(admin, workspace):
+def test_what_was_typed_is_still_there_after_an_error(admin, workspace):
     answer = add(admin, username="two words", email="ada@example.com", workspaces=[workspace.pk])
 
     assert 'value="two words"' in answer.text
@@ -132,7 +132,7 @@ def test_a_name_that_differs_only_in_capitals_is_taken(admin, person, taken, nam
     assert not events()
 
 
-def test_a_taken_name_tells_nothing_of_a_person_the_admin_may_not_see(
+def test_a_taken_name_does_not_reveal_a_person_the_admin_may_not_see(
     admin, person, other_workspace
 ):
     person("lead", other_workspace, name="MalloryX")
@@ -174,8 +174,8 @@ def test_the_page_of_a_person_takes_a_fixed_number_of_queries(
     admin, ada, workspace, django_assert_num_queries
 ):
     url = reverse("person-edit", args=[ada.pk])
-    # Session and admin; person, role, memberships, those elsewhere, link, lock, workspaces by name,
-    # sessions; and the workspaces to choose from.
+    # Session and admin; person, role, memberships, other workspaces, link, lock, workspaces by name
+    # and sessions; the workspaces to choose from.
     with django_assert_num_queries(11):
         admin.get(url)
     for number in range(20):
@@ -216,7 +216,7 @@ def test_a_role_can_be_taken_away(admin, ada):
     assert events() == [("person changed", "ada", "", "role: viewer → no role")]
 
 
-def test_a_person_with_several_roles_gets_the_one_that_is_chosen(admin, ada):
+def test_a_person_with_several_roles_gets_the_chosen_one(admin, ada):
     ada.groups.add(*Group.objects.filter(name__in=ROLES), Group.objects.create(name="others"))
 
     edit(admin, ada, role="operator")
@@ -225,7 +225,7 @@ def test_a_person_with_several_roles_gets_the_one_that_is_chosen(admin, ada):
     assert events() == [("person changed", "ada", "", "role: admin → operator")]
 
 
-def test_a_lowered_role_counts_at_the_next_request(admin, sign_in):
+def test_a_lower_role_takes_effect_at_the_next_request(admin, sign_in):
     lead = sign_in("lead", name="bob")
     assert lead.get("/spend/").status_code == 200
 
@@ -234,7 +234,7 @@ def test_a_lowered_role_counts_at_the_next_request(admin, sign_in):
     assert lead.get("/spend/").status_code == 403
 
 
-def test_a_membership_taken_away_counts_at_the_next_request(admin, sign_in, row):
+def test_a_removed_membership_takes_effect_at_the_next_request(admin, sign_in, row):
     row("one")
     viewer = sign_in("viewer", name="bob")
     assert viewer.get("/batches/one/").status_code == 200
@@ -244,7 +244,7 @@ def test_a_membership_taken_away_counts_at_the_next_request(admin, sign_in, row)
     assert viewer.get("/batches/one/").status_code == 404
 
 
-def test_a_deactivated_person_is_signed_out_and_stays_out(admin, sign_in):
+def test_a_deactivated_person_is_signed_out_and_cannot_sign_in(admin, sign_in):
     viewer = sign_in("viewer", name="bob")
     bob = User.objects.get(username="bob")
 
@@ -271,7 +271,7 @@ def test_a_deactivated_person_gets_no_link(admin, ada):
 
     answer = admin.post(reverse("person-link", args=[ada.pk]), follow=True)
 
-    assert "reactivate them first" in answer.text
+    assert "Reactivate them first" in answer.text
     assert 'id="password-link"' not in answer.text
     ada.refresh_from_db()
     assert ada.has_usable_password()
@@ -298,7 +298,7 @@ def test_an_edit_on_an_old_form_saves_nothing_and_shows_what_is_stored(admin, ad
 
     answer = admin.post(url, old | {"role": "lead"})
 
-    assert "Someone else changed this person while you were editing." in answer.text
+    assert "Someone else edited this person while you were typing." in answer.text
     assert "e-mail first@example.com" in answer.text
     assert roles_of(ada) == ["viewer"]
     again = admin.post(url, old | {"role": "lead", "version": version_in(answer.text)})
@@ -314,20 +314,20 @@ def test_a_membership_changed_by_another_admin_is_a_conflict_too(admin, ada, wor
 
     answer = admin.post(reverse("person-edit", args=[ada.pk]), old | {"email": "a@example.com"})
 
-    # In no workspace now, so still to be seen.
-    assert "Someone else changed this person" in answer.text
+    # The person is now in no workspace, so the admin may still see them.
+    assert "Someone else edited this person" in answer.text
     assert not ada.workspaces.exists()
 
 
-def test_a_mistake_on_an_old_form_does_not_hide_the_conflict(admin, ada):
+def test_an_error_in_an_old_form_does_not_hide_the_conflict(admin, ada):
     old = shown(admin, ada)
     edit(admin, ada, role="operator")
     url = reverse("person-edit", args=[ada.pk])
 
     mistaken = admin.post(url, old | {"email": "nonsense"})
-    mended = admin.post(url, old | {"version": version_in(mistaken.text)})
+    corrected = admin.post(url, old | {"version": version_in(mistaken.text)})
 
-    assert "Someone else changed this person" in mended.text
+    assert "Someone else edited this person" in corrected.text
     assert roles_of(ada) == ["operator"]
 
 
@@ -346,12 +346,12 @@ def test_an_admin_cannot_deactivate_themselves(admin):
 
     answer = edit(admin, grace, state="deactivated")
 
-    assert "You can&#x27;t deactivate yourself." in answer.text
+    assert "You can’t deactivate yourself." in answer.text
     grace.refresh_from_db()
     assert grace.is_active
 
 
-def test_an_admin_makes_no_link_for_themselves(admin):
+def test_an_admin_cannot_make_a_link_for_themselves(admin):
     grace = User.objects.get(username="grace")
 
     answer = admin.post(reverse("person-link", args=[grace.pk]))
@@ -361,7 +361,7 @@ def test_an_admin_makes_no_link_for_themselves(admin):
     assert grace.has_usable_password()
 
 
-def test_an_admin_can_give_up_the_role_while_another_is_left(admin, person):
+def test_an_admin_can_give_up_the_role_if_another_is_left(admin, person):
     person("admin", name="other")
     grace = User.objects.get(username="grace")
 

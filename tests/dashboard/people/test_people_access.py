@@ -1,4 +1,4 @@
-"""Who may do what to whom: three admins, and the people of two teams."""
+"""Which admin may see and change which person, with three admins and two teams."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from tests.dashboard.people.people_pages import add, edit, events, roles_of, sho
 
 @dataclass
 class World:
-    """Admins a and b of one workspace each, a superuser; and people by where they are."""
+    """Admins a and b of one workspace each, a superuser, and people by their workspaces."""
 
     a: Client
     b: Client
@@ -48,7 +48,7 @@ def world(person, sign_in, workspace, other_workspace) -> World:
     )
 
 
-# For each admin and person: may the page be opened, and may the account be managed.
+# What each admin may do with each person: everything, change their memberships, or nothing.
 FULL, MEMBERSHIP, HIDDEN = "full", "membership", "hidden"
 REACH = {
     ("a", "of-a"): FULL,
@@ -72,14 +72,14 @@ pairs = pytest.mark.parametrize(
 
 
 @pairs
-def test_the_list_names_those_the_admin_may_know_of(world, admin, name, reach):
+def test_the_list_shows_the_people_that_the_admin_may_see(world, admin, name, reach):
     page = getattr(world, admin).get(reverse("person-list")).text
 
     assert (f"<bdi>{name}</bdi>" in page) == (reach != HIDDEN)
 
 
 @pairs
-def test_a_page_opens_for_those_alone(world, admin, name, reach):
+def test_only_the_pages_of_people_that_the_admin_may_see_open(world, admin, name, reach):
     url = reverse("person-edit", args=[world.people[name].pk])
 
     answer = getattr(world, admin).get(url)
@@ -93,9 +93,7 @@ def test_a_page_opens_for_those_alone(world, admin, name, reach):
 
 @pairs
 @pytest.mark.parametrize("action", ["person-link", "person-sign-out"])
-def test_a_link_and_a_sign_out_are_for_accounts_that_can_be_managed(
-    world, admin, name, reach, action
-):
+def test_only_a_manageable_account_gets_a_link_or_is_signed_out(world, admin, name, reach, action):
     person = world.people[name]
     answer = getattr(world, admin).post(reverse(action, args=[person.pk]))
 
@@ -116,11 +114,9 @@ CHANGES = {
 
 @pairs
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_account_is_changed_only_by_who_manages_all_its_workspaces(
-    world, admin, name, reach, change
-):
+def test_only_an_admin_of_all_its_workspaces_changes_an_account(world, admin, name, reach, change):
     person, browser = world.people[name], getattr(world, admin)
-    # As a superuser sees the form, so that each field is there to be forged.
+    # The form that a superuser gets, so that every field can be forged.
     fields = shown(world.root, person) | CHANGES[change]
     if reach != HIDDEN:
         fields |= {"version": shown(browser, person)["version"]}
@@ -140,20 +136,20 @@ def test_an_account_is_changed_only_by_who_manages_all_its_workspaces(
         assert not events()
 
 
-@pytest.mark.parametrize(("admin", "mine"), [("a", "research"), ("b", "production")])
-def test_an_admin_always_edits_membership_in_their_own_workspaces(world, admin, mine):
+@pytest.mark.parametrize(("admin", "managed"), [("a", "research"), ("b", "production")])
+def test_an_admin_can_always_edit_membership_in_their_own_workspaces(world, admin, managed):
     person = world.people["of-both"]
 
     answer = edit(getattr(world, admin), person, workspaces=[])
 
-    own = getattr(world, mine)
+    own = getattr(world, managed)
     left = {world.research, world.production} - {own}
     assert answer.status_code == 302
     assert set(person.workspaces.all()) == left
     assert events() == [("member removed", "of-both", own.name, "")]
 
 
-def test_who_is_added_to_a_workspace_keeps_the_others(world):
+def test_a_person_who_is_added_to_a_workspace_stays_in_the_others(world):
     person = world.people["of-a"]
     User.objects.get(username="admin-b").workspaces.add(world.research)
 
@@ -164,7 +160,7 @@ def test_who_is_added_to_a_workspace_keeps_the_others(world):
 
 
 @pytest.mark.parametrize("form", ["add", "edit"])
-def test_nobody_is_made_a_member_of_a_workspace_the_admin_is_not_in(world, form):
+def test_an_admin_cannot_add_members_to_a_workspace_they_are_not_in(world, form):
     foreign = [world.production.pk]
 
     if form == "add":
@@ -177,7 +173,7 @@ def test_nobody_is_made_a_member_of_a_workspace_the_admin_is_not_in(world, form)
     assert not events()
 
 
-def test_an_account_that_leaves_the_admins_reach_meanwhile_is_not_changed(world):
+def test_an_account_that_joins_another_workspace_before_saving_is_not_changed(world):
     person = world.people["of-a"]
     fields = shown(world.a, person) | {"role": "admin"}
     world.production.members.add(person)
@@ -189,7 +185,7 @@ def test_an_account_that_leaves_the_admins_reach_meanwhile_is_not_changed(world)
     assert roles_of(person) == ["viewer"]
 
 
-def test_an_account_that_leaves_the_admins_reach_while_it_is_saved_is_not_changed(world, rf):
+def test_an_account_that_joins_another_workspace_during_saving_is_not_changed(world, rf):
     person, admin = world.people["of-a"], User.objects.get(username="admin-a")
     request = rf.post("/")
     request.user = admin
@@ -208,14 +204,14 @@ def test_only_superusers_edit_superusers(world):
     page = world.root.get(reverse("person-edit", args=[zeus.pk])).text
     edit(world.root, zeus, email="zeus@example.com")
 
-    assert "May do everything in every workspace" in page
+    assert "Can do everything in every workspace" in page
     assert 'name="role"' not in page
     zeus.refresh_from_db()
     assert zeus.email == "zeus@example.com"
     assert zeus.is_superuser
 
 
-def test_no_page_tells_an_admin_of_people_and_workspaces_they_may_not_see(world):
+def test_no_page_shows_an_admin_people_and_workspaces_they_may_not_see(world):
     hidden = User.objects.get(username="of-b")
     User.objects.filter(pk=hidden.pk).update(email="secret@example.com")
     urls = [
@@ -238,7 +234,7 @@ def test_no_page_tells_an_admin_of_people_and_workspaces_they_may_not_see(world)
     assert "others you don’t manage" in pages
 
 
-def test_the_stale_forms_conflict_names_no_workspace_of_another_team(world):
+def test_a_conflict_does_not_name_another_teams_workspace(world):
     person = world.people["of-both"]
     old = shown(world.a, person)
     world.research.members.remove(person)
@@ -247,7 +243,7 @@ def test_the_stale_forms_conflict_names_no_workspace_of_another_team(world):
 
     page = world.a.post(reverse("person-edit", args=[person.pk]), old).text
 
-    assert "Someone else changed this person" in page
+    assert "Someone else edited this person" in page
     assert "Production" not in page
 
 
@@ -269,17 +265,17 @@ def test_only_admins_manage_people(sign_in, person, role, method):
 def test_a_refusal_names_the_role_that_is_needed(sign_in):
     page = sign_in("viewer").get(reverse("person-list")).text
 
-    assert "You need the admin role for this." in page
+    assert "You need the admin role to manage workspaces and people." in page
 
 
-def test_without_a_role_one_is_told_where_to_get_one(sign_in):
+def test_without_a_role_the_page_says_where_to_get_one(sign_in):
     page = sign_in("", name="new").get("/").text
 
     assert "give you a role and your workspaces on the People page" in page
 
 
 @pytest.mark.parametrize("name", ["person-link", "person-sign-out"])
-def test_following_a_link_changes_nobody(world, name):
+def test_a_get_request_changes_no_one(world, name):
     person = world.people["of-a"]
 
     answer = world.a.get(reverse(name, args=[person.pk]))
@@ -291,7 +287,7 @@ def test_following_a_link_changes_nobody(world, name):
 
 @pytest.mark.parametrize("name", ["person-edit", "person-link", "person-sign-out"])
 @pytest.mark.parametrize("number", ["0", "999999", "9" * 30])
-def test_a_person_who_is_not_there_is_404(world, name, number):
+def test_a_person_who_does_not_exist_is_404(world, name, number):
     url = reverse(name, args=[1]).replace("/1/", f"/{number}/")
 
     assert world.a.post(url).status_code == 404

@@ -1,4 +1,4 @@
-"""Someone who can sign in can always manage people."""
+"""There is always someone who can sign in and manage people."""
 
 import threading
 from contextlib import closing
@@ -12,7 +12,7 @@ from django.urls import reverse
 from dashboard.people.changes import someone_can_manage
 from tests.dashboard.people.people_pages import edit, events, roles_of, shown
 
-REFUSED = "Nobody could manage people after this"
+REFUSED = "No one could manage people after this"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_last_admin_cannot_give_up_the_role(admin, grace):
     ("role", "columns"),
     [("admin", {"is_active": False}), ("admin", {"password": "!never-set"}), ("lead", {})],
 )
-def test_someone_who_could_not_manage_does_not_count(
+def test_someone_who_cannot_manage_people_does_not_count(
     admin, grace, person, workspace, role, columns
 ):
     other = person(role, workspace, name="other")
@@ -65,7 +65,7 @@ def test_a_superuser_or_another_admin_is_enough(admin, grace, person, superuser)
 
 @pytest.fixture
 def root(db) -> Client:
-    """The browser of a superuser who has no password to come back with."""
+    """The browser of a superuser without a password, who can't sign in again."""
     browser = Client()
     browser.force_login(
         User.objects.create_superuser("root"), backend="dashboard.roles.RoleBackend"
@@ -73,7 +73,7 @@ def root(db) -> Client:
     return browser
 
 
-def test_a_superuser_cannot_deactivate_the_only_other_way_in(root, person):
+def test_a_superuser_without_a_password_cannot_deactivate_the_last_admin(root, person):
     last = person("admin", name="last")
 
     answer = edit(root, last, state="deactivated")
@@ -83,7 +83,7 @@ def test_a_superuser_cannot_deactivate_the_only_other_way_in(root, person):
     assert last.is_active
 
 
-def test_a_link_for_the_last_admin_is_not_made(root, person):
+def test_no_link_is_made_for_the_last_admin(root, person):
     last = person("admin", name="last")
 
     answer = root.post(reverse("person-link", args=[last.pk]), follow=True)

@@ -1,4 +1,4 @@
-"""What the migration to our own sessions removes, of installations from before it."""
+"""The migration to Batchboard's own sessions removes Django's sessions and admin."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -23,7 +23,7 @@ def migrate(target: str | None) -> None:
 
 @pytest.fixture
 def before(committed, person):
-    """A database of the version before, in which someone is signed in and used Django's admin."""
+    """A database of the previous version. Someone is signed in and has used Django's admin."""
     migrate(None)
     user = person("admin")
     recorder = MigrationRecorder(connection)
@@ -54,7 +54,7 @@ def test_old_sessions_and_djangos_admin_leave_nothing_behind(before):
     assert User.objects.filter(username="admin").exists()
 
 
-def test_a_new_installation_needs_none_of_it(committed):
+def test_a_new_installation_migrates_too(committed):
     migrate(None)
 
     migrate("0001_people")

@@ -1,4 +1,4 @@
-"""Signing in and out: what a person sees, what is recorded, and how guessing ends."""
+"""Signing in and out: what a person sees, what is recorded, and what locks them out."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 @pytest.fixture
 def clock():
-    """A clock that stands at noon until it is moved."""
+    """A clock that shows noon until it is moved."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 
@@ -30,13 +30,13 @@ def ada(person, workspace):
 
 
 def attempt(name: str = "ada", password: str = "guess", *, address: str = "192.0.2.1"):
-    """Someone at this address tries a name and a password, in a new browser."""
+    """Try a name and a password from this address in a new browser."""
     form = {"username": name, "password": password}
     return Client(REMOTE_ADDR=address).post(LOGIN, form)
 
 
 def recorded(*names: str) -> list[tuple]:
-    """Those columns of the sign-in events, in the order in which they happened."""
+    """These columns of the sign-in events, oldest first."""
     return list(AuditEvent.objects.order_by("id").values_list(*names))
 
 
@@ -57,7 +57,7 @@ def test_signing_out_without_being_signed_in_records_nothing(client, db):
     assert recorded("action") == []
 
 
-def test_a_wrong_password_is_recorded_of_the_person_by_someone_not_signed_in(ada):
+def test_a_wrong_password_is_recorded_with_the_person_and_no_actor(ada):
     attempt("ada")
 
     assert recorded("action", "actor", "actor_kind", "person", "person_id", "outcome") == [
@@ -65,7 +65,7 @@ def test_a_wrong_password_is_recorded_of_the_person_by_someone_not_signed_in(ada
     ]
 
 
-def test_a_deactivated_person_is_answered_as_with_a_wrong_password(ada):
+def test_a_deactivated_person_gets_the_answer_to_a_wrong_password(ada):
     ada.is_active = False
     ada.save()
 
@@ -80,7 +80,7 @@ def test_a_deactivated_person_is_answered_as_with_a_wrong_password(ada):
     ]  # fmt: skip
 
 
-def test_a_password_typed_into_the_username_field_is_stored_and_logged_nowhere(ada, caplog):
+def test_a_password_typed_into_the_username_field_is_not_stored_or_logged(ada, caplog):
     secret = "my-password-by-mistake"
 
     attempt(secret)
@@ -102,7 +102,7 @@ def test_passwords_of_another_form_are_not_stored_with_the_counted_failure(rf, a
     assert "the-" not in repr(AccessAttempt.objects.values()) + caplog.text
 
 
-def test_a_failure_in_another_form_counts_and_locks_too(ada):
+def test_a_failure_in_another_form_counts_too(ada):
     for _ in range(5):
         request = RequestFactory().post("/account/password/", REMOTE_ADDR="192.0.2.1")
         assert authenticate(request, username="ada", password="guess") is None
@@ -111,11 +111,11 @@ def test_a_failure_in_another_form_counts_and_locks_too(ada):
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_signing_in_takes_no_other_method(client, db, method):
+def test_signing_in_accepts_no_other_method(client, db, method):
     assert getattr(client, method)(LOGIN).status_code == 405
 
 
-def test_an_empty_field_is_no_failure(db):
+def test_an_empty_field_is_not_a_failure(db):
     for form in ({"username": "ada"}, {"password": "x"}, {}, {"username": " ", "password": "x"}):
         assert Client().post(LOGIN, form).status_code == 200
 
@@ -123,7 +123,7 @@ def test_an_empty_field_is_no_failure(db):
     assert not AccessAttempt.objects.exists()
 
 
-def test_five_failures_lock_the_name_for_a_quarter_of_an_hour(ada, clock):
+def test_five_failures_lock_the_name_for_15_minutes(ada, clock):
     for _ in range(4):
         assert attempt("ada").status_code == 200
     fifth = attempt("ada")
@@ -156,7 +156,7 @@ def test_attempts_during_a_lock_neither_extend_it_nor_are_recorded(ada, clock):
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
-def test_a_name_that_no_account_has_is_locked_as_one_that_does(ada, name):
+def test_an_unknown_name_is_locked_like_a_known_one(ada, name):
     statuses = [attempt(name).status_code for _ in range(6)]
 
     assert statuses == [200, 200, 200, 200, 429, 429]
@@ -188,7 +188,7 @@ def test_a_success_resets_the_count_of_the_username(ada):
 
 
 def spray(*, count: int = MOST_PER_ADDRESS, address: str = "192.0.2.1") -> None:
-    """One guess at each of so many names, which locks none of them."""
+    """Make one guess at each of many names, which locks none of them."""
     for number in range(count):
         attempt(f"name{number}", address=address)
 
@@ -201,14 +201,14 @@ def test_guessing_many_names_once_locks_the_address(ada, clock):
     after = attempt("ada", PASSWORD)
 
     assert (before.status_code, last.status_code, after.status_code) == (302, 200, 429)
-    assert "Nobody can sign in from there until then, whatever the username." in after.text
+    assert "No one can sign in from there until then, with any username." in after.text
     assert "Try again in 1 min." in after.text
     assert after["Retry-After"] == "60"
     locked = AuditEvent.objects.get(action="sign-in locked")
     assert locked.outcome == "every username from this address, until 12:15 UTC"
 
 
-def test_signing_in_to_an_account_of_one_s_own_does_not_reset_the_address(ada):
+def test_signing_in_to_ones_own_account_does_not_reset_the_address(ada):
     for number in range(MOST_PER_ADDRESS):
         attempt(f"name{number}")
         if number % 3 == 0:
@@ -228,7 +228,7 @@ def test_a_locked_address_hashes_and_records_nothing_more(ada, django_assert_max
     assert AuditEvent.objects.count() == events
 
 
-def test_an_address_is_free_again_once_its_failures_are_old(ada, clock):
+def test_the_lock_of_an_address_ends_when_its_failures_are_old(ada, clock):
     spray()
     clock.move_to(NOON + timedelta(minutes=15, seconds=1))
 
@@ -285,7 +285,7 @@ def browser() -> Client:
 
 @pytest.fixture
 def second_tab(browser, ada) -> dict[str, str]:
-    """What a form holds that was opened before another tab of the browser signed in."""
+    """The values of a form that was opened before another tab of the browser signed in."""
     token = str(browser.get(LOGIN).context["csrf_token"])
     form = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token}
     assert browser.post(LOGIN, form).status_code == 302
@@ -302,7 +302,7 @@ def second_tab(browser, ada) -> dict[str, str]:
         ("javascript:alert(1)", "/"),
     ],
 )
-def test_a_second_tab_s_form_leads_on_once_the_first_has_signed_in(
+def test_a_second_tabs_form_redirects_once_the_first_has_signed_in(
     browser, second_tab, target, leads_to
 ):
     response = browser.post(LOGIN, second_tab | {"next": target})
@@ -324,7 +324,7 @@ def test_a_sign_in_form_that_expired_is_still_refused(browser, ada):
     assert "This page expired" in response.text
 
 
-def test_signing_out_clears_the_browser_s_cache_and_not_its_settings(sign_in):
+def test_signing_out_clears_the_browsers_cache_but_not_its_settings(sign_in):
     response = sign_in("viewer").post(reverse("logout"))
 
     assert response["Clear-Site-Data"] == '"cache"'

@@ -1,4 +1,4 @@
-"""Hashing a password takes a core for a third of a second; pages must not wait for it."""
+"""Hashing a password takes a third of a second of a core. Pages must not wait for it."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ def real_hasher(settings) -> None:
 
 @pytest.fixture
 def full(monkeypatch) -> None:
-    """As many passwords are being hashed, or wait for it, as may."""
+    """As many passwords as allowed are being hashed or waiting."""
     entered = threading.BoundedSemaphore(1)
     entered.acquire()
     monkeypatch.setattr(hashing, "_entered", entered)
@@ -60,7 +60,7 @@ def test_pages_answer_while_many_sign_in_and_those_over_the_limit_get_503(
 
     statuses = sorted(answer.status_code for answer in answers)
     assert len(statuses) == AT_ONCE
-    # Nothing was wrong with any of them.
+    # Each of them either signed in or was refused by the limit.
     assert set(statuses) == {302, 503}
     assert statuses.count(302) >= hashing.MOST_AT_ONCE + hashing.MOST_WAITING
     # Several pages for each password. A page that waits for passwords would take seconds.
@@ -83,7 +83,7 @@ def test_one_sign_in_too_many_is_refused_at_once_with_a_time_to_retry(db, real_h
 
 
 class CountingHasher(hashing.BoundedHasher):
-    """The same with fewer iterations; it keeps a list of what it hashes."""
+    """The bounded hasher with fewer iterations. It keeps a list of what it hashes."""
 
     iterations = 1000
     hashed: list[str] = []
@@ -117,18 +117,18 @@ def test_an_exception_while_hashing_frees_the_place(monkeypatch):
         pass
 
 
-def test_stored_hashes_are_django_s_own(real_hasher, settings):
-    ours = make_password("battery")
+def test_stored_hashes_are_the_same_as_djangos(real_hasher, settings):
+    bounded = make_password("battery")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-    django_s = make_password("battery")
+    djangos = make_password("battery")
 
-    assert check_password("battery", ours)
+    assert check_password("battery", bounded)
     settings.PASSWORD_HASHERS = ["dashboard.sign_in.hashing.BoundedHasher"]
-    assert check_password("battery", django_s)
-    assert not check_password("horse", django_s)
+    assert check_password("battery", djangos)
+    assert not check_password("horse", djangos)
 
 
-def test_the_product_hashes_with_it():
+def test_the_settings_use_the_bounded_hasher():
     from dashboard import settings as product
 
     assert product.PASSWORD_HASHERS == ["dashboard.sign_in.hashing.BoundedHasher"]

@@ -9,7 +9,7 @@ from django.test import Client
 from batches import connect
 from batches.models import Workspace
 from batches.sandbox import SandboxApi
-from tests.dashboard.workspaces.page import at_anthropic, like_anthropic
+from tests.dashboard.workspaces.page import at_anthropic, edit_url, like_anthropic
 
 
 @pytest.fixture
@@ -20,6 +20,12 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
 @pytest.fixture
 def workspace(workspace: Workspace) -> Workspace:
     return at_anthropic(workspace)
+
+
+@pytest.fixture
+def url(workspace: Workspace) -> str:
+    """The address of Research's form."""
+    return edit_url(workspace)
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def root(client, admin_user) -> Client:
 
 @pytest.fixture
 def answer_with(monkeypatch) -> Callable[..., list[httpx.Request]]:
-    """A function that has every call answered by this response; the requests that come."""
+    """A function that answers every call with a response, and returns the list of requests."""
 
     def answer_with(status: int = 200, **content) -> list[httpx.Request]:
         requests: list[httpx.Request] = []
@@ -54,10 +60,10 @@ def answer_with(monkeypatch) -> Callable[..., list[httpx.Request]]:
 
 
 @pytest.fixture
-def meanwhile(sandbox, monkeypatch) -> Callable[[Callable[[], object]], None]:
-    """A function that has something happen while a key is being tested."""
+def during_test(sandbox, monkeypatch) -> Callable[[Callable[[], object]], None]:
+    """A function that makes something happen while a key is tested."""
 
-    def meanwhile(happen: Callable[[], object]) -> None:
+    def during_test(happen: Callable[[], object]) -> None:
         inner = sandbox.transport()
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -66,4 +72,4 @@ def meanwhile(sandbox, monkeypatch) -> Callable[[Callable[[], object]], None]:
 
         monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
 
-    return meanwhile
+    return during_test

@@ -1,4 +1,4 @@
-"""The form of a workspace as a browser fills it in."""
+"""Fills in a workspace's form as a browser does."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from batches import connect
-from batches.models import Workspace
+from batches.models import AuditEvent, Workspace
 from batches.sandbox import SandboxApi
 
 ADD = "/workspaces/add/"
@@ -20,7 +20,7 @@ KEYS = {RESEARCH_KEY: RESEARCH, PRODUCTION_KEY: PRODUCTION}
 
 
 class Form(HTMLParser):
-    """The fields of a page's forms, each form by its id, as a browser would send them."""
+    """The forms of a page with the values that a browser would send."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -48,17 +48,17 @@ class Form(HTMLParser):
 
 
 def fields(html: str, form: str = "workspace") -> dict:
-    """What the form with this id would send as it stands."""
+    """The values that the form with this ID would send unchanged."""
     return next(found for name, found in Form(html).forms if name == form)
 
 
 def second_press(html: str) -> dict:
-    """What the button of the question sends."""
+    """The values that the question's button sends."""
     return next(found for _, found in Form(html).forms if "confirm" in found)
 
 
 def fill(browser: Client, url: str, **typed):
-    """Open the page, type into its form and save."""
+    """Open the page, type into its form and submit it."""
     return browser.post(url, fields(browser.get(url).text) | typed)
 
 
@@ -66,8 +66,13 @@ def edit_url(workspace) -> str:
     return f"/workspaces/{workspace.pk}/"
 
 
+def last_outcome(action: str = "workspace changed") -> str:
+    """The outcome of the latest audit event of this action."""
+    return AuditEvent.objects.filter(action=action).latest("pk").outcome
+
+
 def like_anthropic(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
-    """A sandbox whose keys look like Anthropic's, for a fixture."""
+    """A sandbox whose keys look like Anthropic's. For a fixture."""
     api = SandboxApi(keys=KEYS)
     monkeypatch.setattr(connect, "transport", api.transport)
     yield api

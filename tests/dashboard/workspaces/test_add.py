@@ -38,7 +38,7 @@ def test_the_answer_says_which_anthropic_workspace_the_key_is_for(admin, sandbox
     assert f"Anthropic accepted the key. It is for the Anthropic workspace {PRODUCTION}." in said
 
 
-def test_whoever_adds_a_workspace_becomes_a_member(admin, person, sandbox):
+def test_the_person_who_adds_a_workspace_becomes_a_member(admin, person, sandbox):
     ada = person("viewer", name="ada")
 
     fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals", members=[ada.pk])
@@ -59,7 +59,7 @@ def test_a_wrong_key_is_not_stored_before_a_second_press(admin, sandbox):
     assert not Workspace.objects.filter(name="Evals").exists()
 
 
-def test_it_can_be_saved_anyway_without_pasting_it_again(admin, sandbox):
+def test_a_wrong_key_can_be_saved_anyway_without_pasting_it_again(admin, sandbox):
     refused = fill(admin, ADD, new_key=WRONG_KEY, workspace_name="Evals")
 
     saved = admin.post(ADD, second_press(refused.text))
@@ -79,7 +79,7 @@ def test_a_right_key_after_a_wrong_one_needs_no_second_press(admin, sandbox):
     assert Workspace.objects.get(name="Evals").api_key == PRODUCTION_KEY
 
 
-def test_a_plain_save_after_the_question_asks_again(admin, sandbox):
+def test_saving_the_form_after_the_question_asks_again(admin, sandbox):
     refused = fill(admin, ADD, new_key=WRONG_KEY, workspace_name="Evals")
 
     again = admin.post(ADD, fields(refused.text))
@@ -88,17 +88,17 @@ def test_a_plain_save_after_the_question_asks_again(admin, sandbox):
     assert not Workspace.objects.filter(name="Evals").exists()
 
 
-def test_an_api_that_does_not_answer_says_that_nothing_is_known(admin, sandbox):
+def test_a_key_that_could_not_be_tested_is_not_stored(admin, sandbox):
     sandbox.fail_next("timeout", times=1)
 
     page = words(fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals").text)
 
     assert "Anthropic's API did not answer" in page.replace("&#x27;", "'")
-    assert "Nothing is known about the key." in page
+    assert "The key could not be tested." in page
     assert not Workspace.objects.filter(name="Evals").exists()
 
 
-def test_what_is_not_the_api_is_said_without_its_own_words(admin, answer_with):
+def test_an_answer_from_another_server_is_not_repeated(admin, answer_with):
     answer_with(200, html="<h1>Intranet: secret plans</h1>")
 
     page = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals").text
@@ -116,13 +116,13 @@ def test_a_redirect_is_not_followed(admin, answer_with):
     assert [request.url.host for request in requests] == ["api.anthropic.com"]
 
 
-def test_a_test_is_one_call_for_one_batch(admin, sandbox):
+def test_a_test_is_one_call(admin, sandbox):
     fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals")
 
     assert sandbox.calls == [("GET", "/v1/messages/batches")]
 
 
-def test_testing_alone_saves_nothing(admin, sandbox):
+def test_testing_without_saving_saves_nothing(admin, sandbox):
     page = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals", test="1").text
 
     assert f"It is for the Anthropic workspace {PRODUCTION}." in words(page)
@@ -131,7 +131,9 @@ def test_testing_alone_saves_nothing(admin, sandbox):
     assert admin.post(ADD, fields(page)).status_code == 302
 
 
-def test_a_key_that_another_workspace_already_shows_is_asked_about(admin, sandbox, workspace, sync):
+def test_a_key_of_an_anthropic_workspace_that_is_already_shown_is_questioned(
+    admin, sandbox, workspace, sync
+):
     sync(workspace)
 
     asked = fill(admin, ADD, new_key=RESEARCH_KEY, workspace_name="Evals")
@@ -141,7 +143,7 @@ def test_a_key_that_another_workspace_already_shows_is_asked_about(admin, sandbo
     assert admin.post(ADD, second_press(asked.text)).status_code == 302
 
 
-def test_another_teams_workspace_of_the_same_key_is_not_named(
+def test_another_teams_workspace_with_the_same_key_is_not_named(
     admin, sandbox, other_workspace, sync
 ):
     sync(other_workspace)
@@ -159,7 +161,7 @@ def test_a_key_that_cannot_be_sent_is_refused(admin, sandbox, key):
     assert sandbox.calls == []
 
 
-def test_an_admin_key_is_refused_with_where_it_belongs(admin, sandbox):
+def test_an_admin_key_is_refused_with_the_variable_for_it(admin, sandbox):
     key = "sk-ant-admin01-0123456789-0123456789"
 
     response = fill(admin, ADD, new_key=key, workspace_name="Evals")
@@ -180,7 +182,7 @@ def test_an_admin_key_is_refused_with_where_it_belongs(admin, sandbox):
         ("short-key", "https://gateway.example", "bearer"),
     ],
 )
-def test_what_looks_like_a_password_is_sent_nowhere_before_a_second_press(
+def test_what_looks_like_a_password_is_not_sent_before_a_second_press(
     admin, sandbox, key, address, auth
 ):
     asked = fill(admin, ADD, new_key=key, base_url=address, auth=auth, workspace_name="Evals")
@@ -202,7 +204,7 @@ def test_what_looks_like_a_password_is_sent_nowhere_before_a_second_press(
     ("key", "auth"),
     [("a-gateway-key-0123456789", "x-api-key"), ("sk-ant-oat01-0123456789", "bearer")],
 )
-def test_a_gateways_key_and_a_token_are_not_asked_about(admin, sandbox, key, auth):
+def test_a_gateways_key_and_a_token_are_not_questioned(admin, sandbox, key, auth):
     page = fill(admin, ADD, new_key=key, auth=auth, base_url="https://gateway.example",
                 workspace_name="Evals").text  # fmt: skip
 
@@ -223,13 +225,13 @@ def test_a_gateways_key_and_a_token_are_not_asked_about(admin, sandbox, key, aut
         ({"slug": "../../etc"}, "valid “slug”"),
         ({"slug": "x" * 61}, "at most 60 characters"),
         ({"auth": "basic"}, "Select a valid choice."),
-        ({"anthropic_workspace_id": "wrkspc\r\nx-evil: 1"}, "looks like wrkspc_"),
+        ({"anthropic_workspace_id": "wrkspc\r\nx-evil: 1"}, "IDs look like wrkspc_"),
         ({"members": ["999999"]}, "can’t be added any more"),
         ({"members": ["x"]}, "can’t be added any more"),
         ({"new_key": "sk-ant-api03-" + "x" * 1000}, "at most 1000 characters"),
     ],
 )
-def test_what_cannot_be_stored_is_said_and_changes_nothing(admin, sandbox, typed, said):
+def test_an_invalid_value_gets_an_error_and_changes_nothing(admin, sandbox, typed, said):
     usual = {"new_key": PRODUCTION_KEY, "workspace_name": "Evals"}
 
     response = fill(admin, ADD, **(usual | typed))
@@ -260,13 +262,13 @@ def test_a_problem_elsewhere_does_not_lose_the_key(admin, sandbox):
         ("x" * 100, "x" * 50),
     ],
 )
-def test_a_short_name_is_made_of_the_name(admin, sandbox, name, slug):
+def test_a_short_name_is_made_from_the_name(admin, sandbox, name, slug):
     fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name=name)
 
     assert Workspace.objects.get(name=name).slug == slug
 
 
-def test_superusers_are_no_choice_for_an_admin(admin, root, admin_user, person, sandbox):
+def test_an_admin_cannot_choose_superusers(admin, root, admin_user, person, sandbox):
     person("viewer", name="ada")
 
     assert "ada" in admin.get(ADD).text
@@ -277,7 +279,7 @@ def test_superusers_are_no_choice_for_an_admin(admin, root, admin_user, person, 
     assert "can’t be added any more" in words(forged.text)
 
 
-def test_two_tests_run_at_a_time_and_more_are_put_off(admin, sandbox, monkeypatch):
+def test_a_test_is_refused_while_too_many_others_run(admin, sandbox, monkeypatch):
     from batches import try_key
 
     monkeypatch.setattr(try_key, "_places", type(try_key._places)(1))
@@ -292,8 +294,8 @@ def test_two_tests_run_at_a_time_and_more_are_put_off(admin, sandbox, monkeypatc
     assert len(sandbox.calls) == 1
 
 
-def test_a_name_that_is_taken_during_the_test_is_said(admin, meanwhile):
-    meanwhile(lambda: Workspace.objects.create(name="Evals", slug="evals-1"))
+def test_a_name_that_is_taken_during_the_test_gets_an_error(admin, during_test):
+    during_test(lambda: Workspace.objects.create(name="Evals", slug="evals-1"))
 
     refused = fill(admin, ADD, new_key=PRODUCTION_KEY, workspace_name="Evals")
 
@@ -302,12 +304,12 @@ def test_a_name_that_is_taken_during_the_test_is_said(admin, meanwhile):
     assert not AuditEvent.objects.filter(action="workspace added").exists()
 
 
-def test_a_member_who_is_deleted_during_the_test_is_said(
-    committed, admin, person, meanwhile, running_worker
+def test_a_member_who_is_deleted_during_the_test_gets_an_error(
+    committed, admin, person, during_test, running_worker
 ):
     ada = person("viewer", name="ada")
     typed = {"new_key": PRODUCTION_KEY, "workspace_name": "Evals", "members": [ada.pk]}
-    meanwhile(lambda: type(ada).objects.filter(pk=ada.pk).delete())
+    during_test(lambda: type(ada).objects.filter(pk=ada.pk).delete())
 
     refused = fill(admin, ADD, **typed)
 
@@ -321,7 +323,7 @@ def test_a_key_can_be_tested_before_the_workspace_has_a_name(admin, sandbox):
     assert "Anthropic accepted the key." in words(tested.text)
 
 
-def test_people_are_named_and_those_who_are_deactivated_can_not_be_added(admin, person, sandbox):
+def test_people_are_shown_by_name_and_deactivated_people_are_not(admin, person, sandbox):
     ada, bob = person("viewer", name="ada"), person("viewer", name="bob")
     type(ada).objects.filter(pk=ada.pk).update(first_name="Ada", last_name="Lovelace")
     type(bob).objects.filter(pk=bob.pk).update(is_active=False)
@@ -332,7 +334,7 @@ def test_people_are_named_and_those_who_are_deactivated_can_not_be_added(admin, 
     assert "bob" not in page
 
 
-def test_many_people_are_folded_away_but_for_the_members(admin, person, sandbox):
+def test_many_people_are_collapsed_except_the_members(admin, person, sandbox):
     for number in range(30):
         person("viewer", name=f"person{number}")
 

@@ -1,4 +1,4 @@
-"""Two admins at the same workspace: nobody's save undoes another's."""
+"""Two admins who edit the same workspace don't overwrite each other's changes."""
 
 import threading
 
@@ -23,19 +23,12 @@ NOTICE = "Someone else edited this while you were typing. Nothing was saved."
 
 
 @pytest.fixture
-def url(workspace) -> str:
-    return edit_url(workspace)
-
-
-@pytest.fixture
 def eve(sign_in, workspace) -> Client:
     """The browser of another admin of Research."""
     return sign_in("admin", workspace, name="eve")
 
 
-def test_what_someone_else_saved_meanwhile_is_shown_beside_what_was_typed(
-    admin, eve, workspace, url
-):
+def test_what_someone_else_saved_is_shown_with_what_was_typed(admin, eve, workspace, url):
     opened = fields(admin.get(url).text)
     fill(eve, url, workspace_name="By Eve")
 
@@ -48,7 +41,7 @@ def test_what_someone_else_saved_meanwhile_is_shown_beside_what_was_typed(
     assert workspace.name == "By Eve"
 
 
-def test_a_second_save_overwrites_it(admin, eve, workspace, url):
+def test_a_second_save_overwrites_their_change(admin, eve, workspace, url):
     opened = fields(admin.get(url).text)
     fill(eve, url, workspace_name="By Eve")
     conflict = admin.post(url, opened | {"workspace_name": "By Grace"})
@@ -62,7 +55,7 @@ def test_a_second_save_overwrites_it(admin, eve, workspace, url):
     assert event.outcome == "Name: “By Eve” → “By Grace”"
 
 
-def test_a_field_that_was_left_alone_keeps_what_someone_else_saved(admin, eve, workspace, url):
+def test_an_unchanged_field_keeps_what_someone_else_saved(admin, eve, workspace, url):
     opened = fields(admin.get(url).text)
     fill(eve, url, slug="by-eve")
 
@@ -73,7 +66,7 @@ def test_a_field_that_was_left_alone_keeps_what_someone_else_saved(admin, eve, w
     assert (workspace.name, workspace.slug) == ("By Grace", "by-eve")
 
 
-def test_members_that_someone_else_added_and_removed_stay_so(admin, eve, person, workspace, url):
+def test_members_that_someone_else_added_or_removed_stay_so(admin, eve, person, workspace, url):
     ada, bob, _ = (person("viewer", workspace, name=name) for name in ("ada", "bob", "cem"))
     dan = person("viewer", name="dan")
     opened = fields(admin.get(url).text)
@@ -81,8 +74,8 @@ def test_members_that_someone_else_added_and_removed_stay_so(admin, eve, person,
     others = [number for number in others_form["members"] if number != str(ada.pk)]
     eve.post(url, others_form | {"members": [*others, dan.pk]})
 
-    mine = [number for number in opened["members"] if number != str(bob.pk)]
-    conflict = admin.post(url, opened | {"members": mine})
+    without_bob = [number for number in opened["members"] if number != str(bob.pk)]
+    conflict = admin.post(url, opened | {"members": without_bob})
     assert NOTICE in words(conflict.text)
     assert "Member: ada → none" in words(conflict.text)
     assert "Member: none → dan" in words(conflict.text)
@@ -93,7 +86,7 @@ def test_members_that_someone_else_added_and_removed_stay_so(admin, eve, person,
     ]  # fmt: skip
 
 
-def test_a_membership_changed_elsewhere_is_noticed_too(admin, person, workspace, url):
+def test_a_membership_that_someone_else_removed_is_a_conflict_too(admin, person, workspace, url):
     ada = person("viewer", workspace, name="ada")
     opened = fields(admin.get(url).text)
     workspace.members.remove(ada)
@@ -104,7 +97,7 @@ def test_a_membership_changed_elsewhere_is_noticed_too(admin, person, workspace,
     assert not workspace.members.filter(pk=ada.pk).exists()
 
 
-def test_a_key_that_someone_else_set_is_not_replaced_unseen(admin, eve, workspace, url):
+def test_a_key_that_someone_else_set_is_not_replaced_without_asking(admin, eve, workspace, url):
     opened = fields(admin.get(url).text)
     fill(eve, url, new_key=PRODUCTION_KEY)
 
@@ -145,7 +138,7 @@ def test_a_form_that_does_not_say_what_it_showed_is_not_saved(admin, workspace, 
     assert admin.post(url, fields(conflict.text)).status_code == 302
 
 
-def test_what_another_workspaces_form_showed_counts_for_nothing(
+def test_the_state_of_another_workspaces_form_is_not_accepted(
     admin, sign_in, workspace, other_workspace, url
 ):
     eve = sign_in("admin", workspace, other_workspace, name="eve")
@@ -156,17 +149,15 @@ def test_what_another_workspaces_form_showed_counts_for_nothing(
     assert NOTICE in words(conflict.text)
 
 
-def test_a_workspace_that_was_deleted_meanwhile_is_not_there(admin, workspace, url):
+def test_a_workspace_that_was_deleted_in_the_meantime_is_404(admin, workspace, url):
     opened = fields(admin.get(url).text)
     workspace.delete()
 
     assert admin.post(url, opened).status_code == 404
 
 
-def test_an_address_that_was_another_for_a_moment_gets_no_stored_key(
-    rf, admin, person, workspace, url
-):
-    """Without a key typed, an address may only stay what it is at the moment of saving."""
+def test_an_address_that_changed_for_a_moment_gets_no_stored_key(rf, admin, person, workspace, url):
+    """Without a typed key, the address must be the stored one at the moment of saving."""
     opened = fields(admin.get(url).text)
     request = rf.post(url)
     request.user = workspace.members.get()
@@ -187,10 +178,10 @@ def test_an_address_that_was_another_for_a_moment_gets_no_stored_key(
     assert moved.get().base_url == "https://api.anthropic.com"
 
 
-def test_of_two_saves_at_once_one_is_stored_and_the_other_is_asked(
+def test_of_two_saves_at_once_one_is_stored_and_the_other_is_a_conflict(
     committed, sandbox, person, workspace, running_worker
 ):
-    """Both are past their checks of the form before either saves."""
+    """Both requests have validated their form before either saves."""
     url = edit_url(workspace)
     browsers = []
     for name in ("grace", "eve"):
@@ -222,26 +213,26 @@ def test_of_two_saves_at_once_one_is_stored_and_the_other_is_asked(
     assert AuditEvent.objects.filter(action="workspace changed").count() == 1
 
 
-def test_a_key_is_tested_outside_of_any_transaction(
+def test_a_key_is_tested_outside_a_transaction(
     committed, sandbox, sign_in, workspace, monkeypatch, running_worker
 ):
-    held = []
+    in_transaction = []
     answer = type(sandbox).__call__
 
     def watched(self, environ, start_response):
-        held.append(connection.in_atomic_block)
+        in_transaction.append(connection.in_atomic_block)
         return answer(self, environ, start_response)
 
     monkeypatch.setattr(type(sandbox), "__call__", watched)
     fill(sign_in("admin"), edit_url(workspace), new_key=RESEARCH_KEY)
 
-    assert held == [False]
+    assert in_transaction == [False]
 
 
 def test_an_admin_who_is_removed_during_the_test_saves_nothing(
-    admin, workspace, url, meanwhile, person
+    admin, workspace, url, during_test, person
 ):
-    meanwhile(workspace.members.clear)
+    during_test(workspace.members.clear)
 
     answer = fill(admin, url, new_key=PRODUCTION_KEY)
 
@@ -251,10 +242,10 @@ def test_an_admin_who_is_removed_during_the_test_saves_nothing(
 
 
 def test_an_address_that_changes_during_the_test_gets_no_stored_key(
-    admin, workspace, url, meanwhile
+    admin, workspace, url, during_test
 ):
-    """The key was typed for the address of before."""
-    meanwhile(lambda: Workspace.objects.update(base_url="https://evil.example"))
+    """The key was typed for the old address."""
+    during_test(lambda: Workspace.objects.update(base_url="https://evil.example"))
 
     conflict = fill(admin, url, new_key=PRODUCTION_KEY)
 

@@ -1,4 +1,4 @@
-"""Deleting a workspace, and accepting what a key of another one lists."""
+"""Deleting a workspace, and accepting the list of another workspace's key."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def url(workspace) -> str:
     return f"{edit_url(workspace)}delete/"
 
 
-def test_the_page_counts_what_goes_and_what_stays(admin, url, mirrored, person):
+def test_the_page_counts_what_is_deleted_and_what_is_kept(admin, url, mirrored, person):
     mirrored(), mirrored(status="ended")
     cancel.cancel_batch(mirrored(), actor=person("operator"), address="", reason="")
 
@@ -44,7 +44,7 @@ def test_the_typed_name_deletes_it_and_keeps_cancellations_and_the_audit(
 @pytest.mark.parametrize(
     "name", ["", "research", "Research ", " Research", "Research\x00", "x" * 9999]
 )
-def test_another_name_deletes_nothing(admin, url, name):
+def test_a_wrong_name_deletes_nothing(admin, url, name):
     response = admin.post(url, {"name": name})
 
     assert "That is not the name. Nothing was deleted." in words(response.text)
@@ -52,13 +52,13 @@ def test_another_name_deletes_nothing(admin, url, name):
     assert not AuditEvent.objects.exists()
 
 
-def test_the_environments_workspace_comes_back_and_says_so(sign_in, settings, db):
+def test_the_page_says_that_the_environments_workspace_comes_back(sign_in, settings, db):
     settings.ANTHROPIC_API_KEY = RESEARCH_KEY
-    mine = adopt_environment()
+    adopted = adopt_environment()
 
-    page = sign_in("admin", mine).get(f"{edit_url(mine)}delete/").text
+    page = sign_in("admin", adopted).get(f"{edit_url(adopted)}delete/").text
 
-    assert "the next start with ANTHROPIC_API_KEY set makes it again" in words(page)
+    assert "The next start with ANTHROPIC_API_KEY set adds it again" in words(page)
 
 
 def test_a_held_list_is_accepted_with_an_event(admin, workspace):
@@ -74,7 +74,7 @@ def test_a_held_list_is_accepted_with_an_event(admin, workspace):
     assert AuditEvent.objects.get().action == "workspace list accepted"
 
 
-def test_a_list_that_is_not_held_needs_no_accepting(admin, workspace):
+def test_a_list_that_is_not_held_is_not_accepted(admin, workspace):
     Workspace.objects.update(api_workspace_id="wrkspc_old")
 
     shown = admin.get(edit_url(workspace)).text

@@ -1,4 +1,4 @@
-"""No secret reaches a page, a message, the audit or a log line, whatever an admin does with it."""
+"""No secret appears on a page, in a message, in the audit or in the log."""
 
 import logging
 
@@ -23,7 +23,7 @@ SECRETS = (RESEARCH_KEY, PRODUCTION_KEY, WRONG_KEY, "top-secret-header", PASSWOR
 
 @pytest.fixture
 def everything(admin, workspace, mirrored, caplog) -> list[str]:
-    """The pages that an admin sees who does all that can be done with keys; then the log."""
+    """All pages that an admin sees who does everything that can be done with keys, and the log."""
     caplog.set_level(logging.DEBUG)
     mirrored()
     url, pages = edit_url(workspace), []

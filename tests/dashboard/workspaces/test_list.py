@@ -1,4 +1,4 @@
-"""The list: how each workspace is, what its key is, and nothing of other teams."""
+"""The list of workspaces: their state and key, without those of other teams."""
 
 from datetime import timedelta
 
@@ -15,8 +15,6 @@ from tests.dashboard.workspaces.page import ADD, RESEARCH
 
 LIST = "/workspaces/"
 LONG_AGO = timedelta(hours=3)
-
-
 REFUSED = {
     "hold": "refused",
     "last_synced_at": timezone.now() - LONG_AGO,
@@ -48,12 +46,12 @@ REFUSED = {
         ({"api_workspace_id": RESEARCH}, RESEARCH),
         ({"key_hint": "wxyz", "key_set_at": timezone.now() - timedelta(days=3)}, "…wxyz , set 3 d"),
         ({"key_set_at": timezone.now() - timedelta(days=3)}, "set 3 d"),
-        ({}, "stored; its age is not known"),
+        ({}, "stored; its age isn’t known"),
         ({"api_key": ""}, "no key stored"),
         ({"from_environment": True}, "from ANTHROPIC_API_KEY"),
     ],
 )
-def test_it_says_how_a_workspace_is_and_which_key_it_has(admin, have, columns, said):
+def test_it_shows_the_state_and_the_key_of_a_workspace(admin, have, columns, said):
     have(**columns)
 
     assert said in words(admin.get(LIST).text)
@@ -66,7 +64,7 @@ def test_without_a_worker_it_says_so(admin, have, running_worker):
     assert "Worker not running last synced" in words(admin.get(LIST).text)
 
 
-def test_a_key_that_cannot_be_decrypted_is_said_and_breaks_nothing(admin, workspace, sync):
+def test_a_key_that_cannot_be_decrypted_is_named_and_breaks_nothing(admin, workspace, sync):
     undecryptable(workspace)
     sync(workspace)
 
@@ -84,9 +82,7 @@ def test_it_counts_batches_and_members(admin, have, row, person, workspace):
     assert 'data-name="Members">2<' in page
 
 
-def test_an_admin_counts_no_member_whom_they_may_not_know_of(
-    admin, root, admin_user, have, workspace
-):
+def test_an_admin_does_not_count_members_they_may_not_see(admin, root, admin_user, have, workspace):
     have()
     workspace.members.add(admin_user)
 
@@ -97,12 +93,12 @@ def test_an_admin_counts_no_member_whom_they_may_not_know_of(
 def test_an_admin_sees_their_workspaces_and_a_superuser_all(
     admin, root, workspace, other_workspace
 ):
-    mine, all_ = admin.get(LIST).text, root.get(LIST).text
+    as_admin, as_root = admin.get(LIST).text, root.get(LIST).text
 
-    assert "Research" in mine
-    assert "Production" not in mine
-    assert "Research" in all_
-    assert "Production" in all_
+    assert "Research" in as_admin
+    assert "Production" not in as_admin
+    assert "Research" in as_root
+    assert "Production" in as_root
 
 
 @pytest.mark.parametrize("number", [1, 30])
@@ -118,7 +114,7 @@ def test_it_takes_five_queries_however_many_workspaces_there_are(
         root.get(LIST)
 
 
-def test_an_admin_without_a_workspace_reads_what_to_do(person, client):
+def test_an_admin_without_a_workspace_sees_what_to_do(person, client):
     client.force_login(person("admin"), backend="dashboard.roles.RoleBackend")
 
     page = client.get(LIST).text
@@ -128,8 +124,8 @@ def test_an_admin_without_a_workspace_reads_what_to_do(person, client):
     assert f'href="{ADD}"' in client.get("/").text
 
 
-def addresses(workspace) -> dict[str, tuple[str, set[str]]]:
-    """Each address with the methods that it takes."""
+def addresses_and_methods(workspace) -> dict[str, tuple[str, set[str]]]:
+    """Each page's address, and the methods that it accepts."""
     pk = [workspace.pk]
     shows, asks = {"get", "head"}, {"get", "head", "post"}
     return {
@@ -145,15 +141,15 @@ METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
 @pytest.mark.parametrize("role", ["", "none", *ROLES, "root"])
-@pytest.mark.parametrize("name", sorted(addresses(Workspace(pk=1))))
-def test_each_address_is_for_admins_and_takes_its_methods_alone(
+@pytest.mark.parametrize("name", sorted(addresses_and_methods(Workspace(pk=1))))
+def test_each_address_is_only_for_admins_and_its_methods(
     client, person, admin_user, workspace, role, name
 ):
     if role:
         known = "" if role == "none" else role
         user = admin_user if role == "root" else person(known, workspace, name="ada")
         client.force_login(user, backend="dashboard.roles.RoleBackend")
-    address, taken = addresses(workspace)[name]
+    address, taken = addresses_and_methods(workspace)[name]
 
     statuses = {method: getattr(client, method)(address).status_code for method in METHODS}
 
@@ -175,7 +171,7 @@ def test_each_address_is_for_admins_and_takes_its_methods_alone(
         ("workspace-accept", "post"),
     ],
 )
-def test_another_teams_workspace_is_not_there(admin, other_workspace, name, method):
+def test_another_teams_workspace_is_404(admin, other_workspace, name, method):
     Workspace.objects.update(hold="foreign")
 
     answer = getattr(admin, method)(
@@ -188,10 +184,10 @@ def test_another_teams_workspace_is_not_there(admin, other_workspace, name, meth
 
 
 @pytest.mark.parametrize("number", ["0", "999", "9" * 30])
-def test_a_workspace_that_does_not_exist_is_not_there(root, number):
+def test_a_workspace_that_does_not_exist_is_404(root, number):
     assert root.get(f"/workspaces/{number}/").status_code == 404
 
 
-def test_a_form_is_kept_by_no_cache(admin, workspace):
+def test_no_cache_keeps_a_form(admin, workspace):
     for address in (ADD, reverse("workspace-edit", args=[workspace.pk])):
         assert "no-store" in admin.get(address)["Cache-Control"]
