@@ -16,7 +16,7 @@ from batches.period import end_of, start_of
 from batches.search import with_id
 from dashboard.access import visible_batches, visible_workspaces
 from dashboard.audit.visible import known_people, visible_events
-from dashboard.query_form import QueryForm, day_field, text_field
+from dashboard.query_form import WorkspaceQueryForm, day_field, text_field
 
 PAGE_SIZE = 50
 Action = AuditEvent.Action
@@ -69,7 +69,7 @@ TITLES = {
 }
 
 
-class AuditForm(QueryForm):
+class AuditForm(WorkspaceQueryForm):
     titles: ClassVar = TITLES
 
     # In groups, as the page's select shows them.

@@ -1,11 +1,10 @@
 """The requests of one batch that did not succeed, as they were read from its results."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from django import forms
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -15,7 +14,14 @@ from batches import clock
 from batches.models import Batch, FailedRequest, Ingestion
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.health import health_of, notices
-from dashboard.query_form import LONGEST_TEXT, NO_VALUE, QueryForm, stored_text, text_field
+from dashboard.query_form import (
+    LONGEST_TEXT,
+    NO_VALUE,
+    QueryForm,
+    choice_field,
+    stored_text,
+    text_field,
+)
 
 PAGE_SIZE = 100
 # What the API says today; a batch may have others.
@@ -30,14 +36,9 @@ class RequestsForm(QueryForm):
     q = text_field()
 
     def __init__(self, values: QueryDict, kinds: "Kinds") -> None:
-        super().__init__(values, [])
-        del self.fields["workspace"]
-        self.fields["outcome"] = _among(kinds.outcomes)
-        self.fields["type"] = _among(kinds.types)
-
-
-def _among(names: Iterable[str]) -> forms.ChoiceField:
-    return forms.ChoiceField(choices=[(name, name) for name in names], required=False)
+        super().__init__(values)
+        self.fields["outcome"] = choice_field(*kinds.outcomes)
+        self.fields["type"] = choice_field(*kinds.types)
 
 
 @dataclass

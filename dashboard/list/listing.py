@@ -14,7 +14,13 @@ from batches.search import ID_PREFIX, used, with_text
 from batches.spend.question import CANCELED
 from dashboard.list.keyset import ORDERS, BadCursor, Position
 from dashboard.list.status import Status
-from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
+from dashboard.query_form import (
+    WorkspaceQueryForm,
+    choice_field,
+    day_field,
+    stored_text,
+    text_field,
+)
 
 PAGE_SIZE = 50
 LONGEST_ID = 200
@@ -57,7 +63,7 @@ RESULTS: dict[str, tuple[str, Q]] = {
 }
 
 
-class ListForm(QueryForm):
+class ListForm(WorkspaceQueryForm):
     titles = TITLES
 
     status = choice_field(*STATUSES)

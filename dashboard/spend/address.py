@@ -15,7 +15,7 @@ from batches.period import DAY, Period
 from batches.spend.question import Question
 from dashboard.query_form import (
     IGNORED,
-    QueryForm,
+    WorkspaceQueryForm,
     choice_field,
     day_field,
     stored_text,
@@ -44,7 +44,7 @@ TITLES = {
 }
 
 
-class SpendForm(QueryForm):
+class SpendForm(WorkspaceQueryForm):
     titles = TITLES
 
     since = day_field()

@@ -99,7 +99,7 @@ def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
         ({"outcome": "succeeded"}, "Outcome: “succeeded” is not a valid value."),
         ({"type": "<b>"}, "Error type: “<b>” is not a valid value."),
         ({"q": "x" * 201}, "Search: text is limited to 200 characters"),
-        ({"q": "a\0b"}, "Search: it contains a character that no text can have."),
+        ({"q": "a\0b"}, "Search: it contains an invalid character."),
         ({"after": "99999"}, "That page does not exist."),
         ({"after": "one"}, "That page does not exist."),
         ({"after": "9" * 30}, "That page does not exist."),

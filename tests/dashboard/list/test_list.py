@@ -144,7 +144,7 @@ def test_days_are_whole_utc_days(sign_in, row, since):
         ({"since": "2026-13-45"}, "Created since: “2026-13-45” is not a day"),
         ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
         ({"q": "x" * 10_000}, "Search: text is limited to 200 characters"),
-        ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
+        ({"label": "a\0b"}, "Label: it contains an invalid character."),
         ({"after": "!!!"}, "That page does not exist."),
         ({"after": "YWN0aXZlfDF8OTk5OTk5OTk5fDE"}, "That page does not exist."),
         ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),

@@ -54,7 +54,7 @@ def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, ro
         ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
         ({"canceled": "perhaps"}, "Canceled: “perhaps” is not a valid value."),
         ({"model": "m" * 300}, "Model: text is limited to 200 characters"),
-        ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
+        ({"label": "a\0b"}, "Label: it contains an invalid character."),
         ({"owner": "a\0<script>"}, "Owner: it contains a character"),
     ],
 )  # fmt: skip
