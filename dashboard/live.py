@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from batches import clock
 from batches.models import WorkerProcess, Workspace
 from dashboard.health import health_of
+from dashboard.query_form import row_key
 
 # The pace of polls: quick while something can change, slow where nothing does (ux.md 17).
 ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
@@ -42,9 +43,8 @@ class Version:
         """Nothing seen yet, for anything that isn't a version."""
         revision, _, others = text.partition(".")
         health, _, rest = others.partition(".")
-        if revision.isascii() and revision.isdigit() and len(revision) < 19:
-            return cls(int(revision), health[:20], rest[:20])
-        return cls(0, "")
+        number = row_key(revision)
+        return cls(0, "") if number is None else cls(number, health[:20], rest[:20])
 
 
 def digest(shown: object) -> str:

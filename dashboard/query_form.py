@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 from django.http import QueryDict
 
 from batches.models import Workspace
@@ -13,6 +14,7 @@ LONGEST_TEXT = 200
 NO_VALUE = "(none)"
 # Follows the sentence about a value that is not valid.
 IGNORED = " This filter was ignored."
+NO_SUCH_PAGE = "That page does not exist. This is the first one."
 DAY_FORMATS = ["%Y-%m-%d"]
 
 
@@ -66,6 +68,24 @@ def day_field() -> forms.DateField:
 
 def choice_field(*names: str) -> forms.ChoiceField:
     return forms.ChoiceField(choices=[(name, name) for name in names], required=False)
+
+
+def row_key(text: str) -> int | None:
+    """The primary key that a text of the address names; None for any other text."""
+    # A key of at most 18 digits fits into the database's column.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def rows_after(position: Mapping[str, Any], *, descending: bool = False) -> Q:
+    """The rows that follow a position: the values of the columns of the order, the first first."""
+    (name, value), *rest = position.items()
+    further = Q(**{f"{name}__{'lt' if descending else 'gt'}": value})
+    if not rest:
+        return further
+    # The first term looks superfluous, but lets the database find in its index where to begin.
+    return Q(**{f"{name}__{'lte' if descending else 'gte'}": value}) & (
+        further | rows_after(dict(rest), descending=descending)
+    )
 
 
 def stored_text(text: str) -> str:

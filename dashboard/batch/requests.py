@@ -16,9 +16,12 @@ from dashboard.access import allow, visible_batch_or_404
 from dashboard.health import health_of, notices
 from dashboard.query_form import (
     LONGEST_TEXT,
+    NO_SUCH_PAGE,
     NO_VALUE,
     QueryForm,
     choice_field,
+    row_key,
+    rows_after,
     stored_text,
     text_field,
 )
@@ -79,9 +82,10 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     requests = matching(batch, given["outcome"], given["type"], part)
     last = last_shown(batch, request.GET.get("after", ""))
     if last:
-        requests = requests.filter(beyond(last))
+        position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
+        requests = requests.filter(rows_after(position))
     elif request.GET.get("after"):
-        problems.append("That page does not exist. This is the first one.")
+        problems.append(NO_SUCH_PAGE)
     rows = list(requests[: PAGE_SIZE + 1])
     context = {
         "batch": batch,
@@ -132,9 +136,8 @@ def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -
 
 def last_shown(batch: Batch, text: str) -> FailedRequest | None:
     """The request that the page before ended with; None for what names none of this batch's."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        return None
-    return batch.failed_requests.filter(pk=int(text)).first()
+    key = row_key(text)
+    return None if key is None else batch.failed_requests.filter(pk=key).first()
 
 
 def sought(query: QueryDict) -> str:
@@ -162,13 +165,3 @@ def matching(batch: Batch, outcome: str, error_type: str, part: str) -> QuerySet
     if error_type:
         requests = requests.filter(error_type=stored_text(error_type))
     return requests.filter(custom_id__icontains=part) if part else requests
-
-
-def beyond(last: FailedRequest) -> Q:
-    """The requests that come after this one in that order."""
-    # The first term looks superfluous; it is what lets the index find where to begin.
-    return Q(outcome__gte=last.outcome) & (
-        Q(outcome__gt=last.outcome)
-        | Q(outcome=last.outcome, error_type__gt=last.error_type)
-        | Q(outcome=last.outcome, error_type=last.error_type, pk__gt=last.pk)
-    )

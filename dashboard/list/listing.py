@@ -15,6 +15,7 @@ from batches.spend.question import CANCELED
 from dashboard.list.keyset import ORDERS, BadCursor, Position
 from dashboard.list.status import Status
 from dashboard.query_form import (
+    NO_SUCH_PAGE,
     WorkspaceQueryForm,
     choice_field,
     day_field,
@@ -189,7 +190,7 @@ def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
         try:
             listing.cursor = Position.from_text(str(query["after"]), listing.sort)
         except BadCursor:
-            listing.problems.append("That page does not exist. This is the first one.")
+            listing.problems.append(NO_SUCH_PAGE)
     return listing
 
 

@@ -16,6 +16,7 @@ from dashboard.cards import Card
 from dashboard.health import health_of, notices
 from dashboard.list.counts import summary, tabs
 from dashboard.list.listing import PAGE_SIZE, Listing, read_listing
+from dashboard.query_form import row_key
 
 # A page that has grown to this many cards by polling says so instead of growing on.
 MOST_SHOWN = 2 * PAGE_SIZE
@@ -92,7 +93,7 @@ def shown_keys(request: HttpRequest) -> list[int] | None:
     shown = request.GET.getlist("shown")[: 2 * MOST_SHOWN]
     if not shown:
         return None
-    return [int(pk) for pk in shown if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    return [key for key in map(row_key, shown) if key is not None]
 
 
 def changed_batches(listing: Listing, revision: int, shown: list[int] | None) -> list[Batch]:

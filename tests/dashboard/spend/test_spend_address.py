@@ -55,7 +55,7 @@ def test_below_a_lead_there_is_no_spend_and_no_link_to_it(sign_in, workspace, ro
         ({"canceled": "perhaps"}, "Canceled: “perhaps” is not a valid value."),
         ({"model": "m" * 300}, "Model: text is limited to 200 characters"),
         ({"label": "a\0b"}, "Label: it contains an invalid character."),
-        ({"owner": "a\0<script>"}, "Owner: it contains a character"),
+        ({"owner": "a\0<script>"}, "Owner: it contains an invalid character"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_named_and_left_out(lead, spendings, query, sentence):
