@@ -332,7 +332,7 @@ def test_a_running_batch_says_what_it_may_cost(sign_in, workspace, november):
     page = page_of(sign_in("viewer"), batch)
 
     assert fact(page, "Cost") == (
-        "usually $3.00 to $10.00 (estimate: p50–p90 of the cost per request of 5 batches "
+        "usually $3.00–$10.00 (estimate: p50–p90 of the cost per request of 5 batches "
         "with the label “nightly”)"
     )
     assert "usually $3.00" not in page.partition('id="cards"')[2].partition("</article>")[0]
