@@ -95,7 +95,8 @@ def _watched_sql(*, everything: bool) -> str:
         f" AND kinds LIKE '%%,sync,%%') AS worker_seen_at"
     )
     membership = f"JOIN {members} ON {members}.workspace_id = {table}.id AND {members}.user_id = %s"
-    return f"SELECT {columns}, {seen} FROM {table} {'' if everything else membership} ORDER BY {table}.name"  # noqa: S608
+    join = "" if everything else membership
+    return f"SELECT {columns}, {seen} FROM {table} {join} ORDER BY {table}.name"  # noqa: S608
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:
