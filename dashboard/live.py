@@ -54,7 +54,7 @@ def digest(shown: object) -> str:
 def unchanged(workspaces: list[Any]) -> HttpResponse:
     """204, which htmx does not swap; the header updates the time of the last sync."""
     answer = HttpResponse(status=204)
-    answer["HX-Trigger"] = json.dumps({"heard": as_of(workspaces)})
+    answer["HX-Trigger"] = json.dumps({"synced": as_of(workspaces)})
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The requests of one batch that did not succeed, as they were read from its results."""
+"""The unsuccessful requests of one batch, as its results file lists them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from dashboard.query_form import (
 )
 
 PAGE_SIZE = 100
-# What the API says today; a batch may have others.
+# The outcomes of the API today; a batch may have others.
 OUTCOMES = ("errored", "canceled", "expired")
 ICONS = {"errored": "circle-x", "canceled": "ban", "expired": "calendar-x"}
 OTHER_ICON = "circle-question-mark"
@@ -46,7 +46,7 @@ class RequestsForm(QueryForm):
 
 @dataclass
 class Kinds:
-    """How many requests there are by outcome and error type: all, and those of a search."""
+    """The number of requests by outcome and error type: all, and those that a search found."""
 
     all: Counter[tuple[str, str]] = field(default_factory=Counter)
     found: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One entry of a select: how many the other filters leave of it, and of how many."""
+    """One option of a filter: its requests under the other filters, and all of them."""
 
     name: str
     count: int
@@ -74,7 +74,7 @@ class Choice:
 @require_safe
 def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     batch = visible_batch_or_404(request.user, api_id)
-    part = sought(request.GET)
+    part = search_text(request.GET)
     kinds = kinds_of(batch, part)
     form = RequestsForm(request.GET, kinds)
     given = {"q": "", "outcome": "", "type": ""} | form.chosen()
@@ -102,7 +102,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
 
 
 def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:
-    """How many there are in all and under the filters, and of each choice under the others."""
+    """The number of requests in all, under the filters, and of each option under the others."""
     outcome, error_type = given["outcome"], given["type"]
     return {
         "everything": kinds.all.total(),
@@ -126,7 +126,7 @@ def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -> int:
-    """Of those counted, by the words of an address; an empty one stands for all."""
+    """The requests with these values of the address; an empty value matches all."""
     return sum(
         count
         for (its_outcome, its_type), count in kinds.items()
@@ -135,19 +135,19 @@ def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -
 
 
 def last_shown(batch: Batch, text: str) -> FailedRequest | None:
-    """The request that the page before ended with; None for what names none of this batch's."""
+    """The last request of the page before; None if `text` is not the key of one of the batch's."""
     key = row_key(text)
     return None if key is None else batch.failed_requests.filter(pk=key).first()
 
 
-def sought(query: QueryDict) -> str:
-    """The part of a custom_id that is searched for; empty for one that no custom_id can hold."""
+def search_text(query: QueryDict) -> str:
+    """The part of a custom_id that is searched for; empty if it is not valid."""
     text = str(query.get("q", "")).strip()
     return "" if len(text) > LONGEST_TEXT or "\0" in text else text
 
 
 def kinds_of(batch: Batch, part: str) -> Kinds:
-    """Counted by the index alone, unless something is searched for."""
+    """Counted by an index alone, unless there is a search."""
     found = Count("pk", filter=Q(custom_id__icontains=part)) if part else Count("pk")
     rows = batch.failed_requests.values_list("outcome", "error_type")
     kinds = Kinds()
@@ -158,7 +158,7 @@ def kinds_of(batch: Batch, part: str) -> Kinds:
 
 
 def matching(batch: Batch, outcome: str, error_type: str, part: str) -> QuerySet[FailedRequest]:
-    """In the order of the index, which brings together what failed alike."""
+    """In the order of the index, by kind of failure."""
     requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
     if outcome:
         requests = requests.filter(outcome=outcome)

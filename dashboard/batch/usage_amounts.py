@@ -1,4 +1,4 @@
-"""A batch's cost as its page shows it: rounded so that it adds up (see `dashboard.rounding`)."""
+"""A batch's cost, rounded so that the amounts on its page add up (see `dashboard.rounding`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dashboard.rounding import apportioned, nearest, unit_for
 
 @dataclass(frozen=True, slots=True)
 class BatchAmounts:
-    """Of what has a price. Cost and saving come to the standard cost, and lines to the cost."""
+    """The amounts with a price: the lines add up to the cost, cost and saving to the standard."""
 
     cost: Amount
     standard: Amount

@@ -59,5 +59,5 @@ def test_results_that_could_not_be_read_are_read_again_at_a_press(board, read):
 
     page.get_by_role("button", name="Read again").click()
 
-    expect(page.locator(".messages")).to_contain_text("read again within a minute")
+    expect(page.locator(".messages")).to_contain_text("read again within about a minute")
     expect(page.locator("#usage")).to_contain_text("Cost pending")

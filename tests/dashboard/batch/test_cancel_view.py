@@ -182,7 +182,7 @@ def test_an_unusable_reason_cancels_nothing(sign_in, row, reason):
         "/batches/msgbatch_1/cancel/", {"reason": reason}, headers=HTMX
     )
 
-    assert "Nothing was canceled: the reason is not usable." in response.text
+    assert "Nothing was canceled. Reason: " in response.text
     assert not Cancellation.objects.exists()
 
 

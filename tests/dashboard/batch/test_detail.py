@@ -156,19 +156,19 @@ def test_the_receipt_accounts_for_every_moment_and_request(sign_in, workspace, n
             "4 requests, cost pending",
             "not known yet: the results have not been read",
         ),
-        ({"results_state": "lost"}, [], "4 requests, cost unknown", "not known: cost unknown"),
+        ({"results_state": "lost"}, [], "4 requests, cost unknown", "unknown: cost unknown"),
         (
             {"results_state": "unreadable"},
             [],
             "4 requests, results unreadable",
-            "not known: results unreadable",
+            "unknown: results unreadable",
         ),
-        ({}, [used(model="new")], "4 requests, no price for new", "not known: no price for new"),
+        ({}, [used(model="new")], "4 requests, no price for new", "unknown: no price for new"),
         (
             {"succeeded": 0, "canceled": 10},
             [],
             "0 requests",
-            "not known: none succeeded, so there is no mean cost to go by",
+            "unknown: none succeeded, so there is no mean cost",
         ),
         (
             {"succeeded": 10, "canceled": 0},
@@ -208,7 +208,7 @@ def test_read_again_leads_back_to_the_batch_with_a_sentence(sign_in, workspace):
     second = browser.post(f"/batches/{batch.api_id}/reread/", follow=True)
 
     assert first.redirect_chain == [(f"/batches/{batch.api_id}/", 302)]
-    assert "The results are read again within a minute or so." in first.text
+    assert "The results will be read again within about a minute." in first.text
     assert "Cost pending." in first.text
     assert "Nothing was changed. The results are about to be read as it is." in second.text
 

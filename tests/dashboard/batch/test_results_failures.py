@@ -47,7 +47,7 @@ def test_a_file_with_too_many_lines_does_not_end_in_good_order_either(
 
     with pytest.raises(BrokenOff, match="more lines than the batch has requests"):
         answer.getvalue()
-    assert "results broken off" in caplog.text
+    assert "results download broke off" in caplog.text
     assert "'batch': 'long'" in caplog.text
 
 
@@ -67,7 +67,7 @@ def test_a_file_cut_before_its_first_line_is_a_page(sign_in, answering):
     answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
 
     assert answer.status_code == 502
-    assert "The results cannot be fetched now" in answer.text
+    assert "The results can’t be downloaded right now" in answer.text
 
 
 def test_an_empty_file_is_a_page(sign_in, answering):
@@ -86,7 +86,7 @@ def test_an_empty_file_is_a_page(sign_in, answering):
         ("429", 503, "exceeded your rate limit"),
         ("reset", 502, "Anthropic&#x27;s API did not answer"),
         ("401", 502, "API key is invalid"),
-        ("404", 404, "Right after a batch’s end they may be late"),
+        ("404", 404, "They may appear a little after the batch ends"),
         ("html", 502, "does not answer as the Batches API does"),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_workspace_without_a_key_says_so(sign_in, workspace, results_url):
     ("columns", "words"),
     [
         ({"results_state": "lost"}, "were not read in time"),
-        ({"archived_at": timezone.now()}, "29 days from a batch’s creation"),
+        ({"archived_at": timezone.now()}, "29 days after a batch is created"),
         ({"deleted_upstream_at": timezone.now()}, "deleted at the API"),
     ],
 )
@@ -164,7 +164,7 @@ def test_what_cannot_be_asked_for_is_a_page(sign_in, results_url, query):
     answer = sign_in("viewer").get(results_url, query)
 
     assert answer.status_code == 400
-    assert "There is no such download" in answer.text
+    assert "Unknown download" in answer.text
 
 
 def test_a_word_that_does_not_occur_is_named_with_those_that_do(sign_in, answering):

@@ -30,15 +30,15 @@ def test_an_unchanged_poll_is_empty_but_for_the_new_as_of(sign_in, row, workspac
     row("one")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)
-    heard = timezone.now() + timedelta(seconds=1)
-    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=heard)
+    synced_at = timezone.now() + timedelta(seconds=1)
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=synced_at)
 
     response = browser.get(URL, {"v": v}, headers=HTMX)
 
     assert response.status_code == 204
     assert response.content == b""
-    told = json.loads(response["HX-Trigger"])
-    assert told == {"heard": {str(workspace.pk): heard.isoformat()}}
+    trigger = json.loads(response["HX-Trigger"])
+    assert trigger == {"synced": {str(workspace.pk): synced_at.isoformat()}}
 
 
 def test_an_unchanged_poll_takes_three_queries(sign_in, row, django_assert_num_queries):

@@ -68,7 +68,7 @@ def test_other_texts_offer_nothing_to_look_up(sign_in, workspace, text):
     browser = sign_in("viewer")
 
     assert "Look it up" not in browser.get("/", {"q": text}).text
-    assert "This is not a whole batch ID" in words(press(browser, text).text)
+    assert "This is not a complete batch ID" in words(press(browser, text).text)
 
 
 def test_a_batch_that_the_other_filters_leave_out_is_not_looked_up(sign_in, row):
@@ -78,7 +78,7 @@ def test_a_batch_that_the_other_filters_leave_out_is_not_looked_up(sign_in, row)
 
     assert "Look it up" not in page
     assert f'href="/batches/{ID}/"' in page
-    assert f"The other filters leave {ID} out." in words(page)
+    assert f"The other filters exclude {ID}." in words(page)
 
 
 def test_a_look_up_leads_to_the_batch(sign_in, sandbox, workspace):
@@ -158,7 +158,7 @@ def test_an_api_that_does_not_answer_is_said_with_the_workspace(
     [
         ({"hold": "refused"}, "Anthropic refuses the key of Research at the moment."),
         ({"hold": "foreign"}, "seems to belong to another Anthropic workspace."),
-        ({"is_enabled": False}, "You have no workspace in which it could be looked up."),
+        ({"is_enabled": False}, "You have no workspace in which to look it up."),
     ],
 )
 def test_a_workspace_that_may_not_be_asked_is_said_and_not_asked(
