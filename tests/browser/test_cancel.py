@@ -14,7 +14,7 @@ def test_cancel_with_the_mouse_in_two_presses(board, mirrored, finish, sandbox):
     page.locator(f"#cancel-{batch.api_id}").click()
     dialog = page.locator("#cancel-dialog")
     expect(dialog).to_be_visible()
-    expect(dialog).to_contain_text("cannot be undone")
+    expect(dialog).to_contain_text("can’t be undone")
     dialog.locator("[name=reason]").fill("wrong prompt")
     page.locator("#cancel-confirm").click()
 

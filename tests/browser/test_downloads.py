@@ -25,7 +25,7 @@ def downloaded(page: Page, link: str) -> tuple[str, bytes]:
 def test_the_results_come_as_a_file_with_a_name(board, read):
     page = board(read.get_absolute_url())
 
-    name, content = downloaded(page, "JSONL of all")
+    name, content = downloaded(page, "JSONL of all requests")
 
     assert name == f"{read.api_id}-results.jsonl"
     assert len(content.splitlines()) == 20
@@ -34,7 +34,7 @@ def test_the_results_come_as_a_file_with_a_name(board, read):
 def test_from_a_cancellation_to_what_must_be_sent_again_is_one_press(board, read):
     page = board(read.get_absolute_url())
 
-    name, content = downloaded(page, "IDs of the canceled")
+    name, content = downloaded(page, "IDs of canceled requests")
 
     canceled = read.failed_requests.filter(outcome="canceled").order_by("pk")
     assert name == f"{read.api_id}-canceled-ids.txt"

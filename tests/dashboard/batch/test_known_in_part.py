@@ -234,6 +234,6 @@ def test_a_batch_that_an_older_version_read_says_so(sign_in, workspace):
     said = [section(page_of(browser, batch), "usage-title") for batch in (again, gone)]
 
     assert all("Read by an older version of Batchboard." in each for each in said)
-    assert "The results are about to be read again." in said[0]
+    assert "The results will be read again soon." in said[0]
     assert "they can’t be read again" in said[1]
     assert all("Cost $1.00" in each for each in said)

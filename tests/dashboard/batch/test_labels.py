@@ -72,7 +72,7 @@ def test_a_form_that_is_out_of_date_overwrites_nothing_and_shows_both(operator, 
 
     page = operator.post("/batches/one/label/", {"label": "mine", **was}).text
 
-    assert "Somebody else has changed these meanwhile" in page
+    assert "Someone else edited this while you were typing" in page
     assert "“theirs”" in page
     assert 'value="mine"' in page
     batch.refresh_from_db()

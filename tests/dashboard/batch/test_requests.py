@@ -44,7 +44,8 @@ def ids(page: str) -> list[str]:
 
 def options(page: str, name: str) -> list[str]:
     select = page.partition(f'<select id="{name}"')[2].partition("</select>")[0]
-    return re.findall(r"<option[^>]*>([^<]+)</option>", select)[1:]
+    found = re.findall(r"<option[^>]*>([^<]+)</option>", select)[1:]
+    return [" ".join(words.split()) for words in found]
 
 
 def total(page: str) -> str:
@@ -175,12 +176,12 @@ def test_foreign_text_is_shown_and_not_run(sign_in, failed):
             {"error": "The file is garbled."},
             "The file is garbled.",
         ),
-        ({"processing_status": "ended", "results_state": "lost"}, None, "The results are lost"),
+        ({"processing_status": "ended", "results_state": "lost"}, None, "The results expired"),
         ({"processing_status": "ended", "results_state": "read"}, None, "Nothing failed"),
         (
             {"processing_status": "ended", "results_state": "read"},
             {"odd_lines": 1, "problem": "1 of 10 lines could not be understood."},
-            "None is known to have failed",
+            "No request is known to have failed",
         ),
     ],
 )

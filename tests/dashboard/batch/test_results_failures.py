@@ -124,7 +124,7 @@ def test_a_workspace_without_a_key_says_so(sign_in, workspace, results_url):
     [
         ({"results_state": "lost"}, "were not read in time"),
         ({"archived_at": timezone.now()}, "29 days after a batch is created"),
-        ({"deleted_upstream_at": timezone.now()}, "deleted at the API"),
+        ({"deleted_upstream_at": timezone.now()}, "deleted upstream"),
     ],
 )
 def test_results_that_are_gone_are_a_page_and_the_api_is_not_asked(

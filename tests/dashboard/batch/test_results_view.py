@@ -240,7 +240,7 @@ def test_what_was_read_outlives_the_archival(sign_in, sandbox, sync, workspace, 
     assert len(kept.getvalue().splitlines()) == 3
     assert whole.status_code == 404
     assert "no longer has these" in whole.text
-    assert "on the batch’s page" in whole.text
+    assert "the batch’s page shows" in whole.text
 
 
 def test_head_tells_the_name_and_asks_the_api_nothing(sign_in, sandbox, results_url):

@@ -158,7 +158,7 @@ def test_a_stop_reason_that_no_request_can_have_is_refused(sign_in, paused, quer
     answer = results(sign_in("viewer"), paused, query)
 
     assert answer.status_code == 400
-    assert "why the answer of a request that succeeded ended" in answer.text
+    assert "why the answer of a succeeded request ended" in answer.text
 
 
 def test_a_reason_that_the_api_has_added_can_be_asked_for(sign_in, answering):

@@ -198,7 +198,7 @@ def test_unreadable_results_say_why_and_who_may_have_them_read_again(sign_in, wo
     seen = {role: page_of(sign_in(role), batch) for role in ("viewer", "operator")}
 
     said = section(seen["viewer"], "usage-title")
-    assert "Results unreadable. The cost is not known." in said
+    assert "Results unreadable. The cost is unknown." in said
     assert "5 attempts failed. Last error: The file is short." in said
     assert "Next attempt in 5 h 0" in said
     assert "Read again" not in said
@@ -211,7 +211,7 @@ def test_an_unpriced_model_is_named_beside_what_is_known(sign_in, workspace, nov
     page = page_of(sign_in("viewer"), batch)
 
     said = section(page, "usage-title")
-    assert "No price for new. The whole cost is not known." in said
+    assert "No price for new. The full cost is unknown." in said
     assert "BATCHBOARD_PRICES" in said
     assert fact(page, "Cost of what has a price") == "$3.00 for 10 of 20 requests"
     rows = table(page, "Usage and cost by model")
@@ -249,7 +249,7 @@ def test_a_cost_without_the_lines_that_nobody_could_read_does_not_pass_for_the_w
     browser = sign_in("viewer")
 
     known = section(page_of(browser, some), "usage-title")
-    assert "Cost of the lines understood $1.00 for 10 of 11 requests" in known
+    assert "Cost of the readable results $1.00 for 10 of 11 requests" in known
     assert "nothing was billed" not in section(page_of(browser, none), "usage-title")
 
 

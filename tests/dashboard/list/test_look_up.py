@@ -78,7 +78,7 @@ def test_a_batch_that_the_other_filters_leave_out_is_not_looked_up(sign_in, row)
 
     assert "Look it up" not in page
     assert f'href="/batches/{ID}/"' in page
-    assert f"The other filters exclude {ID}." in words(page)
+    assert f"Batch {ID} doesn’t match the other filters." in words(page)
 
 
 def test_a_look_up_leads_to_the_batch(sign_in, sandbox, workspace):
