@@ -71,7 +71,7 @@ class NoCancels(httpx.BaseTransport):
         )
 
 
-def test_the_dialog_is_not_raced_away_by_polls(board, mirrored, finish):
+def test_polls_do_not_close_the_dialog(board, mirrored, finish):
     batch, other = mirrored(), mirrored()
     page = board()
     page.locator(f"#cancel-{batch.api_id}").click()

@@ -22,7 +22,7 @@ def downloaded(page: Page, link: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
 
 
-def test_the_results_come_as_a_file_with_a_name(board, read):
+def test_the_results_are_a_file_with_a_name(board, read):
     page = board(read.get_absolute_url())
 
     name, content = downloaded(page, "JSONL of all requests")
@@ -31,7 +31,7 @@ def test_the_results_come_as_a_file_with_a_name(board, read):
     assert len(content.splitlines()) == 20
 
 
-def test_from_a_cancellation_to_what_must_be_sent_again_is_one_press(board, read):
+def test_requests_to_send_again_are_one_press_away(board, read):
     page = board(read.get_absolute_url())
 
     name, content = downloaded(page, "IDs of canceled requests")
@@ -41,7 +41,7 @@ def test_from_a_cancellation_to_what_must_be_sent_again_is_one_press(board, read
     assert content.decode().split() == [request.custom_id for request in canceled]
 
 
-def test_from_a_kind_of_failure_to_its_requests_is_one_press(board, read):
+def test_the_requests_of_a_kind_of_failure_are_one_press_away(board, read):
     page = board(read.get_absolute_url())
     kind = page.locator(".failures li").filter(has_text="errored").first
     count = int(kind.locator(".count").inner_text())
@@ -52,7 +52,7 @@ def test_from_a_kind_of_failure_to_its_requests_is_one_press(board, read):
     assert page.locator(".requests tbody tr").count() >= count
 
 
-def test_results_that_could_not_be_read_are_read_again_at_a_press(board, read):
+def test_unreadable_results_are_read_again_at_a_press(board, read):
     Batch.objects.filter(pk=read.pk).update(results_state="unreadable")
     page = board(read.get_absolute_url())
     expect(page.locator("#unreadable")).to_contain_text("Results unreadable")

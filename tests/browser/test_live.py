@@ -62,7 +62,7 @@ def test_focus_stays_where_it_was_when_the_card_is_swapped(board, mirrored, fini
     assert page.evaluate("document.activeElement.id") == f"link-{batch.api_id}"
 
 
-def test_only_transitions_are_spoken(board, mirrored, finish):
+def test_only_changes_of_state_are_announced(board, mirrored, finish):
     batch, bystander = mirrored(), mirrored()
     page = board()
 

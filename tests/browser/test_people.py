@@ -28,7 +28,7 @@ def admin(page: Page, context, grace, sign_in, complaints, live_server):
 
 @pytest.fixture
 def elsewhere(browser: Browser, live_server):
-    """A page in another browser, with nobody signed in."""
+    """A page in another browser, with no one signed in."""
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(10_000)

@@ -1,4 +1,4 @@
-"""Signing in and out, as far as only a browser can tell."""
+"""What only a browser shows of signing in and out."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +17,7 @@ def login(page: Page, live_server) -> str:
 
 
 def fill(page: Page, password: str = PASSWORD) -> None:
-    """By keyboard alone: the name's field has focus already."""
+    """By keyboard only: the username field has focus already."""
     expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type("operator")
     page.keyboard.press("Tab")

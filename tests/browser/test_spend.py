@@ -39,7 +39,7 @@ def test_from_a_segment_down_to_the_batches(page, lead):
     expect(page.locator("#search")).to_be_visible()
 
 
-def test_by_keyboard_a_day_is_reached_and_seen_to_be(page, lead):
+def test_a_day_can_be_reached_by_keyboard_and_shows_focus(page, lead):
     lead(f"/spend/{PERIOD}")
     day = (TODAY - timedelta(3)).date()
     bar = page.locator(f'.chart-day[aria-label^="{day.day} {day:%b}:"]')
@@ -53,7 +53,7 @@ def test_by_keyboard_a_day_is_reached_and_seen_to_be(page, lead):
     expect(page.locator("#total")).to_contain_text("$9.00")
 
 
-def test_bars_have_the_colours_of_their_legend(page, lead):
+def test_bars_have_the_colors_of_their_legend(page, lead):
     lead(f"/spend/{PERIOD}")
 
     fills = page.locator("pattern rect.series").evaluate_all(

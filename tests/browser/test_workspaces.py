@@ -37,7 +37,7 @@ def as_admin(board, context, sign_in, admin):
     return board
 
 
-def test_a_wrong_key_is_said_and_the_right_one_is_stored(as_admin, page: Page):
+def test_a_wrong_key_is_explained_and_the_right_one_is_stored(as_admin, page: Page):
     as_admin("/workspaces/").locator("#add").click()
     page.get_by_label("API key").fill(WRONG_KEY)
     page.get_by_label("Name", exact=True).fill("Evals")

@@ -1,4 +1,4 @@
-"""Costs that are not the whole, and requests that did not run as a batch's do: pages say so."""
+"""Partly known costs, and requests that did not run at the batch tier."""
 
 import re
 from datetime import date, timedelta
@@ -115,7 +115,7 @@ def test_parts_of_requests_are_lines_of_their_own_under_their_model(sign_in, wor
     assert "At standard prices $18.00 Saved as a batch $8.00" in said
 
 
-def test_an_ordinary_batch_is_told_nothing_of_tiers_and_advisors(sign_in, workspace):
+def test_an_ordinary_batch_shows_no_tiers_and_advisors(sign_in, workspace):
     said = section(page_of(sign_in("viewer"), spent(workspace, NOON, USUAL)), "usage-title")
 
     assert "tier" not in said

@@ -53,7 +53,7 @@ def total(page: str) -> str:
     return " ".join(re.sub("<[^>]+>", "", words).split())
 
 
-def test_each_request_stands_in_the_results_files_own_words(sign_in, several):
+def test_each_request_is_shown_as_in_the_results_file(sign_in, several):
     page = sign_in("viewer").get(URL).text
 
     assert ["a-1", "errored", "api_error", "Internal", "req_7"] in rows(page)
@@ -71,7 +71,7 @@ def test_each_request_stands_in_the_results_files_own_words(sign_in, several):
         ({"q": "-1", "outcome": "errored", "type": "api_error"}, ["a-1", "b-1"]),
     ],
 )
-def test_the_filters_narrow_down_alone_and_together(sign_in, several, query, expected):
+def test_filters_apply_alone_and_together(sign_in, several, query, expected):
     page = sign_in("viewer").get(URL, query).text
 
     assert ids(page) == expected
@@ -85,7 +85,7 @@ def test_the_counts_of_each_choice_follow_the_other_filters(sign_in, several):
     assert options(page, "type") == ["(none) (0)", "api_error (2)", "overloaded_error (1)"]
 
 
-def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
+def test_a_new_outcome_can_be_chosen(sign_in, failed):
     failed("x", outcome="withheld")
 
     page = sign_in("viewer").get(URL, {"outcome": "withheld"}).text
@@ -106,7 +106,7 @@ def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
         ({"after": "9" * 30}, "That page does not exist."),
     ],
 )
-def test_a_value_that_cannot_be_right_is_left_out_and_named(sign_in, several, query, words):
+def test_an_invalid_value_is_named_and_ignored(sign_in, several, query, words):
     answer = sign_in("viewer").get(URL, query)
 
     assert answer.status_code == 200
@@ -114,7 +114,7 @@ def test_a_value_that_cannot_be_right_is_left_out_and_named(sign_in, several, qu
     assert len(rows(answer.text)) == 6
 
 
-def test_every_page_goes_on_where_the_last_one_ended(sign_in, failed):
+def test_every_page_continues_where_the_last_one_ended(sign_in, failed):
     made = failed(*(f"id-{n}" for n in range(PAGE_SIZE + 1)), error_type="api_error")
     made += failed(*(f"no-{n}" for n in range(PAGE_SIZE)), outcome="canceled")
     made += failed(*(f"up-{n}" for n in range(20)), error_type="overloaded_error")
@@ -154,7 +154,7 @@ def test_the_downloads_keep_the_outcome(sign_in, several):
         assert "outcome=errored&format" not in canceled
 
 
-def test_foreign_text_is_shown_and_not_run(sign_in, failed):
+def test_hostile_text_is_shown_and_not_run(sign_in, failed):
     evil = "<script>alert(1)</script>"
     failed(evil, error_type=evil, message=evil, request_id=evil)
 

@@ -1,4 +1,4 @@
-"""Requests that succeed without a finished answer: where they show, and how to get at them."""
+"""Requests that succeed without a finished answer: where pages show and offer them."""
 
 import json
 from datetime import timedelta
@@ -107,7 +107,7 @@ def test_the_page_says_what_each_reason_means_and_offers_its_requests(sign_in, p
     assert len(hrefs) == 3 * (len(STOPS) + 1)
 
 
-def test_results_that_are_gone_are_not_offered_by_reason(sign_in, workspace):
+def test_unavailable_results_are_not_offered_by_stop_reason(sign_in, workspace):
     batch = spent(workspace, NOON - timedelta(days=40), used(input=1), unfinished=3)
     read(batch, stop_reasons={"max_tokens": 3, "end_turn": 7})
 
@@ -121,7 +121,7 @@ def results(browser, batch: Batch, query: str):
     return browser.get(f"/batches/{batch.api_id}/results/?{query}")
 
 
-def test_ids_can_be_had_by_stop_reason(sign_in, paused):
+def test_ids_can_be_downloaded_by_stop_reason(sign_in, paused):
     answer = results(sign_in("viewer"), paused, "format=ids&stop_reason=pause_turn")
 
     assert answer.getvalue().decode().split() == [f"pause_turn-{n}" for n in range(55)]
@@ -161,7 +161,7 @@ def test_a_stop_reason_that_no_request_can_have_is_refused(sign_in, paused, quer
     assert "why the answer of a succeeded request ended" in answer.text
 
 
-def test_a_reason_that_the_api_has_added_can_be_asked_for(sign_in, answering):
+def test_a_new_stop_reason_can_be_downloaded(sign_in, answering):
     batch = answering(as_file({"bored": 2, "end_turn": 1}), requests=3)
     assert ingest(batch)
 

@@ -89,7 +89,7 @@ def test_the_arithmetic_can_be_reckoned_again(sign_in, workspace, november):
     assert "Price: large, from 2026-11-10 (test)." in words(page)
 
 
-def test_rows_alike_in_price_are_one_and_the_others_say_why_they_are_not(
+def test_usage_with_the_same_price_is_one_line_and_other_lines_say_why(
     sign_in, workspace, settings
 ):
     dear = [Decimal(figure) for figure in ("4", "20", "5", "8", "0.4", "10")]
@@ -205,7 +205,7 @@ def test_unreadable_results_say_why_and_who_may_have_them_read_again(sign_in, wo
     assert f'action="/batches/{batch.api_id}/reread/"' in seen["operator"]
 
 
-def test_an_unpriced_model_is_named_beside_what_is_known(sign_in, workspace, november):
+def test_an_unpriced_model_is_named_next_to_the_known_cost(sign_in, workspace, november):
     read(batch := spent(workspace, NOON, used(input=3), used(model="new", input=1)))
 
     page = page_of(sign_in("viewer"), batch)
@@ -241,9 +241,7 @@ def test_what_is_odd_in_the_file_is_a_warning(sign_in, workspace, november):
     assert "does not agree with the counts: 9 succeeded." in section(page, "usage-title")
 
 
-def test_a_cost_without_the_lines_that_nobody_could_read_does_not_pass_for_the_whole(
-    sign_in, workspace, november
-):
+def test_a_cost_without_unreadable_lines_is_not_shown_as_complete(sign_in, workspace, november):
     read(some := spent(workspace, NOON, used(input=1), unknown_lines=1))
     read(none := spent(workspace, NOON, succeeded=0, errored=10, unknown_lines=1))
     browser = sign_in("viewer")
@@ -299,7 +297,7 @@ def test_results_can_be_had_by_outcome_even_by_one_that_is_new(sign_in, workspac
     assert hrefs[-3:] == [f"{at}/results/?format={kind}" for kind in ("jsonl", "csv", "ids")]
 
 
-def test_a_file_that_is_gone_is_not_offered_but_what_was_read_is(sign_in, workspace, november):
+def test_an_expired_file_is_not_offered_but_its_stored_requests_are(sign_in, workspace, november):
     batch = spent(workspace, NOON, used(input=1), is_canceled=True, archived_at=timezone.now())
     read(batch, outcomes={"succeeded": 4, "canceled": 6})
 

@@ -86,7 +86,7 @@ def test_counts_that_move_are_shown(sign_in, row):
         ("ended", ["bad", "good", "late", "stopped", "too_late"]),
     ],
 )
-def test_a_tab_holds_its_batches_and_its_count_says_how_many(sign_in, row, tab, expected):
+def test_a_tab_lists_and_counts_its_batches(sign_in, row, tab, expected):
     row("running")
     row("good", processing_status="ended")
     row("bad", processing_status="ended", succeeded=0, errored=3)
@@ -150,7 +150,7 @@ def test_days_are_whole_utc_days(sign_in, row, since):
         ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),
     ],
 )
-def test_a_value_that_cannot_be_is_named_and_left_out(sign_in, row, query, sentence):
+def test_an_invalid_value_is_named_and_ignored(sign_in, row, query, sentence):
     row("here", label="nightly")
     row("elsewhere", label="other")
 

@@ -53,14 +53,14 @@ REFUSED = {
         ({"from_environment": True}, "from ANTHROPIC_API_KEY"),
     ],
 )
-def test_it_says_how_a_workspace_is_and_which_key_it_has(admin, have, columns, said):
-    have(**columns)
+def test_it_says_how_a_workspace_is_and_which_key_it_has(admin, workspace_has, columns, said):
+    workspace_has(**columns)
 
     assert said in words(admin.get(LIST).text)
 
 
-def test_without_a_worker_it_says_so(admin, have, running_worker):
-    have()
+def test_without_a_worker_it_says_so(admin, workspace_has, running_worker):
+    workspace_has()
     running_worker.delete()
 
     assert "Worker not running last synced" in words(admin.get(LIST).text)
@@ -73,8 +73,8 @@ def test_a_key_that_cannot_be_decrypted_is_said_and_breaks_nothing(admin, worksp
     assert "Key can’t be decrypted" in words(admin.get(LIST).text)
 
 
-def test_it_counts_batches_and_members(admin, have, row, person, workspace):
-    have()
+def test_it_counts_batches_and_members(admin, workspace_has, row, person, workspace):
+    workspace_has()
     row("one"), row("two")
     person("viewer", workspace, name="ada")
 
@@ -85,9 +85,9 @@ def test_it_counts_batches_and_members(admin, have, row, person, workspace):
 
 
 def test_an_admin_counts_no_member_whom_they_may_not_know_of(
-    admin, root, admin_user, have, workspace
+    admin, root, admin_user, workspace_has, workspace
 ):
-    have()
+    workspace_has()
     workspace.members.add(admin_user)
 
     assert 'data-name="Members">1<' in admin.get(LIST).text
