@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Cancellation, Observation
-from tests.dashboard.batch.batch_page import NOON, fact, page_of, read, add_cancellation
+from tests.dashboard.batch.batch_page import NOON, add_cancellation, fact, page_of, read
 from tests.spend_world import spent, used
 
 FIELDS = (
