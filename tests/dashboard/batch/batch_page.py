@@ -25,7 +25,7 @@ def section(page: str, title: str) -> str:
 
 def fact(page: str, name: str) -> str:
     """The value of a name in one of the page's lists."""
-    found = re.search(rf"<dt>{name}</dt>\s*<dd[^>]*>(.*?)</dd>", page, re.DOTALL)
+    found = re.search(rf"<dt>\s*{name}\s*</dt>\s*<dd[^>]*>(.*?)</dd>", page, re.DOTALL)
     return words(found[1])
 
 

@@ -125,7 +125,7 @@ def test_an_ordinary_batch_shows_no_tiers_and_advisors(sign_in, workspace):
 def test_the_arithmetic_of_the_standard_tier_has_no_batch_factor(sign_in, workspace):
     batch = spent(workspace, NOON, used(input=1, requests=9, tier="standard", inference_geo="us"))
 
-    rows = table(page_of(sign_in("viewer"), batch), "part by part")
+    rows = table(page_of(sign_in("viewer"), batch), "step by step")
 
     assert rows[1] == [
         "Input",

@@ -93,7 +93,7 @@ def test_the_list_can_be_narrowed_down_to_batches_with_unfinished_answers(sign_i
 def test_the_page_says_what_each_reason_means_and_offers_its_requests(sign_in, paused):
     page = page_of(sign_in("viewer"), paused)
 
-    rows = table(page, "Why answers ended")
+    rows = table(page, "Requests by stop reason")
     assert [row[:2] for row in rows[1:4]] == [
         ["pause_turn the model paused a long turn: send its answer back to have it go on", "55"],
         ["end_turn the answer is complete", "27"],
@@ -114,7 +114,7 @@ def test_unavailable_results_are_not_offered_by_stop_reason(sign_in, workspace):
     page = page_of(sign_in("viewer"), batch)
 
     assert "stop_reason=" not in page
-    assert [row[1] for row in table(page, "Why answers ended")[1:]] == ["7", "3", "3"]
+    assert [row[1] for row in table(page, "Requests by stop reason")[1:]] == ["7", "3", "3"]
 
 
 def results(browser, batch: Batch, query: str):

@@ -72,13 +72,13 @@ def test_less_than_a_dollar_is_shown_in_hundredths_of_a_cent(sign_in, workspace,
     assert costs == ["$0.0060", "$0.3512", "$0.3572"]
 
 
-def test_the_arithmetic_can_be_reckoned_again(sign_in, workspace, november):
+def test_the_calculation_of_a_cost_is_shown(sign_in, workspace, november):
     usage = used(model="large", input=1.5, inference_geo="us", web_searches=3)
     read(batch := spent(workspace, NOON, usage))
 
     page = page_of(sign_in("viewer"), batch)
 
-    assert table(page, "What large, inference in the US cost")[1:] == [
+    assert table(page, "Cost of large, inference in the US")[1:] == [
         [
             *("Input", "1,500,000", "× $10.00 per million"),
             *("× 0.5 (batch) × 1.1 (inference in the US)", "$8.25"),
@@ -315,7 +315,7 @@ def test_stop_reasons_are_counted(sign_in, workspace, november):
 
     page = page_of(sign_in("viewer"), batch)
 
-    assert [row[:2] for row in table(page, "Why answers ended")[1:]] == [
+    assert [row[:2] for row in table(page, "Requests by stop reason")[1:]] == [
         ["end_turn the answer is complete", "1,234"],
         ["max_tokens the answer was cut off at the request's max_tokens", "3"],
     ]
@@ -341,7 +341,7 @@ def test_without_history_a_running_batch_promises_nothing(sign_in, row):
 
     said = section(sign_in("viewer").get("/batches/one/").text, "usage-title")
 
-    assert "No estimate of the cost yet" in said
+    assert "No cost estimate yet" in said
 
 
 def test_a_read_batch_s_page_takes_eight_queries(
