@@ -42,7 +42,7 @@ HEADER = (
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 LINKS_WORK = "Nothing is wrong with the batch: the links on its page work."
 RESULTS_EXPIRE = "Results expire 29 days after a batch is created."
-type BeginDownload = Callable[[HttpRequest, Batch, Order, ExitStack], Iterator[bytes]]
+type BeginDownload = Callable[[HttpRequest, Batch, Selection, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
@@ -55,7 +55,7 @@ class DownloadForm(forms.Form):
     bom = forms.ChoiceField(required=False, choices=[("0", "0"), ("1", "1")])
 
 
-class Order(NamedTuple):
+class Selection(NamedTuple):
     """The chosen requests, one of the FORMATS, and whether a CSV begins with a byte order mark."""
 
     choice: Choice
@@ -74,13 +74,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     given = form.cleaned_data
     outcome = given["outcome"]
     choice = Choice(outcome, tuple(request.GET.getlist("stop_reason")))
-    order = Order(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
+    selection = Selection(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
     # Faster than the file, and still there once the API no longer has it.
-    is_stored = batch.has_figures and order.format != "jsonl"
+    is_stored = batch.has_figures and selection.format != "jsonl"
     if is_stored and outcome not in {"", "succeeded"}:
-        return attachment(request, batch, order, stored_rows)
+        return attachment(request, batch, selection, stored_rows)
     if batch.deleted_upstream_at:
         return no_longer_available(batch)
     if not batch.has_ended:
@@ -90,7 +90,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return http_1_0()
     try:
-        return attachment(request, batch, order, streamed_file)
+        return attachment(request, batch, selection, streamed_file)
     except BatchNotFound as error:
         return not_there(batch, error)
     except (ApiError, connect.CannotCall, BrokenOff) as error:
@@ -127,14 +127,16 @@ def stop_reasons(batch: Batch) -> list[str]:
     return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
 
 
-def stored_rows(request: HttpRequest, batch: Batch, order: Order, _: ExitStack) -> Iterator[bytes]:
-    record_download(request, batch, order.choice, order.format)
-    rows = download.failed_rows(batch, order.choice.outcome)
-    return logged_when_broken(batch, encoded(rows, order))
+def stored_rows(
+    request: HttpRequest, batch: Batch, selection: Selection, _: ExitStack
+) -> Iterator[bytes]:
+    record_download(request, batch, selection.choice, selection.format)
+    rows = download.failed_rows(batch, selection.choice.outcome)
+    return logged_when_broken(batch, encoded(rows, selection))
 
 
 def streamed_file(
-    request: HttpRequest, batch: Batch, order: Order, held: ExitStack
+    request: HttpRequest, batch: Batch, selection: Selection, held: ExitStack
 ) -> Iterator[bytes]:
     """The file from the API, once its first block has arrived.
 
@@ -142,18 +144,18 @@ def streamed_file(
     """
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
-    record_download(request, batch, order.choice, order.format)
-    return logged_when_broken(batch, chosen(batch, chain([first], blocks), order))
+    record_download(request, batch, selection.choice, selection.format)
+    return logged_when_broken(batch, chosen(batch, chain([first], blocks), selection))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], order: Order) -> Iterator[bytes]:
+def chosen(batch: Batch, blocks: Iterator[bytes], selection: Selection) -> Iterator[bytes]:
     """The requests in their format, from the file's blocks; a whole file as JSONL is unchanged."""
-    choice = order.choice
-    if order.format == "jsonl":
+    choice = selection.choice
+    if selection.format == "jsonl":
         return blocks if choice.is_all else download.chosen_lines(blocks, choice)
-    if order.format == "ids" or not choice.is_all:
-        return encoded(download.chosen_rows(batch, blocks, choice), order)
-    return encoded(download.file_rows(blocks), order)
+    if selection.format == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), selection)
+    return encoded(download.file_rows(blocks), selection)
 
 
 def logged_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -169,22 +171,22 @@ def logged_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, order: Order, begin: BeginDownload
+    request: HttpRequest, batch: Batch, selection: Selection, begin: BeginDownload
 ) -> HttpResponseBase:
-    content_type, ending = FORMATS[order.format]
-    choice = order.choice
+    content_type, ending = FORMATS[selection.format]
+    choice = selection.choice
     named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
-    parts = (named.strip("-")[:100] or "results", "ids" if order.format == "ids" else "")
+    parts = (named.strip("-")[:100] or "results", "ids" if selection.format == "ids" else "")
     name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
     return streamed(
-        request, partial(begin, request, batch, order), name=name, content_type=content_type
+        request, partial(begin, request, batch, selection), name=name, content_type=content_type
     )
 
 
-def encoded(rows: Iterable[Row], order: Order) -> Iterator[bytes]:
+def encoded(rows: Iterable[Row], selection: Selection) -> Iterator[bytes]:
     """Rows as CSV with a header, or their custom_ids one per line; many lines in a block."""
-    if order.format == "csv":
-        yield from csv_blocks(HEADER, rows, with_bom=order.with_bom)
+    if selection.format == "csv":
+        yield from csv_blocks(HEADER, rows, with_bom=selection.with_bom)
         return
     for some in batched(rows, LINES_AT_ONCE):
         yield "".join(f"{download.plain_id(row.custom_id)}\n" for row in some).encode()

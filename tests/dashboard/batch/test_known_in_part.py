@@ -226,12 +226,12 @@ def test_spend_says_how_many_batches_an_older_version_read(lead, workspace):
 
 def test_a_batch_that_an_older_version_read_says_so(sign_in, workspace):
     again = spent(workspace, NOON, USUAL, results_state="outdated")
-    gone = spent(workspace, NOON - timedelta(days=40), USUAL, results_state="outdated")
+    expired = spent(workspace, NOON - timedelta(days=40), USUAL, results_state="outdated")
     for batch in Batch.objects.all():
         read(batch)
     browser = sign_in("viewer")
 
-    said = [section(page_of(browser, batch), "usage-title") for batch in (again, gone)]
+    said = [section(page_of(browser, batch), "usage-title") for batch in (again, expired)]
 
     assert all("Read by an older version of Batchboard." in each for each in said)
     assert "The results will be read again soon." in said[0]

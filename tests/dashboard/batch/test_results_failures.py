@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_waits")
 
 
 def hang_up(answer) -> None:
-    """As a server closes, but for the database connection, in whose transaction the test runs."""
+    """Closes the answer as a server does, but not the connection, which is in a transaction."""
     request_finished.disconnect(close_old_connections)
     answer.close()
     request_finished.connect(close_old_connections)
