@@ -1,18 +1,47 @@
-"""The usage panel of a batch's page: usage, cost, and what both were estimated to be."""
+"""The usage panel of a batch's page: usage, cost, and for a running batch an estimate."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Self
 
 from batches.models import Batch, Ingestion
 from batches.spend.costs import BatchCost
 from batches.spend.estimates import CostEstimate, cost_estimate
+from dashboard.amount import Amount
 from dashboard.batch.awaited import is_awaited, is_being_read, is_unavailable
-from dashboard.batch.usage_amounts import BatchAmounts
-from dashboard.batch.usage_tables import percent_saved, usage_table
+from dashboard.batch.usage_tables import UsageTable, percent_saved, usage_table
 from dashboard.cards import Card
 from dashboard.cost_words import off_tier_words, reason_words, unpriced_words
+from dashboard.rounding import apportioned, nearest, unit_for
 from dashboard.words import usd
 
 BASIS_WORDS = {"label": "with the label", "owner": "of the owner", "workspace": "in the workspace"}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAmounts:
+    """Rounded amounts: the lines add up to the cost, cost and saving to the standard cost."""
+
+    cost: Amount
+    standard: Amount
+    saving: Amount
+    lines: Sequence[Amount]
+
+    @classmethod
+    def of(cls, cost: BatchCost, usage: UsageTable) -> Self:
+        exact = [line.cost.total if line.cost else None for line in usage.lines]
+        known = [amount or Decimal(0) for amount in exact]
+        unit = unit_for(cost.known, [cost.standard, *known])
+        shown, standard = nearest(cost.known, unit), nearest(cost.standard, unit)
+        return cls(
+            cost=Amount(cost.known, shown),
+            standard=Amount(cost.standard, standard),
+            saving=Amount(cost.saving, standard - shown),
+            lines=[
+                Amount(*pair) for pair in zip(exact, apportioned(known, shown, unit), strict=True)
+            ],
+        )
 
 
 def usage_context(card: Card, ingestion: Ingestion | None) -> dict[str, Any]:
