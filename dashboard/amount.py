@@ -1,4 +1,4 @@
-"""Figures that were rounded so that they add up, and their words."""
+"""Rounded amounts and percentages that add up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TENTH = Decimal("0.1")
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """US dollars as they are, None where they are unknown, and as they are shown."""
+    """US dollars, exact (None if unknown) and rounded for display."""
 
     exact: Decimal | None
     shown: Decimal
@@ -26,9 +26,9 @@ class Amount:
 
 
 def shares(parts: Sequence[Decimal], whole: Decimal) -> list[str]:
-    """Each part in percent of the whole, such as "62.3%"; what is shown adds up as well.
+    """Each part as a percentage of the whole, such as "62.3%", rounded so that they add up.
 
-    Empty texts where the whole is nothing.
+    Empty strings if the whole is zero.
     """
     if not whole:
         return [""] * len(parts)

@@ -1,4 +1,4 @@
-"""What a card says of a batch, in words: the honest bar, the state, what a person can do."""
+"""A batch's card: its state, counts and cost in words, and whether the person can cancel it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from batches.spend.costs import BatchCost, cost_of, saved_by_cancel
 from dashboard.cost_words import cost_words, known_words
 from dashboard.words import duration, plain_usd, plural
 
-# Icon and word for each state: never a color alone (ux.md 22).
+# Each state has an icon and a word, never only a color.
 ICONS = {
     "in_progress": "circle-dashed",
     "canceling": "hourglass",
@@ -43,12 +43,12 @@ class Card:
     batch: Batch
     now: datetime
     may_cancel: bool
-    # What just went wrong with a press, when no cancellation row could say it.
+    # Why the cancel just requested was not saved.
     problem: str = ""
 
     @property
     def key(self) -> str:
-        """Unique on a page, to make IDs of elements from."""
+        """Unique on a page: the IDs of its elements contain it."""
         return self.batch.address.replace("@", "--")
 
     @property
@@ -57,7 +57,7 @@ class Card:
 
     @property
     def state(self) -> str:
-        """The word that decides icon and color."""
+        """Decides the icon and the color."""
         if self.batch.deleted_upstream_at:
             return "deleted"
         return self.batch.outcome or self.batch.processing_status
@@ -67,8 +67,8 @@ class Card:
         return ICONS.get(self.state, "circle-question-mark")
 
     @property
-    def words(self) -> str:
-        """State, and for an ended batch its outcome (ux.md 3), with a figure where it is a part."""
+    def headline(self) -> str:
+        """The state, or the outcome of an ended batch: with its count unless it is of all."""
         if self.batch.deleted_upstream_at:
             return "deleted upstream"
         if self.batch.outcome in {"all_succeeded", "all_failed"}:
@@ -83,21 +83,26 @@ class Card:
 
     @property
     def is_indeterminate(self) -> bool:
-        """Nothing has been tallied yet, so that no percentage means anything (ux.md 1)."""
+        """The API has counted nothing yet, so no percentage is known."""
         return self.batch.is_active and not self.batch.is_tallied
 
     @property
-    def figures(self) -> str:
-        """The counts in words, the zeros left out once something else is known."""
-        batch = self.batch
+    def counts(self) -> list[tuple[str, str]]:
+        """The counts in words, without zeros, each after its name; no name for other words."""
+        total = self.batch.total
         if self.is_indeterminate:
-            return f"{batch.total:,} {plural(batch.total, 'request')} · {NOT_TALLIED}"
-        parts = [f"{share.count:,} {share.name}" for share in self.shares]
-        return " · ".join(parts) or "no requests"
+            return [("", f"{total:,} {plural(total, 'request')} · {NOT_TALLIED}")]
+        named = [(share.name, f"{share.count:,} {share.name}") for share in self.shares]
+        return named or [("", "no requests")]
+
+    @property
+    def figures(self) -> str:
+        """The counts in one line."""
+        return " · ".join(words for _, words in self.counts)
 
     @property
     def usual(self) -> str:
-        """How long batches of this size took here, named an estimate; empty without history."""
+        """How long batches of this size take in the workspace; empty without history."""
         batch = self.batch
         if not batch.is_active or batch.is_canceling:
             return ""
@@ -115,7 +120,7 @@ class Card:
 
     @property
     def is_late_canceling(self) -> bool:
-        """Canceling for longer than it usually takes in this workspace (ux.md 2)."""
+        """Canceling takes longer than is usual in this workspace."""
         began = self.batch.cancel_initiated_at
         if not (self.batch.is_active and self.batch.is_canceling and began):
             return False
@@ -123,9 +128,9 @@ class Card:
 
     @property
     def is_waiting(self) -> bool:
-        """Someone asked to cancel, and the API has not agreed yet."""
-        asked = self.cancellation
-        return bool(asked and asked.is_open and self.batch.is_active)
+        """A cancellation is saved, and the API has not answered it yet."""
+        cancellation = self.cancellation
+        return bool(cancellation and cancellation.is_open and self.batch.is_active)
 
     @property
     def can_cancel(self) -> bool:
@@ -133,12 +138,12 @@ class Card:
 
     @property
     def refusal(self) -> str:
-        """The API's own words, for as long as the batch goes on (ux.md 9)."""
-        asked = self.cancellation
+        """Why the last cancel failed, with the API's error; empty once the batch has ended."""
         if self.problem:
             return self.problem
-        if asked and asked.state == Cancellation.State.REFUSED and self.batch.is_active:
-            return f"The API refused to cancel this batch{refusal_words(asked)}"
+        last, refused = self.cancellation, Cancellation.State.REFUSED
+        if last and last.state == refused and self.batch.is_active:
+            return f"The API refused to cancel this batch{refusal_words(last)}"
         return ""
 
     @property
@@ -147,14 +152,14 @@ class Card:
 
     @cached_property
     def cost(self) -> BatchCost:
-        """Reckoned once for all that the card says of it."""
+        """Computed once for all that the card shows of it."""
         return cost_of(self.batch)
 
     @property
     def cost_figure(self) -> str:
-        """USD such as "12.34", or why there is no figure.
+        """USD such as "12.34", otherwise "pending", "unreadable", "unpriced" or "lost".
 
-        The words are "pending", "unreadable" (or some lines are), "unpriced" and "lost".
+        A batch of which some results are unreadable is "unreadable", too.
         """
         if self.cost.total is not None:
             return plain_usd(self.cost.total)
@@ -167,7 +172,7 @@ class Card:
 
     @property
     def known_words(self) -> str:
-        """For how many requests the cost is known, where it is not for all of them."""
+        """The known part of the cost and its number of requests; empty unless it is a part."""
         return known_words(self.cost)
 
     @property
@@ -176,17 +181,18 @@ class Card:
 
     @property
     def saved(self) -> Decimal | None:
-        """Roughly what canceling saved, in USD; None while that is not known."""
+        """Roughly what the cancellation saved, in USD; None if unknown."""
         return saved_by_cancel(self.batch, self.cost) if self.batch.is_canceled else None
 
 
 def refusal_words(refused: Cancellation) -> str:
-    """What the API said, to follow "The API refused to cancel this batch"."""
-    error, named = refused.error, refused.request_id
+    """The API's error, to follow "The API refused to cancel this batch"."""
+    error, request_id = refused.error, refused.request_id
     for lead in (ApiRefused.lead, BatchNotFound.lead):
         if error.startswith(f"{lead} ("):
             error = error.removeprefix(lead)
             break
     else:
         error = f": {error}" if error else "."
-    return f"{error} (request ID {named})" if named and named not in error else error
+    is_named = not request_id or request_id in error
+    return error if is_named else f"{error} (request ID {request_id})"

@@ -1,15 +1,16 @@
-"""How pages say what a batch cost, or why that is not known."""
+"""A batch's cost in words, or why it is unknown."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from batches.models import Batch
 from batches.spend.costs import BatchCost, UnpricedReason
-from dashboard.words import usd
+from dashboard.words import plural, usd
 
+# By what a price lacks: a reason for an unknown cost.
 LACKS = {
     "model": "no price for {}",
-    "prompt": "no price for {}, as its prompt sizes are not known",
+    "prompt": "no price for {}, because its prompt sizes are unknown",
     "tier": "no price for {}",
     "geo": "no price for inference in {}",
     "field": "{} is unknown and may change the price",
@@ -23,7 +24,7 @@ COST_COLUMNS = (
 
 
 def cost_cells(batch: Batch, cost: BatchCost) -> list[Any]:
-    """A batch's cost for a CSV, by COST_COLUMNS: how much of it is known, and why not all."""
+    """A batch's cost in the COST_COLUMNS of a CSV: the known part, and why the rest is unknown."""
     is_read = batch.has_figures
     return [
         cost.state,
@@ -39,7 +40,7 @@ def _why_not_known(batch: Batch, cost: BatchCost) -> str:
         return "the batch is running" if batch.is_active else batch.get_results_state_display()
     reasons = [reason_words(reason) for reason in cost.unpriced]
     if cost.unknown_lines:
-        reasons.insert(0, f"{cost.unknown_lines:,} of {cost.requests:,} results not known")
+        reasons.insert(0, _unknown_lines(cost))
     return "; ".join(reasons)
 
 
@@ -51,8 +52,7 @@ def cost_words(cost: BatchCost) -> str:
         case "unreadable":
             return "results unreadable"
         case "incomplete":
-            lines = cost.unknown_lines
-            return f"{lines:,} of {cost.requests:,} results not known"
+            return _unknown_lines(cost)
         case "unpriced":
             return _first_reason(cost)
         case "lost":
@@ -60,15 +60,19 @@ def cost_words(cost: BatchCost) -> str:
     return f"cost {cost.state}"
 
 
+def _unknown_lines(cost: BatchCost) -> str:
+    return f"{cost.unknown_lines:,} of {cost.requests:,} results unknown"
+
+
 def unpriced_words(cost: BatchCost) -> str:
-    """Which part of a cost has no price, as a sentence begins; empty where all has one."""
+    """What has no price, capitalized; empty if everything has one."""
     if not cost.unpriced:
         return ""
     if all(reason.lacks == "model" for reason in cost.unpriced):
         words = _first_reason(cost)
         return words[0].upper() + words[1:]
     count = cost.requests - cost.unknown_lines - cost.known_requests
-    return f"The cost of {count:,} request{'' if count == 1 else 's'} is not known"
+    return f"The cost of {count:,} {plural(count, 'request')} is unknown"
 
 
 def _first_reason(cost: BatchCost) -> str:
@@ -77,11 +81,10 @@ def _first_reason(cost: BatchCost) -> str:
 
 
 def known_words(cost: BatchCost) -> str:
-    """Of a cost that is known in part, such as "$0.42 known for 99 of 100 requests"."""
+    """A partly known cost, such as "$0.42 known for 99 of 100 requests"; empty for others."""
     if cost.total is not None or not cost.known_requests:
         return ""
-    count, of = cost.known_requests, cost.requests
-    return f"{usd(cost.known)} known for {count:,} of {of:,} requests"
+    return f"{usd(cost.known)} known for {cost.known_requests:,} of {cost.requests:,} requests"
 
 
 def reason_words(reason: UnpricedReason) -> str:
@@ -91,14 +94,14 @@ def reason_words(reason: UnpricedReason) -> str:
 
 
 def tier_words(tier: str) -> str:
-    """How a tier that is not the batch's is called."""
+    """The name of a service tier, such as "the priority tier"."""
     return "fast mode" if tier == "fast" else f"the {tier} tier"
 
 
 def off_tier_words(off_tier: Mapping[str, int]) -> str:
-    """Such as "12 requests did not run at the batch tier (9 standard, 3 fast)"; may be empty."""
+    """Such as "12 requests did not run at the batch tier (9 standard, 3 fast)"; empty for none."""
     count = sum(off_tier.values())
     if not count:
         return ""
     tiers = ", ".join(f"{off_tier[tier]:,} {tier}" for tier in sorted(off_tier))
-    return f"{count:,} request{'' if count == 1 else 's'} did not run at the batch tier ({tiers})"
+    return f"{count:,} {plural(count, 'request')} did not run at the batch tier ({tiers})"

@@ -1,4 +1,4 @@
-"""CSV answers: streamed, recorded in the audit, and with nothing open at the database."""
+"""CSV downloads: streamed and recorded in the audit, with no database cursor left open."""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,9 +28,9 @@ def csv_answer(
     *,
     record: Callable[[], object],
 ) -> HttpResponseBase:
-    """A CSV, streamed: as `dashboard.csv_cells` writes it, with a BOM unless `bom=0` is asked for.
+    """Streams a CSV, with a byte order mark unless the address says `bom=0`.
 
-    `record` writes the export into the audit. It is called when the file is really sent.
+    `record` writes the export into the audit, and is called only when the file is sent.
     """
     try:
         with_bom = wants_bom(request.GET.get("bom"))
@@ -45,19 +45,19 @@ def csv_answer(
 
 
 def file_name(stem: str, chosen: Mapping[str, Any]) -> str:
-    """With the days that the file is of, both included: `since` and `until` of the filters.
+    """Names the first and last day of the file: the filters' `since` and `until`.
 
-    Without `since` it is of all days from the first; without `until`, up to today in UTC.
+    The first day is omitted without `since`; the last is today in UTC without `until`.
     """
     since, until = chosen.get("since"), chosen.get("until") or clock.now().astimezone(UTC).date()
     return f"{stem}-{since}-to-{until}.csv" if since else f"{stem}-to-{until}.csv"
 
 
 def in_blocks[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:
-    """All rows in their order, as they match when the first is read.
+    """The rows that match when the first is read, in their order.
 
-    Nothing is open at the database between two blocks. A cursor would keep SQLite from
-    checkpointing its log, or hold a transaction on PostgreSQL, for as long as the reader takes.
+    No cursor stays open between blocks. While the client downloads, it would keep SQLite from
+    checkpointing its log, and hold a transaction open on PostgreSQL.
     """
     keys = array("q", rows.values_list("pk", flat=True))
     for block in batched(keys, ROWS_AT_ONCE):

@@ -1,4 +1,4 @@
-"""How up to date each workspace is, and what a person should know and do about it."""
+"""How up to date each workspace is, and the notices about those that are not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from batches.models import Workspace
 
 # More workspaces than this are counted, not named.
 MOST_NAMED = 3
-# In the order in which they are shown; icon, and how serious each is.
+# The icon and the level of each kind, in the order in which they are shown.
 NOTICE_KINDS = {
     "worker": ("triangle-alert", "error"),
     "refused": ("key-round", "error"),
@@ -29,18 +29,18 @@ NOTICE_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How up to date a workspace is, in a word that pages and polls share.
+    """How up to date a workspace is.
 
-    `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign` (its key
-    belongs to another Anthropic workspace) or `off`. `cause` is the kind of notice that says
-    why, one of NOTICE_KINDS; empty for a fresh workspace with nothing to say.
+    `word` is `fresh`, `waiting` (for the first sync), `stale`, `refused` (its key), `foreign`
+    (its key belongs to another Anthropic workspace) or `off`. `cause` is the kind of its notice,
+    one of NOTICE_KINDS, or `fresh` if there is none.
     """
 
     workspace: Workspace
     word: str
     cause: str
     is_worker_running: bool
-    # When it last synced; None when it never did, or when that time can't be right.
+    # None if it never synced, or if the time of the last sync lies in the future.
     synced_at: datetime | None
 
     @property
@@ -54,7 +54,7 @@ class Health:
 
     @property
     def error(self) -> str:
-        """The last error, with what names the answer to Anthropic's support."""
+        """The last error, with the request ID that Anthropic's support asks for."""
         error, named = self.workspace.error, self.workspace.request_id
         if not error or not named or named in error:
             return error
@@ -62,12 +62,12 @@ class Health:
 
     @property
     def refusal(self) -> str:
-        """What Anthropic said of the key, to follow "Anthropic refused the key"; may be empty."""
-        said = self.error
-        return said.removeprefix(KeyRefused.lead) if said.startswith(KeyRefused.lead) else ""
+        """Anthropic's reason, to follow "Anthropic refused the key"; may be empty."""
+        lead, error = KeyRefused.lead, self.error
+        return error.removeprefix(lead) if error.startswith(lead) else ""
 
     def digest(self) -> tuple[object, ...]:
-        """All that a page shows of it beside the time of the last sync."""
+        """All that a page shows of it, except the time of the last sync while it is fresh."""
         workspace = self.workspace
         shown: tuple[object, ...] = (workspace.pk, self.word, self.cause, self.is_worker_running)
         if self.word not in {"fresh", "waiting"}:
@@ -81,7 +81,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice for all workspaces that it is true of."""
+    """One notice about all workspaces to which it applies."""
 
     kind: str
     healths: Sequence[Health]
@@ -104,24 +104,24 @@ class Notice:
 
     @property
     def shown(self) -> Sequence[Health]:
-        """Those that have a paragraph of their own."""
+        """Those with a paragraph of their own."""
         return self.healths[:MOST_NAMED]
 
     @property
     def others(self) -> str:
-        """The names of the rest."""
+        """The names of the others."""
         return names(self.healths[MOST_NAMED:])
 
     @property
     def synced_at(self) -> datetime | None:
-        """Since when some of them have not synced; None when one of them never has."""
+        """The earliest of their last syncs; None if one of them never synced."""
         moments = [health.synced_at for health in self.healths]
         known = [moment for moment in moments if moment]
         return min(known) if len(known) == len(moments) else None
 
     @property
     def latest(self) -> Health:
-        """The one with the newest error."""
+        """The workspace with the newest error."""
         return max(
             self.healths,
             key=lambda each: (
@@ -131,7 +131,7 @@ class Notice:
 
 
 def health_of(workspace: Workspace, now: datetime) -> Health:
-    """Needs a row of `Workspace.objects.for_pages()`."""
+    """Takes a workspace from `Workspace.objects.for_pages()`."""
     runs = workspace.is_worker_running(now)
     at = workspace.last_synced_at
     word = _word(workspace, now, is_worker_running=runs)
@@ -164,7 +164,7 @@ def _cause(workspace: Workspace, word: str, *, is_worker_running: bool) -> str:
 
 
 def notices(healths: Sequence[Health]) -> list[Notice]:
-    """What to say of the workspaces, the most serious first; each thing once for all of them."""
+    """The notices about the workspaces, the most serious first; one for each kind."""
     by_kind: dict[str, list[Health]] = {kind: [] for kind in NOTICE_KINDS}
     for health in healths:
         if health.cause in by_kind:

@@ -1,4 +1,4 @@
-"""What a poll compares: the version of what a page shows."""
+"""Polls: the version of a page, and the answer when it has not changed."""
 
 import hashlib
 import json
@@ -14,15 +14,16 @@ from django.http import HttpResponse
 from batches import clock
 from batches.models import WorkerProcess, Workspace
 from dashboard.health import health_of
+from dashboard.query_form import row_key
 
-# The pace of polls: quick while something can change, slow where nothing does (ux.md 17).
+# How often a page polls: while something on it may change, and otherwise.
 ACTIVE_SECONDS, IDLE_SECONDS = 3, 30
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a page shows, in one value: the newest change in it, how its workspaces are, and what
-    else changes without a revision.
+    """Identifies what a page shows: its newest revision, digests of its workspaces' health, and
+    of what else changes without a revision.
     """
 
     revision: int
@@ -39,12 +40,11 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Nothing seen yet, for anything that isn't a version."""
+        """Reads what `str` wrote; revision 0 for anything else."""
         revision, _, others = text.partition(".")
         health, _, rest = others.partition(".")
-        if revision.isascii() and revision.isdigit() and len(revision) < 19:
-            return cls(int(revision), health[:20], rest[:20])
-        return cls(0, "")
+        number = row_key(revision)
+        return cls(0, "") if number is None else cls(number, health[:20], rest[:20])
 
 
 def digest(shown: object) -> str:
@@ -52,29 +52,29 @@ def digest(shown: object) -> str:
 
 
 def unchanged(workspaces: list[Any]) -> HttpResponse:
-    """204, which htmx does not swap; the header lets the page keep its "as of" true."""
+    """204, which htmx does not swap; the header updates the time of the last sync."""
     answer = HttpResponse(status=204)
-    answer["HX-Trigger"] = json.dumps({"heard": as_of(workspaces)})
+    answer["HX-Trigger"] = json.dumps({"synced": as_of(workspaces)})
     return answer
 
 
 def watched_by(user: Any) -> list[Workspace]:
-    """The person's workspaces with only what an unchanged poll asks of them; one query.
+    """The person's workspaces, with only the columns that an unchanged poll needs; one query.
 
-    Raw, as every open page asks this every few seconds, and building it with the ORM would
-    take longer than the query.
+    Raw SQL, because every open page needs it every few seconds, and building the query with the
+    ORM takes longer than running it.
     """
     sql = _watched_sql(everything=user.is_superuser)
     workspaces = list(Workspace.objects.raw(sql, [] if user.is_superuser else [user.pk]))
     for workspace in workspaces:
         seen: Any = workspace.worker_seen_at
         if isinstance(seen, str):
-            # SQLite keeps moments as text, which Django reads only for fields of the model.
+            # SQLite stores times as text, which Django converts only for fields of the model.
             workspace.worker_seen_at = datetime.fromisoformat(seen).replace(tzinfo=UTC)
     return workspaces
 
 
-# All that `Health` is told from.
+# The columns that `Health` depends on.
 WATCHED = (
     *("id", "is_enabled", "last_synced_at", "interval_seconds", "latest_revision", "hold"),
     *("error", "error_at", "request_id", "notice", "backfilled_at", "listing_reached_at"),
@@ -94,16 +94,15 @@ def _watched_sql(*, everything: bool) -> str:
         f"(SELECT MAX(seen_at) FROM {workers} WHERE ended_at IS NULL"  # noqa: S608
         f" AND kinds LIKE '%%,sync,%%') AS worker_seen_at"
     )
-    mine = f"JOIN {members} ON {members}.workspace_id = {table}.id AND {members}.user_id = %s"
-    return (
-        f"SELECT {columns}, {seen} FROM {table} {'' if everything else mine} ORDER BY {table}.name"  # noqa: S608
-    )
+    membership = f"JOIN {members} ON {members}.workspace_id = {table}.id AND {members}.user_id = %s"
+    join = "" if everything else membership
+    return f"SELECT {columns}, {seen} FROM {table} {join} ORDER BY {table}.name"  # noqa: S608
 
 
 def as_of(workspaces: list[Workspace]) -> dict[str, Any]:
-    """When each workspace last synced, by primary key: what an unchanged poll brings.
+    """When each workspace last synced, by primary key.
 
-    Empty for never, and for a time that can't be right.
+    Empty for never, and for a time in the future.
     """
     now = clock.now()
     moments = [(str(w.pk), w.last_synced_at) for w in workspaces]

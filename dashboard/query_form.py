@@ -1,39 +1,36 @@
-"""What a page's address may say: each value is checked for itself, and the wrong ones named."""
+"""Reads the query string of a page's address: each value is checked on its own."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 from django.http import QueryDict
 
 from batches.models import Workspace
 
 LONGEST_TEXT = 200
-# In an address, for the batches without a label, an owner or a model's name.
+# Stands in an address for an empty label, owner or model name.
 NO_VALUE = "(none)"
-# What a page adds about a value that is not valid.
+# Follows the sentence about a value that is not valid.
 IGNORED = " This filter was ignored."
+NO_SUCH_PAGE = "That page does not exist. This is the first one."
 DAY_FORMATS = ["%Y-%m-%d"]
 
 
 class QueryForm(forms.Form):
-    """A form over GET values. One that cannot be right is left out; the others hold."""
+    """A form over GET values. An invalid value is ignored, the others still apply."""
 
-    # What people call each field.
+    # Each field's name on the page.
     titles: ClassVar[Mapping[str, str]]
 
-    def __init__(self, values: QueryDict, workspaces: list[Workspace]) -> None:
-        super().__init__(values)
-        names = [(workspace.slug, workspace.name) for workspace in workspaces]
-        self.fields["workspace"] = forms.ChoiceField(choices=names, required=False)
-
     def chosen(self) -> dict[str, Any]:
-        """The values that hold, none of them empty."""
+        """The valid values, without empty ones."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     def sentences(self) -> list[str]:
-        """One for each value that is left out; of what was given, no more than a line of it."""
+        """A sentence about each invalid value, quoting a line of it at most."""
         return [
             f"{self.titles[name]}: {self._what_is_wrong(name)}{IGNORED}"
             for name in self.fields
@@ -49,7 +46,16 @@ class QueryForm(forms.Form):
                 return f"“{given}” is not a day such as 2026-11-24."
             case forms.ChoiceField():
                 return f"“{given}” is not a valid value."
-        return "it contains a character that no text can have."
+        return "it contains an invalid character."
+
+
+class WorkspaceQueryForm(QueryForm):
+    """With a choice of one of the person's workspaces, by its slug."""
+
+    def __init__(self, values: QueryDict, workspaces: list[Workspace]) -> None:
+        super().__init__(values)
+        slugs = (workspace.slug for workspace in workspaces)
+        self.fields["workspace"] = choice_field(*slugs)
 
 
 def text_field() -> forms.CharField:
@@ -64,6 +70,24 @@ def choice_field(*names: str) -> forms.ChoiceField:
     return forms.ChoiceField(choices=[(name, name) for name in names], required=False)
 
 
+def row_key(text: str) -> int | None:
+    """The primary key that a text of the address names; None for any other text."""
+    # A key of at most 18 digits fits into the database's column.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def rows_after(position: Mapping[str, Any], *, descending: bool = False) -> Q:
+    """The rows that follow a position: the values of the columns of the order, the first first."""
+    (name, value), *rest = position.items()
+    further = Q(**{f"{name}__{'lt' if descending else 'gt'}": value})
+    if not rest:
+        return further
+    # The first term looks superfluous, but lets the database find in its index where to begin.
+    return Q(**{f"{name}__{'lte' if descending else 'gte'}": value}) & (
+        further | rows_after(dict(rest), descending=descending)
+    )
+
+
 def stored_text(text: str) -> str:
-    """What the database holds for a text of the address."""
+    """The database's value for a text of the address."""
     return "" if text == NO_VALUE else text

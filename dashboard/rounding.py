@@ -1,28 +1,26 @@
-"""Figures rounded so that the parts that a page shows add up to the total that it shows.
+"""Rounds amounts so that the parts on a page add up to the total on the page.
 
 The total is rounded to the nearest unit, half a unit up. Each part is then rounded down or up to
-a neighboring multiple of the unit: up go those with the largest remainders, as many as the total
-needs. In a table of parts the same holds for every row, every column and the whole. No figure is
-off by a whole unit, and one that is a multiple of the unit stays as it is.
-
-Pure: exact decimals in, exact decimals out.
+a neighboring multiple of the unit: up for the largest remainders, as many as the total needs. In
+a table the same holds for every row, every column and the grand total. No figure is off by a
+whole unit, and a multiple of the unit stays unchanged.
 """
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 
 CENT = Decimal("0.01")
-# Of a dollar, for totals below one.
+# The unit for totals below one dollar.
 FINER = Decimal("0.0001")
-# Enough digits that nothing here is ever rounded but by quantize.
+# Has enough digits that only `quantize` rounds.
 EXACT = Context(prec=100)
 
 
 def unit_for(total: Decimal, parts: Iterable[Decimal] = ()) -> Decimal:
-    """The unit for a total in US dollars and its parts: a cent, or less for less than a dollar.
+    """The unit for a total in US dollars and its parts.
 
-    A hundredth of a cent, or two significant digits of what is smaller still. A cent, too, where
-    all are whole cents.
+    A cent for a total of a dollar or more, or if all are whole cents. Otherwise a hundredth of a
+    cent, or two significant digits of a total that is smaller still.
     """
     figures = [total, *parts]
     if abs(total) >= 1 or not any(EXACT.remainder(figure, CENT) for figure in figures):
@@ -31,7 +29,7 @@ def unit_for(total: Decimal, parts: Iterable[Decimal] = ()) -> Decimal:
 
 
 def nearest(amount: Decimal, unit: Decimal) -> Decimal:
-    """The nearest multiple of the unit, a power of ten; half a unit up, away from zero."""
+    """The nearest multiple of the unit, which is a power of ten; halves away from zero."""
     return amount.quantize(unit, ROUND_HALF_UP, context=EXACT)
 
 
@@ -50,9 +48,10 @@ def apportioned(parts: Sequence[Decimal], total: Decimal, unit: Decimal) -> list
 
 
 def apportioned_table(rows: Sequence[Sequence[Decimal]], unit: Decimal) -> list[list[Decimal]]:
-    """The cells as multiples of the unit whose rows and columns add up, too.
+    """The cells as multiples of the unit, so that rows and columns add up.
 
-    The sum of all is the nearest to the exact one; each row's and column's is a neighbor of it.
+    The grand total is the multiple nearest to the exact one. The total of each row and column is
+    a neighboring multiple.
     """
     if not rows or not rows[0]:
         return [list(row) for row in rows]
@@ -76,9 +75,9 @@ def _sum(figures: Iterable[Decimal]) -> Decimal:
 class _Remainders:
     """Controlled rounding (Cox, 1987): which remainders of a table go up to a whole unit.
 
-    A row and a column more make every sum whole. Then no row or column holds just one cell that
-    is not whole, so that such cells can be walked in a cycle. What every other one of them gains
-    the ones between lose, which changes no sum, until one is whole; and so on until all are.
+    An additional row and column make every sum whole. Then no row or column has exactly one cell
+    that is not whole, so that such cells form a cycle. Every second cell of it gains what the
+    others lose, which changes no sum, until one of them is whole. This repeats until all are.
     """
 
     def __init__(self, rests: Sequence[Sequence[int]], unit: int) -> None:
@@ -86,7 +85,7 @@ class _Remainders:
         self.corner = len(rests), len(rests[0])
         table = [[*row, -sum(row) % unit] for row in rests]
         table.append([-sum(column) % unit for column in zip(*table, strict=True)])
-        # The whole sum is to be the nearest.
+        # The grand total goes to the nearest multiple.
         self.corner_goes_up = 2 * table[-1][-1] >= unit
         self.rest = {(i, j): x for i, row in enumerate(table) for j, x in enumerate(row) if x}
         self.columns = [{j for j, x in enumerate(row) if x} for row in table]
@@ -100,10 +99,10 @@ class _Remainders:
         return self.up
 
     def _cycle(self) -> list[tuple[int, int]]:
-        """Cells, each in one row or column with the next in turn, and the last with the first."""
+        """Cells that in turn share a row or a column with the next; the last with the first."""
         i, j = next(iter(self.rest))
         path = [(i, j)]
-        # Where in the path each row and column is left.
+        # The index in the path at which it leaves each row and column.
         rows, columns = {i: 0}, {j: 1}
         while True:
             i = next(each for each in self.rows[j] if each != i)
@@ -118,7 +117,7 @@ class _Remainders:
             columns[j] = len(path)
 
     def _shift(self, some: list[tuple[int, int]], others: list[tuple[int, int]]) -> None:
-        """Move as much as makes one of the cells whole: the least, or as the corner needs it."""
+        """Move as much as makes one cell whole: the least, or in the corner's direction."""
         gain, loss = self._most(some, others), self._most(others, some)
         is_gain = gain <= loss
         if self.corner in some or self.corner in others:

@@ -1,4 +1,4 @@
-"""Streamed answers: how many may run at a time, and what they hold until they end."""
+"""Streamed downloads: how many may run at a time, and how they release what they hold."""
 
 import threading
 from collections import Counter
@@ -11,17 +11,17 @@ from django.http.response import HttpResponseBase
 
 from dashboard.errors import page
 
-# Each keeps one of the process's 8 threads while its reader is slow. The others are for pages.
+# A download to a slow client keeps one of the process's 8 threads. The others serve pages.
 MOST_AT_ONCE = 4
 MOST_PER_PERSON = 2
 RETRY_AFTER_SECONDS = 30
 
-# Returns the blocks of an answer. What it enters on the stack is closed when the answer ends.
+# Returns the blocks of the file. What it enters on the stack is closed when the download ends.
 type Begin = Callable[[ExitStack], Iterable[bytes]]
 
 
 class NoPlace(Exception):
-    """No more answers may be streamed now; `is_own` when the person has as many as one may have."""
+    """Too many downloads are running; `is_own` if they are the person's own."""
 
     def __init__(self, *, is_own: bool) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class NoPlace(Exception):
 
 
 class Places:
-    """Counts the answers that this process is streaming, by person."""
+    """Counts the downloads that this process is streaming, by person."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Places:
 
     @contextmanager
     def taken(self, person: Hashable) -> Iterator[None]:
-        """Counts one more until the context is left. Raises NoPlace."""
+        """Counts one more download while the context is open. Raises NoPlace."""
         with self._lock:
             if self._taken[person] >= MOST_PER_PERSON:
                 raise NoPlace(is_own=True)
@@ -57,7 +57,7 @@ places = Places()
 
 
 class Body:
-    """The blocks of an answer. Closing it releases what it holds, whether it was read or not."""
+    """The blocks of a file. Closing it releases what it holds, even if it was never read."""
 
     def __init__(self, blocks: Iterable[bytes], held: ExitStack) -> None:
         self._blocks = blocks
@@ -73,9 +73,9 @@ class Body:
 def streamed(
     request: HttpRequest, begin: Begin, *, name: str, content_type: str
 ) -> HttpResponseBase:
-    """A file to download, streamed; a page with a Retry-After when too many are running.
+    """Streams a file to download, or answers with a page if too many downloads are running.
 
-    A HEAD request neither counts nor calls `begin`. Raises what `begin` raises.
+    A HEAD request doesn't count and doesn't call `begin`. Raises what `begin` raises.
     """
     if request.method == "HEAD":
         return _attachment((), name, content_type)
@@ -89,10 +89,10 @@ def streamed(
 
 
 def _without_database(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """A download may take an hour, and need not hold a database connection for as long."""
+    """Closes the database connection first, because a download may take an hour."""
     if not connection.in_atomic_block:
         connection.close()
-    # Has the server send the headers, so that whatever breaks from here on breaks a download.
+    # Makes the server send the headers: an error from here on breaks off a visible download.
     yield b""
     yield from blocks
 
@@ -101,7 +101,7 @@ def _attachment(blocks: Iterable[bytes], name: str, content_type: str) -> Stream
     answer = StreamingHttpResponse(blocks, content_type=content_type)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Cache-Control"] = "private, no-store"
-    # A proxy that gathers it all first would hold gigabytes, and hide a break.
+    # A proxy that buffers the whole file would hold gigabytes, and hide that it broke off.
     answer["X-Accel-Buffering"] = "no"
     return answer
 

@@ -1,4 +1,4 @@
-"""Every address. Each view names who may use it: see dashboard.access."""
+"""All URLs. Each view declares who may use it: see dashboard.access."""
 
 from django.urls import include, path, register_converter
 
@@ -12,9 +12,9 @@ from dashboard.spend import views as spend
 
 
 class BatchId:
-    """A batch's ID, in a form wider than today's, which may change (api.md).
+    """A batch's ID. Allows more than the IDs of today, because their format may change.
 
-    "@" and a workspace's slug follow where a batch of another workspace has the same ID.
+    "@" and the workspace's slug follow if a batch of another workspace has the same ID.
     """
 
     regex = "[A-Za-z0-9_-]{1,200}(?:@[A-Za-z0-9_-]{1,60})?"

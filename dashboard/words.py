@@ -1,4 +1,4 @@
-"""How pages and files write durations, counts, and amounts in US dollars."""
+"""Durations, counts, percentages and amounts in US dollars, as pages and files write them."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -7,14 +7,14 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 CENT = Decimal("0.01")
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
-# Of anything smaller, six decimals would say too little or nothing.
+# Smaller amounts need more than six decimals.
 SIX_DECIMALS = Decimal("0.000001")
 
 
 def usd(amount: Decimal | None) -> str:
-    """Such as "$1,234.56" or "$0.0012"; "unknown" for None, which is never "$0.00".
+    """Such as "$1,234.56" or "$0.0012"; "unknown" for None.
 
-    Rounded to the cent, half a cent up; what is less than a cent to two significant digits.
+    Rounded to the cent, halves away from zero; below a cent to two significant digits.
     """
     if amount is None:
         return UNKNOWN
@@ -22,12 +22,12 @@ def usd(amount: Decimal | None) -> str:
 
 
 def less(amount: Decimal, other: Decimal) -> str:
-    """The difference of two amounts as `usd` shows them; the exact one where they look alike."""
+    """The difference of two amounts as `usd` shows them; the exact one if they look the same."""
     return usd((_to_read(amount) - _to_read(other)) or amount - other)
 
 
 def exact_usd(amount: Decimal | None) -> str:
-    """The amount as it is: nothing rounded, no trailing zeros but those of whole cents."""
+    """The exact amount, with at least two decimals and no further trailing zeros."""
     if amount is None:
         return UNKNOWN
     whole, _, rest = f"{abs(amount):,f}".partition(".")
@@ -35,12 +35,12 @@ def exact_usd(amount: Decimal | None) -> str:
 
 
 def tokens(count: int) -> str:
-    """The full figure, such as "1,234,567"."""
+    """All digits, such as "1,234,567"."""
     return str(intcomma(count))
 
 
 def percent_change(amount: Decimal, before: Decimal) -> str:
-    """Such as "+30.9%" or "+1,098%": with a decimal up to 100 percent. `before` is above zero."""
+    """Such as "+30.9%" or "+1,098%": with a decimal up to 100%. `before` is above zero."""
     if amount == before:
         return "unchanged"
     percent = (amount - before) / before * 100
@@ -52,7 +52,7 @@ def percent_change(amount: Decimal, before: Decimal) -> str:
 
 
 def plain_usd(amount: Decimal) -> str:
-    """Such as "12.34" or "0.001234": two to six decimals, and more where all would be zero."""
+    """Such as "12.34" or "0.001234": two to six decimals, more if they would all be zero."""
     size = abs(amount)
     places = 6 if not size or size >= SIX_DECIMALS else 1 - size.adjusted()
     whole, _, rest = f"{amount:.{places}f}".partition(".")
@@ -60,9 +60,9 @@ def plain_usd(amount: Decimal) -> str:
 
 
 def shown_usd(shown: Decimal, exact: Decimal | None) -> str:
-    """An amount that was rounded already, with its own number of decimals.
+    """A rounded amount, with its own number of decimals; "unknown" if the exact one is None.
 
-    What was rounded to nothing is "<$0.01", as only nothing is "$0.00"; "unknown" for None.
+    Only an exact zero is "$0.00"; any other amount that is rounded to zero is "<$0.01".
     """
     if exact is None:
         return UNKNOWN
@@ -72,12 +72,12 @@ def shown_usd(shown: Decimal, exact: Decimal | None) -> str:
 
 
 def shown_percent(shown: Decimal, exact: Decimal) -> str:
-    """The same in percent, such as "62.3%" and "<0.1%"."""
+    """A rounded percentage, such as "62.3%"; "<0.1%" for one that is rounded to zero."""
     return f"<{_smallest(shown):f}%" if exact and not shown else f"{shown:f}%"
 
 
 def _smallest(rounded: Decimal) -> Decimal:
-    """One in the last of its decimals."""
+    """A one in its last decimal place."""
     return Decimal(1).scaleb(int(rounded.as_tuple().exponent))
 
 
@@ -86,7 +86,7 @@ def _to_read(amount: Decimal) -> Decimal:
     if not 0 < size < CENT:
         return _rounded(amount, CENT)
     rounded = _rounded(size, Decimal(1).scaleb(size.adjusted() - 1))
-    # What rounds up to a cent is written as one, "$0.01" and not "$0.010".
+    # An amount that rounds up to a cent is "$0.01", not "$0.010".
     return min(CENT, rounded).copy_sign(amount)
 
 
@@ -103,7 +103,7 @@ def plural(count: int, word: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Two units at most, such as "41 s", "12 min", "3 h 05 min", "2 d 4 h"; never negative."""
+    """Two units at most, such as "41 s", "12 min", "3 h 05 min", "2 d 4 h"; "0 s" if negative."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

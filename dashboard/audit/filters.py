@@ -16,7 +16,7 @@ from batches.period import end_of, start_of
 from batches.search import with_id
 from dashboard.access import visible_batches, visible_workspaces
 from dashboard.audit.visible import known_people, visible_events
-from dashboard.query_form import QueryForm, day_field, text_field
+from dashboard.query_form import NO_SUCH_PAGE, WorkspaceQueryForm, day_field, row_key, text_field
 
 PAGE_SIZE = 50
 Action = AuditEvent.Action
@@ -69,7 +69,7 @@ TITLES = {
 }
 
 
-class AuditForm(QueryForm):
+class AuditForm(WorkspaceQueryForm):
     titles: ClassVar = TITLES
 
     # In the groups of the page's select.
@@ -173,8 +173,7 @@ def read_audit(values: QueryDict, user: Any) -> AuditQuery:
     if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
         query.problems.append("From: this day comes after “until”, so no event can match.")
     after = str(values.get("after", ""))
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        query.after = int(after)
-    elif after:
-        query.problems.append("That page does not exist. This is the first one.")
+    query.after = row_key(after)
+    if after and query.after is None:
+        query.problems.append(NO_SUCH_PAGE)
     return query

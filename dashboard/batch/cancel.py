@@ -1,4 +1,4 @@
-"""Cancel: the confirm page, and the press itself."""
+"""Canceling a batch: the page that asks first, and the cancellation."""
 
 from typing import Any
 
@@ -33,14 +33,14 @@ SENTENCES = {
 @allow("cancel")
 @require_http_methods(["GET", "HEAD", "POST"])
 def batch_cancel(request: Any, api_id: str) -> HttpResponse:
-    """GET asks without JavaScript, POST cancels: htmx gets the card, others a redirect."""
+    """GET asks first, for browsers without scripts. POST cancels: htmx gets the card."""
     batch = visible_batch_or_404(request.user, api_id)
     if request.method != "POST":
         card = Card(batch, clock.now(), may_cancel=True)
         return render(request, "batch/batch_cancel.html", {"batch": batch, "card": card})
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        problem = f"Nothing was canceled: the reason is not usable. {form.errors['reason'][0]}"
+        problem = f"Nothing was canceled. Reason: {form.errors['reason'][0]}"
         return answer(request, batch, problem=problem)
     try:
         cancellation = cancel.cancel_batch(
@@ -57,7 +57,7 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
 def answer(
     request: Any, batch: Batch, *, cancellation: Cancellation | None = None, problem: str = ""
 ) -> HttpResponse:
-    """The batch as it is now: as a card for htmx, as its page for everyone else."""
+    """The batch as it is now: its card for htmx, otherwise a redirect to its page."""
     fresh = Batch.objects.select_related("latest_cancellation").defer("raw").get(pk=batch.pk)
     fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     if request.htmx:

@@ -1,4 +1,4 @@
-"""One batch's results, passed on from the API or written from what was read of them."""
+"""Downloads of one batch's results, streamed from Anthropic or from Batchboard's database."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -38,13 +38,15 @@ HEADER = (
     "input (tokens)", "output (tokens)", "cache write 5 min (tokens)", "cache write 1 h (tokens)",
     "cache read (tokens)", "web searches",
 )  # fmt: skip
-# Each may be asked for of any batch, whether or not it has any.
+# Any batch may be asked for these outcomes, even if it has none of them.
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
-type BeginDownload = Callable[[HttpRequest, Batch, Wanted, ExitStack], Iterator[bytes]]
+LINKS_WORK = "Nothing is wrong with the batch: the links on its page work."
+RESULTS_EXPIRE = "Results expire 29 days after a batch is created."
+type BeginDownload = Callable[[HttpRequest, Batch, Selection, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
-    """Any word may be asked for that the API could use as a type of result."""
+    """`outcome` may be any word that the API could use as a type of result."""
 
     outcome = forms.CharField(
         required=False, max_length=60, validators=[RegexValidator(r"\A[a-z_]+\Z")]
@@ -53,8 +55,8 @@ class DownloadForm(forms.Form):
     bom = forms.ChoiceField(required=False, choices=[("0", "0"), ("1", "1")])
 
 
-class Wanted(NamedTuple):
-    """Which requests, in which of the FORMATS, and whether a CSV begins with a byte order mark."""
+class Selection(NamedTuple):
+    """The chosen requests, one of the FORMATS, and whether a CSV begins with a byte order mark."""
 
     choice: RequestFilter
     format: str
@@ -64,7 +66,7 @@ class Wanted(NamedTuple):
 @allow("see")
 @require_safe
 def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
-    """The file as the API has it, or of one outcome; as JSONL, CSV or plain custom_ids."""
+    """The API's results file or some of its requests, as JSONL, CSV or plain custom_ids."""
     batch = visible_batch_or_404(request.user, api_id)
     form = DownloadForm(request.GET)
     if not form.is_valid() or not occurs(batch, form.cleaned_data["outcome"]):
@@ -72,47 +74,47 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     given = form.cleaned_data
     outcome = given["outcome"]
     choice = RequestFilter(outcome, tuple(request.GET.getlist("stop_reason")))
-    wanted = Wanted(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
+    selection = Selection(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
-    # What was read stays here when the API no longer has it, and is the quicker way.
-    is_kept = batch.has_figures and wanted.format != "jsonl"
-    if is_kept and outcome not in {"", "succeeded"}:
-        return attachment(request, batch, wanted, kept_rows)
+    # Faster than the file, and still there once the API no longer has it.
+    is_stored = batch.has_figures and selection.format != "jsonl"
+    if is_stored and outcome not in {"", "succeeded"}:
+        return attachment(request, batch, selection, stored_rows)
     if batch.deleted_upstream_at:
-        return gone(batch)
+        return no_longer_available(batch)
     if not batch.has_ended:
         return not_ended(batch)
     if batch.archived_at or batch.results_state == Batch.ResultsState.LOST:
-        return gone(batch)
+        return no_longer_available(batch)
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
-        return too_old_a_way()
+        return http_1_0()
     try:
-        return attachment(request, batch, wanted, passed_on)
+        return attachment(request, batch, selection, streamed_file)
     except BatchNotFound as error:
         return not_there(batch, error)
     except (ApiError, connect.CannotCall, BrokenOff) as error:
-        log.warning("results not passed on", batch=batch.api_id, error=str(error))
+        log.warning("results download failed", batch=batch.api_id, error=str(error))
         return unreachable(error)
 
 
 def occurs(batch: Batch, outcome: str) -> bool:
-    """False for a word that no result of this batch has, as far as they have been read."""
+    """False if the results have been read and none of them has this outcome."""
     if not outcome or outcome in OUTCOMES or not batch.has_figures:
         return True
     return outcome in occurring(batch)
 
 
 def occurring(batch: Batch) -> list[str]:
-    """The types of result that were read of the batch, beside the usual ones."""
+    """The outcomes that were read from the batch's results, besides the usual ones."""
     read = Ingestion.objects.filter(batch=batch).values_list("outcomes", flat=True).first()
     return [word for word in read or () if word not in OUTCOMES]
 
 
 def can_have_stopped(batch: Batch, choice: RequestFilter) -> bool:
-    """False for a word that no request of this batch has, as far as its results have been read.
+    """False if no request of the batch can have these stop reasons.
 
-    Only requests that succeeded have one.
+    Only succeeded requests have one, which is a usual one or was read from the results.
     """
     if choice.stop_reasons and choice.outcome not in {"", "succeeded"}:
         return False
@@ -120,92 +122,97 @@ def can_have_stopped(batch: Batch, choice: RequestFilter) -> bool:
 
 
 def stop_reasons(batch: Batch) -> list[str]:
-    """The usual stop reasons, and those that were read of the batch."""
+    """The usual stop reasons, and those that were read from the batch's results."""
     read = Ingestion.objects.filter(batch=batch).values_list("stop_reasons", flat=True).first()
     return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
 
 
-def kept_rows(request: HttpRequest, batch: Batch, wanted: Wanted, _: ExitStack) -> Iterator[bytes]:
-    record_download(request, batch, wanted.choice, wanted.format)
-    rows = download.failed_rows(batch, wanted.choice.outcome)
-    return told_when_broken(batch, encoded(rows, wanted))
-
-
-def passed_on(
-    request: HttpRequest, batch: Batch, wanted: Wanted, held: ExitStack
+def stored_rows(
+    request: HttpRequest, batch: Batch, selection: Selection, _: ExitStack
 ) -> Iterator[bytes]:
-    """The file from the API, of which the first lines are here.
+    record_download(request, batch, selection.choice, selection.format)
+    rows = download.failed_rows(batch, selection.choice.outcome)
+    return logged_when_broken(batch, encoded(rows, selection))
 
-    Raises NoKey, ApiError or BrokenOff when they don't come.
+
+def streamed_file(
+    request: HttpRequest, batch: Batch, selection: Selection, held: ExitStack
+) -> Iterator[bytes]:
+    """The file from the API, once its first block has arrived.
+
+    Raises CannotCall, ApiError or BrokenOff if it doesn't.
     """
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
-    record_download(request, batch, wanted.choice, wanted.format)
-    return told_when_broken(batch, chosen(batch, chain([first], blocks), wanted))
+    record_download(request, batch, selection.choice, selection.format)
+    return logged_when_broken(batch, chosen(batch, chain([first], blocks), selection))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
-    """What was asked for, out of the file's blocks; all of it as JSONL is what came, untouched."""
-    choice = wanted.choice
-    if wanted.format == "jsonl":
+def chosen(batch: Batch, blocks: Iterator[bytes], selection: Selection) -> Iterator[bytes]:
+    """The requests in their format, from the file's blocks; a whole file as JSONL is unchanged."""
+    choice = selection.choice
+    if selection.format == "jsonl":
         return blocks if choice.is_all else download.chosen_lines(blocks, choice)
-    if wanted.format == "ids" or not choice.is_all:
-        return encoded(download.chosen_rows(batch, blocks, choice), wanted)
-    return encoded(download.file_rows(blocks), wanted)
+    if selection.format == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), selection)
+    return encoded(download.file_rows(blocks), selection)
 
 
-def told_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The error goes on to the server, which breaks the connection: half a file must look so."""
+def logged_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Logs the error and raises it again: the server then breaks the connection off.
+
+    Otherwise half a file would look like a whole one.
+    """
     try:
         yield from blocks
     except BrokenOff as error:
-        log.warning("results broken off", batch=batch.api_id, error=str(error))
+        log.warning("results download broke off", batch=batch.api_id, error=str(error))
         raise
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, wanted: Wanted, begin: BeginDownload
+    request: HttpRequest, batch: Batch, selection: Selection, begin: BeginDownload
 ) -> HttpResponseBase:
-    content_type, ending = FORMATS[wanted.format]
-    choice = wanted.choice
+    content_type, ending = FORMATS[selection.format]
+    choice = selection.choice
     named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
-    parts = (named.strip("-")[:100] or "results", "ids" if wanted.format == "ids" else "")
+    parts = (named.strip("-")[:100] or "results", "ids" if selection.format == "ids" else "")
     name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
     return streamed(
-        request, partial(begin, request, batch, wanted), name=name, content_type=content_type
+        request, partial(begin, request, batch, selection), name=name, content_type=content_type
     )
 
 
-def encoded(rows: Iterable[ResultRow], wanted: Wanted) -> Iterator[bytes]:
-    """Rows as CSV with a header, or their ids one a line; many lines in a block."""
-    if wanted.format == "csv":
-        yield from csv_blocks(HEADER, rows, with_bom=wanted.with_bom)
+def encoded(rows: Iterable[ResultRow], selection: Selection) -> Iterator[bytes]:
+    """Rows as CSV with a header, or their custom_ids one per line; many lines in a block."""
+    if selection.format == "csv":
+        yield from csv_blocks(HEADER, rows, with_bom=selection.with_bom)
         return
     for some in batched(rows, LINES_AT_ONCE):
         yield "".join(f"{download.plain_id(row.custom_id)}\n" for row in some).encode()
 
 
 def no_such_download(batch: Batch) -> HttpResponse:
-    words = [*OUTCOMES, *occurring(batch)]
+    words = ", ".join((*OUTCOMES, *occurring(batch)))
     return page(
         400,
-        "There is no such download",
-        f"“outcome” is the type of the results wanted: {', '.join(words)}; without it all come.",
-        "“format” is jsonl (the results as the API has them), csv (one row a request) or ids (one "
-        "custom_id a line); without it, jsonl.",
-        "“bom” is 1 or 0: whether a CSV begins with a byte order mark, which Excel needs; without "
-        "it, 1.",
-        "Nothing is wrong with the batch: the links on its page work.",
+        "Unknown download",
+        f"“outcome” is one of {words}; omit it for all outcomes.",
+        "“format” is jsonl (the API’s own lines), csv (one row per request) or ids (one custom_id "
+        "per line); omit it for jsonl.",
+        "“bom” is 1 or 0: whether a CSV begins with a byte order mark, which Excel needs; omit it "
+        "for 1.",
+        LINKS_WORK,
     )
 
 
 def no_such_stop_reason(batch: Batch) -> HttpResponse:
     return page(
         400,
-        "There is no such download",
-        "“stop_reason” is why the answer of a request that succeeded ended: "
-        f"{', '.join(stop_reasons(batch))}; it may be given several times.",
-        "Nothing is wrong with the batch: the links on its page work.",
+        "Unknown download",
+        "“stop_reason” is why the answer of a succeeded request ended: one of "
+        f"{', '.join(stop_reasons(batch))}. It may be repeated.",
+        LINKS_WORK,
     )
 
 
@@ -213,25 +220,24 @@ def not_ended(batch: Batch) -> HttpResponse:
     return page(
         404,
         "This batch has no results yet",
-        f"It is {batch.processing_status.replace('_', ' ')}. The API gives out results when all "
-        "of a batch has ended, and not before.",
-        "Its page says when that has happened: come back then.",
+        f"It is {batch.processing_status.replace('_', ' ')}. The API provides results once the "
+        "whole batch has ended.",
+        "Its page shows when it ends.",
     )
 
 
-def gone(batch: Batch) -> HttpResponse:
+def no_longer_available(batch: Batch) -> HttpResponse:
     why = (
-        "The batch was deleted at the API, and its results with it."
+        "The batch was deleted upstream, and its results with it."
         if batch.deleted_upstream_at
-        else "The API keeps results for 29 days from a batch’s creation, and no longer has these."
+        else f"{RESULTS_EXPIRE} The API no longer has these."
     )
-    kept = (
-        "What Batchboard read of them in time is on the batch’s page: usage, cost, and the "
-        "requests that did not succeed."
+    stored = (
+        "Batchboard read them in time: the batch’s page shows its usage, cost and failures."
         if batch.has_figures
-        else "They were not read in time, so nothing of them is left here either."
+        else "They were not read in time, so Batchboard doesn’t have them either."
     )
-    return page(404, "The results of this batch are gone", why, kept)
+    return page(404, "The results of this batch are no longer available", why, stored)
 
 
 def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
@@ -240,28 +246,27 @@ def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
         404,
         "The API has no results of this batch",
         str(error),
-        "Results are kept for 29 days from a batch’s creation: these have expired. What was read "
-        "of them before is on the batch’s page."
+        f"{RESULTS_EXPIRE} These have expired. The batch’s page shows what was read before."
         if is_past
-        else "Right after a batch’s end they may be late: try again in a minute.",
+        else "They may appear a little after the batch ends. Try again in a minute.",
     )
 
 
 def unreachable(error: Exception) -> HttpResponse:
     return page(
         503 if isinstance(error, connect.CannotCall | TryLater) else 502,
-        "The results cannot be fetched now",
+        "The results can’t be downloaded right now",
         str(error),
-        "No file was begun, and the batch was not touched.",
-        "If that is about the key, ask an admin. Otherwise try again in a minute.",
+        "No download started, and the batch is unchanged.",
+        "If the error is about the key, ask an admin. Otherwise try again in a minute.",
     )
 
 
-def too_old_a_way() -> HttpResponse:
+def http_1_0() -> HttpResponse:
     return page(
         505,
-        "Results cannot be passed on over HTTP/1.0",
-        "With it nobody can tell half a file from a whole one, should the API break off.",
-        "Some proxies speak it unless told otherwise: ask an admin to have the one before "
-        "Batchboard use HTTP/1.1 (nginx: proxy_http_version 1.1). Everything else works as it is.",
+        "Results can’t be downloaded over HTTP/1.0",
+        "HTTP/1.0 cannot signal a truncated download.",
+        "Some proxies use it by default. Ask an admin to have the proxy in front of Batchboard use "
+        "HTTP/1.1 (nginx: proxy_http_version 1.1). Everything else works.",
     )

@@ -1,4 +1,4 @@
-"""Label, owner and note of a batch: the form, in place or as a page of its own."""
+"""The form for a batch's label, owner and note: in place, or as a page without scripts."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class LabelForm(forms.Form):
     label = OneLine(required=False, max_length=200, validators=[printable])
     owner = OneLine(required=False, max_length=200, validators=[printable])
     note = forms.CharField(required=False, max_length=LONGEST_NOTE, validators=[printable])
-    # What the person saw when the form was made.
+    # The values when the form was made.
     was_label = forms.CharField(required=False, strip=False)
     was_owner = forms.CharField(required=False, strip=False)
     was_note = forms.CharField(required=False, strip=False)
@@ -34,7 +34,7 @@ class LabelForm(forms.Form):
 
     @property
     def seen(self) -> Labels | None:
-        """None where the form doesn't say, as when a script fills it in."""
+        """The values when the form was made; None if the request doesn't include them."""
         if not any(f"was_{name}" in self.data for name in Labels._fields):
             return None
         return Labels(*(unix_lines(self.cleaned_data[f"was_{name}"]) for name in Labels._fields))
@@ -43,7 +43,7 @@ class LabelForm(forms.Form):
 @allow("label")
 @require_http_methods(["GET", "HEAD", "POST"])
 def batch_label(request: Any, api_id: str) -> HttpResponse:
-    """GET shows the form, POST saves: htmx gets the panel again, others a redirect."""
+    """GET shows the form. POST saves: htmx gets the panel, others a redirect."""
     batch = visible_batch_or_404(request.user, api_id)
     if request.method != "POST":
         if request.htmx and "keep" in request.GET:
@@ -65,7 +65,7 @@ def batch_label(request: Any, api_id: str) -> HttpResponse:
         return form_answer(request, batch, form.new, conflict.current, is_conflict=True)
     if request.htmx:
         return panel(request, batch)
-    messages.success(request, "Saved." if changed else "Nothing was different, so nothing changed.")
+    messages.success(request, "Saved." if changed else "No changes to save.")
     return redirect(batch)
 
 
@@ -82,9 +82,8 @@ def form_answer(
     form: LabelForm | None = None,
     is_conflict: bool = False,
 ) -> HttpResponse:
-    """The form with what was typed; what is stored now goes along, to be compared with later."""
-    mine = list(visible_workspaces(request.user).values_list("pk", flat=True))
-    labels, owners = in_use(mine)
+    """The form with what was typed, and hidden fields with what is stored now."""
+    labels, owners = in_use(list(visible_workspaces(request.user).values_list("pk", flat=True)))
     context = {
         "batch": batch,
         "typed": typed,

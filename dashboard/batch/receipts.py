@@ -11,9 +11,9 @@ from dashboard.words import duration, plural, usd
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One cancellation as its batch's page shows it (ux.md 10).
+    """One cancellation as its batch's page shows it.
 
-    Without a `cancellation` it was requested elsewhere: the API does not say by whom.
+    Without a `cancellation`, someone requested it outside Batchboard; the API doesn't say who.
     """
 
     batch: Batch
@@ -22,43 +22,43 @@ class Receipt:
 
     @property
     def accepted_at(self) -> datetime | None:
-        return (
-            self.cancellation.accepted_at if self.cancellation else self.batch.cancel_initiated_at
-        )
+        cancellation = self.cancellation
+        return cancellation.accepted_at if cancellation else self.batch.cancel_initiated_at
 
     @property
     def accepted_after(self) -> str:
-        """From the request to the API's yes."""
-        asked = self.cancellation
-        return _between(asked.requested_at if asked else None, self.accepted_at)
+        """How long it took from the request until the API accepted it."""
+        requested_at = self.cancellation.requested_at if self.cancellation else None
+        return _between(requested_at, self.accepted_at)
 
     @property
     def ended_after(self) -> str:
-        """From the API's yes to the end, in which what was being processed finished."""
+        """How long the requests that were processing took to finish after that."""
         return _between(self.accepted_at, self.batch.ended_at)
 
     @property
     def is_settled(self) -> bool:
-        """It was accepted, and the batch has ended: there is something to account for."""
+        """It was accepted, and the batch has ended."""
         return bool(self.accepted_at and self.batch.has_ended)
 
     @property
     def billed(self) -> str:
-        """The requests that finished and are billed, with what they cost or why that is unknown."""
+        """The billed requests, with their cost or why it is unknown."""
         count = self.batch.succeeded
-        said = f"{count:,} {plural(count, 'request')}"
-        return f"{said}, {cost_words(self.cost) or usd(self.cost.total)}" if count else said
+        requests = f"{count:,} {plural(count, 'request')}"
+        cost = cost_words(self.cost) or usd(self.cost.total)
+        return f"{requests}, {cost}" if count else requests
 
     @property
-    def free(self) -> str:
-        """What finished or stopped without being billed, by its outcome."""
+    def not_billed(self) -> str:
+        """The other requests, by their outcome."""
         counts = [(name, getattr(self.batch, name)) for name in ("canceled", "errored", "expired")]
-        said = [f"{count:,} {name}" for name, count in counts if count]
-        return ", ".join(said) or "none: the batch finished before the cancel"
+        words = [f"{count:,} {name}" for name, count in counts if count]
+        return ", ".join(words) or "none: the batch finished before the cancel"
 
     @property
     def saved(self) -> str:
-        """Roughly what was saved and how that is computed, or why it is not known."""
+        """Roughly what was saved and how that is computed, or why it is unknown."""
         batch = self.batch
         if not batch.canceled:
             return "nothing: no request was left to cancel"
@@ -69,10 +69,10 @@ class Receipt:
                 f"× {batch.canceled:,}"
             )
         if not batch.succeeded:
-            return "not known: none succeeded, so there is no mean cost to go by"
+            return "unknown: none succeeded, so there is no mean cost"
         if self.cost.state == "pending":
             return "not known yet: the results have not been read"
-        return f"not known: {cost_words(self.cost)}"
+        return f"unknown: {cost_words(self.cost)}"
 
 
 def receipts(batch: Batch, cost: BatchCost) -> list[Receipt]:
@@ -85,5 +85,5 @@ def receipts(batch: Batch, cost: BatchCost) -> list[Receipt]:
 
 
 def _between(start: datetime | None, end: datetime | None) -> str:
-    """Empty when one of the two is not known; "0 s" where two clocks disagree."""
+    """Empty if one of the two is unknown; "0 s" if the two clocks disagree."""
     return duration((end - start).total_seconds()) if start and end else ""

@@ -1,11 +1,10 @@
-"""The requests of one batch that did not succeed, as they were read from its results."""
+"""The unsuccessful requests of one batch, as its results file lists them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from django import forms
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -15,10 +14,20 @@ from batches import clock
 from batches.models import Batch, FailedRequest, Ingestion
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.health import health_of, notices
-from dashboard.query_form import LONGEST_TEXT, NO_VALUE, QueryForm, stored_text, text_field
+from dashboard.query_form import (
+    LONGEST_TEXT,
+    NO_SUCH_PAGE,
+    NO_VALUE,
+    QueryForm,
+    choice_field,
+    row_key,
+    rows_after,
+    stored_text,
+    text_field,
+)
 
 PAGE_SIZE = 100
-# What the API says today; a batch may have others.
+# The outcomes of the API today; a batch may have others.
 OUTCOMES = ("errored", "canceled", "expired")
 ICONS = {"errored": "circle-x", "canceled": "ban", "expired": "calendar-x"}
 OTHER_ICON = "circle-question-mark"
@@ -30,19 +39,14 @@ class RequestsForm(QueryForm):
     q = text_field()
 
     def __init__(self, values: QueryDict, kinds: "Kinds") -> None:
-        super().__init__(values, [])
-        del self.fields["workspace"]
-        self.fields["outcome"] = _among(kinds.outcomes)
-        self.fields["type"] = _among(kinds.types)
-
-
-def _among(names: Iterable[str]) -> forms.ChoiceField:
-    return forms.ChoiceField(choices=[(name, name) for name in names], required=False)
+        super().__init__(values)
+        self.fields["outcome"] = choice_field(*kinds.outcomes)
+        self.fields["type"] = choice_field(*kinds.types)
 
 
 @dataclass
 class Kinds:
-    """How many requests there are by outcome and error type: all, and those of a search."""
+    """The number of requests by outcome and error type: all, and those that a search found."""
 
     all: Counter[tuple[str, str]] = field(default_factory=Counter)
     found: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -58,7 +62,7 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One entry of a select: how many the other filters leave of it, and of how many."""
+    """One option of a filter: its requests under the other filters, and all of them."""
 
     name: str
     count: int
@@ -70,7 +74,7 @@ class Choice:
 @require_safe
 def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     batch = visible_batch_or_404(request.user, api_id)
-    part = sought(request.GET)
+    part = search_text(request.GET)
     kinds = kinds_of(batch, part)
     form = RequestsForm(request.GET, kinds)
     given = {"q": "", "outcome": "", "type": ""} | form.chosen()
@@ -78,9 +82,10 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     requests = matching(batch, given["outcome"], given["type"], part)
     last = last_shown(batch, request.GET.get("after", ""))
     if last:
-        requests = requests.filter(beyond(last))
+        position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
+        requests = requests.filter(rows_after(position))
     elif request.GET.get("after"):
-        problems.append("That page does not exist. This is the first one.")
+        problems.append(NO_SUCH_PAGE)
     rows = list(requests[: PAGE_SIZE + 1])
     context = {
         "batch": batch,
@@ -97,7 +102,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
 
 
 def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:
-    """How many there are in all and under the filters, and of each choice under the others."""
+    """The number of requests in all, under the filters, and of each option under the others."""
     outcome, error_type = given["outcome"], given["type"]
     return {
         "everything": kinds.all.total(),
@@ -121,7 +126,7 @@ def counts(kinds: Kinds, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -> int:
-    """Of those counted, by the words of an address; an empty one stands for all."""
+    """The requests with these values of the address; an empty value matches all."""
     return sum(
         count
         for (its_outcome, its_type), count in kinds.items()
@@ -130,20 +135,19 @@ def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -
 
 
 def last_shown(batch: Batch, text: str) -> FailedRequest | None:
-    """The request that the page before ended with; None for what names none of this batch's."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        return None
-    return batch.failed_requests.filter(pk=int(text)).first()
+    """The last request of the page before; None if `text` is not the key of one of the batch's."""
+    key = row_key(text)
+    return None if key is None else batch.failed_requests.filter(pk=key).first()
 
 
-def sought(query: QueryDict) -> str:
-    """The part of a custom_id that is searched for; empty for one that no custom_id can hold."""
+def search_text(query: QueryDict) -> str:
+    """The part of a custom_id that is searched for; empty if it is not valid."""
     text = str(query.get("q", "")).strip()
     return "" if len(text) > LONGEST_TEXT or "\0" in text else text
 
 
 def kinds_of(batch: Batch, part: str) -> Kinds:
-    """Counted by the index alone, unless something is searched for."""
+    """Counted by an index alone, unless there is a search."""
     found = Count("pk", filter=Q(custom_id__icontains=part)) if part else Count("pk")
     rows = batch.failed_requests.values_list("outcome", "error_type")
     kinds = Kinds()
@@ -154,20 +158,10 @@ def kinds_of(batch: Batch, part: str) -> Kinds:
 
 
 def matching(batch: Batch, outcome: str, error_type: str, part: str) -> QuerySet[FailedRequest]:
-    """In the order of the index, which brings together what failed alike."""
+    """In the order of the index, by kind of failure."""
     requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
     if outcome:
         requests = requests.filter(outcome=outcome)
     if error_type:
         requests = requests.filter(error_type=stored_text(error_type))
     return requests.filter(custom_id__icontains=part) if part else requests
-
-
-def beyond(last: FailedRequest) -> Q:
-    """The requests that come after this one in that order."""
-    # The first term looks superfluous; it is what lets the index find where to begin.
-    return Q(outcome__gte=last.outcome) & (
-        Q(outcome__gt=last.outcome)
-        | Q(outcome=last.outcome, error_type__gt=last.error_type)
-        | Q(outcome=last.outcome, error_type=last.error_type, pk__gt=last.pk)
-    )

@@ -1,4 +1,4 @@
-"""Read again: the press on a batch whose results five tries could not read."""
+"""Has the unreadable results of a batch read again."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -18,5 +18,5 @@ def batch_reread(request: HttpRequest, api_id: str) -> HttpResponse:
     except NothingToReread as error:
         messages.error(request, f"Nothing was changed. {error}")
     else:
-        messages.success(request, "The results are read again within a minute or so.")
+        messages.success(request, "The results will be read again within about a minute.")
     return redirect(batch)

@@ -1,4 +1,4 @@
-"""What a batch's page says of usage and cost: rows alike in price are one, and each explained."""
+"""A batch's usage as a table: usage with the same price is one line, with its calculation."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ PARTS = {
 US = "us"
 PART_ORDER = ("message", "compaction", "advisor")
 REASON_DETAILS = {
-    "prompt": "prompts whose sizes are not known",
+    "prompt": "prompts of unknown size",
     "geo": "inference in {}",
     "field": "with {}",
 }
@@ -34,7 +34,7 @@ PART_WORDS = ("", "compaction of the context", "advisor")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One part of a cost as a person can reckon it again; all of it as text."""
+    """One step of the calculation of a cost, as text."""
 
     name: str
     quantity: str
@@ -56,10 +56,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """What the requests alike in model and price used and cost; None where no price is known.
+    """Usage and cost of the requests with the same model and price; no cost without a price.
 
-    `detail` says what tells it from the model's other lines; empty where nothing does. `uses`
-    are requests with any tokens in the line, of which `requests` are not counted elsewhere.
+    `detail` distinguishes it from the model's other lines, if there are any. `uses` counts the
+    requests with tokens in this line; `requests` those of them that no other line counts.
     """
 
     model: str
@@ -69,9 +69,9 @@ class UsageLine:
     used: Quantities
     thinking: int
     cost: Cost | None
-    # Why there is no cost; empty where there is one.
+    # Why there is no cost; empty if there is one.
     reason: str
-    # Its price depends on the size of the prompt.
+    # The model's price depends on the size of the prompt.
     is_stepped: bool
 
     @property
@@ -90,7 +90,7 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class UsageTable:
-    """A batch's usage by model and price, and its sums."""
+    """A batch's usage by model and price, and its totals."""
 
     lines: Sequence[UsageLine]
 
@@ -100,7 +100,7 @@ class UsageTable:
 
     @property
     def has_prompt_steps(self) -> bool:
-        """The price of a model in it depends on the size of the prompt."""
+        """The price of one of its models depends on the size of the prompt."""
         return any(line.is_stepped for line in self.lines)
 
     @property
@@ -112,8 +112,8 @@ class UsageTable:
         return summed(line.used for line in self.lines)
 
 
-class Alike(NamedTuple):
-    """What usage rows have in common that are one line of the table; sorted as they are shown."""
+class LineKey(NamedTuple):
+    """Usage rows with the same key are one line of the table."""
 
     model: str
     part: int
@@ -124,9 +124,9 @@ class Alike(NamedTuple):
     price: Price | None
 
     @classmethod
-    def of(cls, row: UsageCost) -> "Alike":
+    def of(cls, row: UsageCost) -> "LineKey":
         usage, price = row.usage, row.cost.price if row.cost else None
-        # The usual tier comes first.
+        # The batch tier sorts first.
         tier = "" if usage.tier == BATCH_TIER else usage.tier
         prompt_over = price.prompt_over if price else 0
         in_us = bool(price) and usage.inference_geo == US
@@ -137,8 +137,8 @@ class Alike(NamedTuple):
     def order(self) -> tuple[object, ...]:
         return *self[:5], self.reason or ()
 
-    def detail(self, among: Iterable["Alike"]) -> str:
-        """What tells it from the others of its model."""
+    def detail(self, among: Iterable["LineKey"]) -> str:
+        """The words that distinguish it from the other keys of its model."""
         words = [PART_WORDS[self.part]] if self.part else []
         if self.tier:
             words.append(tier_words(self.tier))
@@ -159,28 +159,28 @@ class Alike(NamedTuple):
 
 
 def usage_table(cost: BatchCost) -> UsageTable:
-    """Lines by model: the messages' own first, shorter prompts first, inference in the US last."""
-    rows_of: dict[Alike, list[UsageCost]] = defaultdict(list)
+    """By model: messages before their other parts, short prompts first, US inference last."""
+    rows_of: dict[LineKey, list[UsageCost]] = defaultdict(list)
     for row in cost.rows:
-        rows_of[Alike.of(row)].append(row)
-    ordered = sorted(rows_of, key=lambda alike: alike.order)
-    return UsageTable([_line(alike, alike.detail(ordered), rows_of[alike]) for alike in ordered])
+        rows_of[LineKey.of(row)].append(row)
+    ordered = sorted(rows_of, key=lambda key: key.order)
+    return UsageTable([_line(key, key.detail(ordered), rows_of[key]) for key in ordered])
 
 
-def _line(alike: Alike, detail: str, rows: Sequence[UsageCost]) -> UsageLine:
+def _line(key: LineKey, detail: str, rows: Sequence[UsageCost]) -> UsageLine:
     table: PriceTable = settings.BATCHBOARD_PRICE_TABLE
     used = summed(quantities(row.usage) for row in rows)
-    terms = {"inference_geo": US if alike.in_us else "", "tier": alike.tier or BATCH_TIER}
+    terms = {"inference_geo": US if key.in_us else "", "tier": key.tier or BATCH_TIER}
     return UsageLine(
-        alike.model,
+        key.model,
         detail,
         requests=sum(row.usage.requests for row in rows),
         uses=sum(row.usage.uses for row in rows),
         used=used,
         thinking=sum(row.usage.thinking_tokens for row in rows),
-        cost=cost_at(alike.price, used, **terms) if alike.price else None,
-        reason=reason_words(alike.reason) if alike.reason else "",
-        is_stepped=table.has_steps(alike.model),
+        cost=cost_at(key.price, used, **terms) if key.price else None,
+        reason=reason_words(key.reason) if key.reason else "",
+        is_stepped=table.has_steps(key.model),
     )
 
 
@@ -189,5 +189,5 @@ def summed(many: Iterable[Quantities]) -> Quantities:
 
 
 def percent_saved(cost: BatchCost) -> Decimal | None:
-    """How much less than the standard price a batch costs, in percent; None of nothing."""
+    """The saving in percent of the standard price; None if nothing was billed."""
     return cost.saving / cost.standard * 100 if cost.standard else None

@@ -9,66 +9,82 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.models import Batch, Ingestion
+from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404
-from dashboard.batch.detail import (
+from dashboard.batch.awaited import (
+    ingestion_of,
     is_awaited,
     is_being_read,
-    is_gone,
     is_moving,
-    results_context,
+    is_unavailable,
 )
+from dashboard.batch.outcomes import outcomes_context
+from dashboard.batch.receipts import receipts
+from dashboard.batch.usage import usage_context
 from dashboard.cards import Card
 from dashboard.health import health_of, notices
+
+MOST_OBSERVATIONS = 500
 
 
 @allow("see")
 @require_safe
 def batch_detail(request: HttpRequest, api_id: str) -> HttpResponse:
     batch = visible_batch_or_404(request.user, api_id)
-    return render(request, "batch/batch_detail.html", detail_context(request, batch))
+    return render(request, "batch/batch_detail.html", page_context(request, batch))
 
 
 @allow("see")
 @require_safe
 def batch_detail_live(request: HttpRequest, api_id: str) -> HttpResponse:
-    """What one batch's page polls."""
+    """The page's poll: 204 when nothing on the page has changed."""
     batch = visible_batch_or_404(request.user, api_id)
     seen = live.Version.parse(request.GET.get("v", ""))
-    current = detail_version(batch, clock.now())
+    current = page_version(batch, clock.now())
     if seen == current:
         return live.unchanged([batch.workspace])
-    context = detail_context(request, batch) | {"has_health_news": seen.health != current.health}
+    context = page_context(request, batch) | {"has_health_news": seen.health != current.health}
     return render(request, "batch/batch_detail.html#live-answer", context)
 
 
-def detail_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
+def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
+    """The whole page, part by part as its template shows it."""
     now = clock.now()
     card = Card(batch, now, may(request.user, "cancel"))
     health = health_of(batch.workspace, now)
+    ingestion = ingestion_of(batch)
     return {
         "batch": batch,
-        "now": now,
         "card": card,
+        "now": now,
         "health": health,
         "notices": notices([health]),
-        **results_context(card),
-        "observations": batch.observations.all()[:500],
-        "results_expire_at": batch.results_expire_at,
-        "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
-        "version": str(detail_version(batch, now)),
+        "version": str(page_version(batch, now)),
         "poll_seconds": live.ACTIVE_SECONDS if is_moving(batch, now) else live.IDLE_SECONDS,
+        "receipts": receipts(batch, card.cost),
+        "results_expire_at": batch.results_expire_at,
+        "ingestion": ingestion,
+        "is_read": batch.has_figures,
+        "is_unavailable": is_unavailable(batch, now),
+        **usage_context(card, ingestion),
+        **outcomes_context(batch, ingestion),
+        "observations": batch.observations.all()[:MOST_OBSERVATIONS],
+        "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
     }
 
 
-def detail_version(batch: Batch, now: datetime) -> live.Version:
-    """With what changes with the clock, and with the attempts to read the results."""
+def page_version(batch: Batch, now: datetime) -> live.Version:
+    """Includes what changes with the clock, and the attempts to read the results."""
     card = Card(batch, now, may_cancel=False)
-    rest: tuple[object, ...] = (card.is_late_canceling, card.expires_soon, is_gone(batch, now))
+    rest: tuple[object, ...] = (
+        card.is_late_canceling,
+        card.expires_soon,
+        is_unavailable(batch, now),
+    )
     if is_awaited(batch):
-        reading = Ingestion.objects.filter(pk=batch.pk).first()
-        attempt = (reading.attempts, reading.next_attempt_at) if reading else ()
-        rest += (attempt, is_being_read(reading, now))
+        ingestion = ingestion_of(batch)
+        attempt = (ingestion.attempts, ingestion.next_attempt_at) if ingestion else ()
+        rest += (attempt, is_being_read(ingestion, now))
     health = live.Version.of([batch.workspace], now).health
     return live.Version(batch.revision, health, live.digest(rest))

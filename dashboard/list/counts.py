@@ -1,4 +1,4 @@
-"""How many batches there are of which kind: the tabs and the summary strip."""
+"""The counts of the tabs, and the figures of the summary."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -16,7 +16,10 @@ MEMOS = 256
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Batches alike in all that tabs tell apart: how many, and their requests in processing."""
+    """The number of batches in one combination of the states that tabs distinguish.
+
+    `processing` counts their requests that are still processing.
+    """
 
     is_active: bool
     processing_status: str
@@ -35,13 +38,13 @@ class Tab:
 
     @property
     def status(self) -> str:
-        """As the address says it: nothing for all."""
+        """The tab's value in the address; empty for all."""
         return "" if self.name == "all" else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The strip above the list: what is under way in all the viewer's workspaces, now."""
+    """The figures above the list, of all the person's workspaces."""
 
     active: int
     processing: int
@@ -53,7 +56,7 @@ _lock = Lock()
 
 
 def tabs(listing: Listing, now: datetime) -> list[Tab]:
-    """Every tab with its count under the other filters (ux.md 13)."""
+    """Every tab with its count under the other filters."""
     kinds = _kinds(listing, now)
     return [
         Tab(name, status.title, _count(name, kinds), name == listing.status)
@@ -71,10 +74,10 @@ def summary(workspaces: list[Workspace], now: datetime) -> Summary:
 
 
 def _kinds(listing: Listing, now: datetime) -> list[Kind]:
-    """One pass over an index, kept for as long as nothing that it counted has changed.
+    """Counted in one pass over an index, and kept in memory until a batch changes.
 
-    The key holds the highest revision of each workspace, and the day: what is kept can't be
-    out of date, only unused.
+    The key includes each workspace's latest revision and the day, so that a stale value is never
+    used.
     """
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     key = (

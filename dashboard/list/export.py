@@ -21,7 +21,7 @@ from dashboard.recording import record_export
 @allow("export")
 @require_safe
 def batches_csv(request: HttpRequest) -> HttpResponseBase:
-    """The list with the page's own filters, all pages of it."""
+    """Every batch that the page's filters select, on all of its pages."""
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     if listing.problems:
         return invalid_filters(listing.problems)
@@ -41,13 +41,13 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
             "batches.csv",
             rows=listing.matching().count(),
             filters=listing.chosen,
-            workspaces=listing.wanted,
+            workspaces=listing.selected_workspaces,
         )
 
-    return csv_answer(request, name, header, batch_rows(batches, columns), record=record)
+    return csv_answer(request, name, header, rows_of(batches, columns), record=record)
 
 
-def batch_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+def rows_of(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     lean = batches.defer("raw").prefetch_related("usage")
     for batch in in_blocks(lean):
         cost = cost_of(batch)

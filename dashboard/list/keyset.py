@@ -1,4 +1,4 @@
-"""Where a page of batches ends and the next begins: a position in the order, not a number."""
+"""Keyset pages of the list: the next page begins after a batch, not at a page number."""
 
 import base64
 import binascii
@@ -10,6 +10,7 @@ from typing import Self
 from django.db.models import Q
 
 from batches.models import Batch
+from dashboard.query_form import rows_after
 
 ORDERS: dict[str, tuple[str, ...]] = {
     "active": ("-is_active", "-created_at", "-id"),
@@ -17,7 +18,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "oldest": ("created_at", "id"),
 }
 LONGEST_CURSOR = 200
-# A key has at most 18 digits, so that every one of them fits into the column.
+# A key of at most 18 digits fits into the database's column.
 PLAIN = re.compile(
     r"(?P<sort>[a-z]+)\|(?P<active>[01])"
     r"\|(?P<created_at>[0-9T:.-]+\+00:00)\|(?P<pk>[0-9]{1,18})"
@@ -25,12 +26,12 @@ PLAIN = re.compile(
 
 
 class BadCursor(ValueError):
-    """The text is no position that a page of this order ended at."""
+    """The text is not a cursor that a page of this order made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last batch of a page, by the columns that its order sorts by."""
+    """The last batch of a page, as the values of the columns that the page is sorted by."""
 
     sort: str
     is_active: bool
@@ -43,7 +44,7 @@ class Position:
 
     @classmethod
     def from_text(cls, text: str, sort: str) -> Self:
-        """Read what `str` wrote. Raises BadCursor for anything else, whoever made it up."""
+        """Reads what `str` wrote. Raises BadCursor for anything else."""
         written = PLAIN.fullmatch(_decoded(text))
         try:
             if written and written["sort"] == sort:
@@ -58,24 +59,18 @@ class Position:
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
     def beyond(self) -> Q:
-        """The rows that come after this position in its order."""
-        if self.sort == "oldest":
-            return Q(created_at__gte=self.created_at) & (
-                Q(created_at__gt=self.created_at) | Q(pk__gt=self.pk)
-            )
-        # The first term looks superfluous; it is what lets the index find where to begin.
-        older = Q(created_at__lte=self.created_at) & (
-            Q(created_at__lt=self.created_at) | Q(pk__lt=self.pk)
-        )
-        if self.sort == "newest":
-            return older
+        """The batches that follow this position in its order."""
+        position = {"created_at": self.created_at, "pk": self.pk}
+        further = rows_after(position, descending=self.sort != "oldest")
+        if self.sort != "active":
+            return further
         if self.is_active:
-            return Q(is_active=False) | (Q(is_active=True) & older)
-        return Q(is_active=False) & older
+            return Q(is_active=False) | (Q(is_active=True) & further)
+        return Q(is_active=False) & further
 
 
 def _decoded(text: str) -> str:
-    """Empty for what is no base64url of plain text."""
+    """Empty for anything but the base64url of plain text."""
     try:
         padded = text[:LONGEST_CURSOR].encode("ascii") + b"=" * (-len(text) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")

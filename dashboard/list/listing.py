@@ -1,4 +1,4 @@
-"""What the list's address asks for, and the batches that answer it."""
+"""Reads the list's address, and finds the batches that it selects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,14 @@ from batches.search import ID_PREFIX, used, with_text
 from batches.spend.question import CANCELED
 from dashboard.list.keyset import ORDERS, BadCursor, Position
 from dashboard.list.status import Status
-from dashboard.query_form import QueryForm, choice_field, day_field, stored_text, text_field
+from dashboard.query_form import (
+    NO_SUCH_PAGE,
+    WorkspaceQueryForm,
+    choice_field,
+    day_field,
+    stored_text,
+    text_field,
+)
 
 PAGE_SIZE = 50
 LONGEST_ID = 200
@@ -28,24 +35,24 @@ TABS = {
     "canceled": Status("Canceled", outcome=["canceled", "canceled_too_late"]),
     "expired": Status("Expired", outcome=["expired"]),
 }
-# Statuses that an address may name though they have no tab.
+# An address may also name statuses without a tab.
 STATUSES = TABS | {
     "in_progress": Status("In progress", is_active=[True], processing_status=["in_progress"]),
     "ended": Status("Ended", processing_status=["ended"]),
 }
 SORTS = {"active": "Active first", "newest": "Newest first", "oldest": "Oldest first"}
-# What narrows the list down, the tab apart.
+# All filters except the tab.
 FILTERS = (
     "workspace", "q", "label", "owner", "model", "since", "until", "results", "canceled",
 )  # fmt: skip
-# Those that the page keeps folded away.
+# The filters that the page shows under "More filters".
 MORE_FILTERS = ("label", "owner", "model", "since", "until", "results", "canceled")
 TITLES = {
     "status": "Status", "workspace": "Workspace", "q": "Search", "label": "Label",
     "owner": "Owner", "model": "Model", "since": "Created since", "until": "Created until",
     "results": "Results", "canceled": "Canceled requests", "sort": "Order",
 }  # fmt: skip
-# How far the reading of an ended batch's results is, and what it found.
+# Values of the results filter: a title, and a condition on ended batches.
 RESULTS: dict[str, tuple[str, Q]] = {
     "read": ("read", Q(results_state__in=READ_STATES)),
     "unfinished": ("with unfinished or refused requests", Q(unfinished__gt=0) | Q(refused__gt=0)),
@@ -57,7 +64,7 @@ RESULTS: dict[str, tuple[str, Q]] = {
 }
 
 
-class ListForm(QueryForm):
+class ListForm(WorkspaceQueryForm):
     titles = TITLES
 
     status = choice_field(*STATUSES)
@@ -74,7 +81,7 @@ class ListForm(QueryForm):
 
 @dataclass
 class Listing:
-    """One reading of the list's address: what was chosen, for one person's workspaces."""
+    """The values of the list's address, for one person's workspaces."""
 
     workspaces: list[Workspace]
     chosen: Mapping[str, Any]
@@ -91,23 +98,23 @@ class Listing:
 
     @property
     def whole_id(self) -> str:
-        """The batch ID that the search is for, spaces in it left out; empty for other texts."""
-        sought = str(self.chosen.get("q", "")).replace(" ", "")
-        return sought if is_whole_id(sought) else ""
+        """The search text without spaces if it is a complete batch ID, otherwise empty."""
+        text = str(self.chosen.get("q", "")).replace(" ", "")
+        return text if is_whole_id(text) else ""
 
     @property
     def is_narrowed(self) -> bool:
-        """Something keeps batches out, so that an empty list need not mean that there are none."""
+        """A tab or a filter excludes batches."""
         return self.status != "all" or any(name in self.chosen for name in FILTERS)
 
     @property
     def has_more_filters(self) -> bool:
-        """One of the filters is set that the page keeps folded away."""
+        """One of the filters under "More filters" is set."""
         return any(name in self.chosen for name in MORE_FILTERS)
 
     @property
     def given(self) -> dict[str, str]:
-        """Every value as the form's fields show it, empty where none was chosen."""
+        """Every value as the form's fields show it; empty if none was chosen."""
         return {name: str(self.chosen.get(name, "")) for name in TITLES}
 
     @property
@@ -123,18 +130,20 @@ class Listing:
         return Batch.objects.filter(workspace__in=[workspace.pk for workspace in self.workspaces])
 
     @property
-    def wanted(self) -> list[Workspace]:
-        """The workspaces that the filters let through."""
+    def selected_workspaces(self) -> list[Workspace]:
+        """The workspace of the filter, or all of the person's."""
         slug = self.chosen.get("workspace")
         return [w for w in self.workspaces if not slug or w.slug == slug]
 
     def filtered(self) -> BatchQuerySet:
-        """What every filter but the tab lets through."""
-        wanted = [workspace.pk for workspace in self.wanted]
-        return self._narrowed(Batch.objects.filter(workspace__in=wanted))
+        """The batches that match every filter, whatever the tab."""
+        return self._narrowed(Batch.objects.filter(workspace__in=self._selected_keys()))
+
+    def _selected_keys(self) -> list[int]:
+        return [workspace.pk for workspace in self.selected_workspaces]
 
     def _narrowed(self, batches: BatchQuerySet) -> BatchQuerySet:
-        batches = batches.without_twins(self.wanted)
+        batches = batches.without_twins(self.selected_workspaces)
         for name in ("label", "owner"):
             if name in self.chosen:
                 batches = batches.filter(**{name: stored_text(self.chosen[name])})
@@ -151,17 +160,16 @@ class Listing:
         return batches.filter(with_text(self.chosen["q"])) if "q" in self.chosen else batches
 
     def matching(self) -> BatchQuerySet:
-        """What the filters and the tab let through, in no order."""
+        """The batches that match the filters and the tab, unordered."""
         return self.filtered().filter(STATUSES[self.status].where)
 
     def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
-        """With all that their cards show."""
+        """With everything that their cards show."""
         return batches.for_cards().told_apart(self.workspaces)
 
     def page(self) -> tuple[list[Batch], str]:
-        """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
-        wanted = [workspace.pk for workspace in self.wanted]
-        walked = self._narrowed(Batch.objects.walking_in_order(wanted))
+        """Up to PAGE_SIZE batches for cards, and the cursor of the next page; empty on the last."""
+        walked = self._narrowed(Batch.objects.walking_in_order(self._selected_keys()))
         batches = walked.filter(STATUSES[self.status].where)
         batches = self.with_cards(batches).order_by(*ORDERS[self.sort])
         if self.cursor:
@@ -173,22 +181,24 @@ class Listing:
 
 
 def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
-    """A value that cannot be right is left out and named in `problems`; the others hold."""
+    """An invalid value is ignored and named in `problems`; the others still apply."""
     form = ListForm(query, workspaces)
     chosen = form.chosen()
     listing = Listing(workspaces, chosen, form.sentences())
     if "since" in chosen and "until" in chosen and chosen["since"] > chosen["until"]:
-        listing.problems.append("Created since: this day comes after “until”: no batch can match.")
+        listing.problems.append(
+            "Created since: this day comes after “until”, so no batch can match."
+        )
     if query.get("after"):
         try:
             listing.cursor = Position.from_text(str(query["after"]), listing.sort)
         except BadCursor:
-            listing.problems.append("That page does not exist. This is the first one.")
+            listing.problems.append(NO_SUCH_PAGE)
     return listing
 
 
 def is_whole_id(text: str) -> bool:
-    """Whether the text may be the ID of a batch, and not a part of one or something else."""
+    """Whether the text has the form of a complete batch ID."""
     rest = text.removeprefix(ID_PREFIX)
     has_form = rest != text and rest.replace("_", "").isalnum() and text.isascii()
     return has_form and len(text) <= LONGEST_ID

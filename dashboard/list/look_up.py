@@ -1,4 +1,4 @@
-"""Look-up: asks Anthropic for a batch by its ID because a person pressed a button for it."""
+"""Looks a batch up at Anthropic by its ID, when a person presses the button for it."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,18 +11,18 @@ from batches.mirror import lookup
 from dashboard.access import allow, visible_batches, visible_workspaces
 from dashboard.list.listing import LONGEST_ID, is_whole_id
 
-# More reasons than this say nothing new.
+# More messages than this are counted.
 MOST_PROBLEMS = 3
 
 
 @allow("see")
 @require_POST
 def batch_look_up(request: HttpRequest) -> HttpResponse:
-    """Leads to the batch if some workspace of the person has it, else back with the reason."""
+    """Redirects to the batch if a workspace of the person has it, otherwise back to the list."""
     api_id = "".join(request.POST.get("id", "").split())
     back = redirect(f"{reverse('batch-list')}?{urlencode({'q': api_id[:LONGEST_ID]})}")
     if not is_whole_id(api_id):
-        messages.error(request, "This is not a whole batch ID, so Anthropic was not asked.")
+        messages.error(request, "This is not a complete batch ID, so it was not looked up.")
         return back
     if visible_batches(request.user).filter(api_id=api_id).exists():
         return redirect("batch-detail", api_id)
@@ -41,7 +41,7 @@ def batch_look_up(request: HttpRequest) -> HttpResponse:
 
 
 def say_not_found(request: HttpRequest, api_id: str, problems: list[str], *, others: int) -> None:
-    """`problems` name workspaces that could not be asked; so many `others` don't have the batch."""
+    """`problems` name the workspaces whose look-up failed; `others` counts those without it."""
     for problem in problems[:MOST_PROBLEMS]:
         messages.warning(request, f"Couldn’t look it up in {problem}")
     if more := len(problems[MOST_PROBLEMS:]):
@@ -50,4 +50,4 @@ def say_not_found(request: HttpRequest, api_id: str, problems: list[str], *, oth
         where = "your other workspaces" if problems else "your workspaces"
         messages.info(request, f"Anthropic has no batch {api_id} in {where}.")
     elif not problems:
-        messages.warning(request, "You have no workspace in which it could be looked up.")
+        messages.warning(request, "You have no workspace in which to look it up.")

@@ -1,4 +1,4 @@
-"""A status that the list can be narrowed down to: as a query, and as a test of one row."""
+"""A status by which the list is filtered: as a condition of a query, and as a test of a row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class Status:
-    """`columns` are the values that a batch's columns may have; any, where there are none."""
+    """`columns` are the values that each column of a batch may have."""
 
     def __init__(self, title: str, **columns: Sequence[Any]) -> None:
         self.title = title
@@ -15,7 +15,7 @@ class Status:
 
     @property
     def where(self) -> Q:
-        """The condition for a query."""
+        """As a condition of a query."""
         return Q(**dict(map(_lookup, self._columns, self._columns.values())))
 
     def holds(self, row: Any) -> bool:
@@ -24,5 +24,5 @@ class Status:
 
 
 def _lookup(name: str, values: Sequence[Any]) -> tuple[str, Any]:
-    # Equality lets SQLite use an index with a condition, where IN does not.
+    # Equality lets SQLite use a partial index; IN does not.
     return (name, values[0]) if len(values) == 1 else (f"{name}__in", values)

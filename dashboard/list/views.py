@@ -16,8 +16,9 @@ from dashboard.cards import Card
 from dashboard.health import health_of, notices
 from dashboard.list.counts import summary, tabs
 from dashboard.list.listing import PAGE_SIZE, Listing, read_listing
+from dashboard.query_form import row_key
 
-# A page that has grown to this many cards by polling says so instead of growing on.
+# A page with this many cards offers new batches as a link instead of adding them.
 MOST_SHOWN = 2 * PAGE_SIZE
 
 
@@ -27,24 +28,24 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     batches, following = listing.page()
-    wanted = listing.whole_id
-    if wanted and not listing.cursor and batches and batches[0].api_id == wanted:
+    whole_id = listing.whole_id
+    if whole_id and not listing.cursor and batches and batches[0].api_id == whole_id:
         return redirect(batches[0])
     context = page_context(listing, now) | {
         "cards": cards_of(batches, request, now),
         "following": following,
     }
-    if wanted and not batches:
-        # One that is not mirrored yet can be looked up at Anthropic (ux.md 15).
-        context["wanted"] = wanted
-        context["left_out"] = visible_batches(request.user).filter(api_id=wanted).exists()
+    if whole_id and not batches:
+        # A batch that is not mirrored yet can be looked up at Anthropic.
+        context["whole_id"] = whole_id
+        context["is_excluded"] = visible_batches(request.user).filter(api_id=whole_id).exists()
     return render(request, "list/batch_list.html", context)
 
 
 @allow("see")
 @require_safe
 def batch_live(request: HttpRequest) -> HttpResponse:
-    """What the list polls: 204 when nothing that this person can see has changed."""
+    """The list's poll: 204 when nothing that the person can see has changed."""
     now = clock.now()
     watched = live.watched_by(request.user)
     seen = live.Version.parse(request.GET.get("v", ""))
@@ -58,27 +59,27 @@ def batch_live(request: HttpRequest) -> HttpResponse:
         "changed": cards_of(changed, request, now),
         "new": cards_of(new, request, now),
         "unshown": unshown,
-        # Swapped only when it changes, as screen readers read out what is swapped there.
+        # Swapped only when it changes, because screen readers read it out on every swap.
         "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
     return render(request, "list/batch_list.html#live-answer", context)
 
 
 def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
-    """What list and poll share: tabs, summary, freshness, version and pace."""
-    strip = summary(listing.workspaces, now)
+    """What the list and its poll share: tabs, summary, health, version and pace."""
+    figures = summary(listing.workspaces, now)
     healths = [health_of(workspace, now) for workspace in listing.workspaces]
-    # During the first sync, too, someone waits for the page to fill.
+    # People also wait for the page to fill during the first sync.
     is_filling = any(health.word == "waiting" or health.is_listing for health in healths)
     return {
         "listing": listing,
         "now": now,
         "tabs": tabs(listing, now),
-        "summary": strip,
+        "summary": figures,
         "healths": healths,
         "notices": notices(healths),
         "version": str(live.Version.of(listing.workspaces, now)),
-        "poll_seconds": live.ACTIVE_SECONDS if strip.active or is_filling else live.IDLE_SECONDS,
+        "poll_seconds": live.ACTIVE_SECONDS if figures.active or is_filling else live.IDLE_SECONDS,
     }
 
 
@@ -88,18 +89,18 @@ def cards_of(batches: list[Batch], request: HttpRequest, now: datetime) -> list[
 
 
 def shown_keys(request: HttpRequest) -> list[int] | None:
-    """The batches that the page shows, by primary key; None when it doesn't say."""
+    """The primary keys of the batches on the page; None if the request doesn't list them."""
     shown = request.GET.getlist("shown")[: 2 * MOST_SHOWN]
     if not shown:
         return None
-    return [int(pk) for pk in shown if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    return [key for key in map(row_key, shown) if key is not None]
 
 
 def changed_batches(listing: Listing, revision: int, shown: list[int] | None) -> list[Batch]:
-    """Changed since, of those on the page, or of all that match when it doesn't say.
+    """The changed batches of those on the page; of all that match if `shown` is None.
 
-    One that no longer matches its tab stays where it is, with its new look: it must not vanish
-    from under somebody's eyes.
+    A batch that no longer matches the tab stays on the page in its new state, so that it doesn't
+    vanish while someone looks at it.
     """
     if shown is None:
         changed = listing.matching().changed_since(revision)
@@ -109,10 +110,10 @@ def changed_batches(listing: Listing, revision: int, shown: list[int] | None) ->
 
 
 def new_batches(listing: Listing, revision: int, shown: list[int]) -> tuple[list[Batch], int]:
-    """Mirrored since the page was made: those for its top, and how many belong elsewhere.
+    """Batches first mirrored after the page was made: those for its top, and how many others.
 
-    At the top belongs what is newer than all that is shown. The others, as the first round
-    brings them, would stand in the wrong order there: the page offers to be read anew.
+    Batches newer than all on the page go to its top. Older ones, as the first sync finds them,
+    would be out of order there, so the page offers a link to reload.
     """
     if not shown or listing.cursor or listing.sort == "oldest":
         return [], 0

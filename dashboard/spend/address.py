@@ -15,7 +15,7 @@ from batches.period import DAY, Period
 from batches.spend.question import Question
 from dashboard.query_form import (
     IGNORED,
-    QueryForm,
+    WorkspaceQueryForm,
     choice_field,
     day_field,
     stored_text,
@@ -39,7 +39,7 @@ FOLDED_FILTERS = ("model", "label", "owner", "canceled")
 SPEND_FILTERS = ("workspace", *FOLDED_FILTERS)
 
 
-class SpendForm(QueryForm):
+class SpendForm(WorkspaceQueryForm):
     titles = {"since": "Since", "until": "Until", "group": "Grouping", "stack": "Stack", **GROUPS}
 
     since = day_field()

@@ -1,4 +1,4 @@
-"""Template tags and filters for moments, durations, IDs, icons and query strings."""
+"""Template tags and filters for times, durations, IDs, icons and query strings."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,13 +22,13 @@ EXACT = "%d %b %Y, %H:%M:%S UTC"
 @register.simple_tag
 @lru_cache(maxsize=128)
 def icon(name: str, size: int = 16) -> str:
-    """A decorative icon: the word beside it carries the meaning. Kept, as a page has hundreds."""
+    """An icon next to a word, hidden from screen readers. Cached, because a page has hundreds."""
     return str(lucide(name, size=size, **{"aria-hidden": "true", "class": "icon"}))
 
 
 @register.simple_tag
 def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
-    """A past moment, relative, with the exact one in reach; the script keeps it true."""
+    """A past time, such as "3 min ago", with the exact one as its title; a script updates it."""
     if moment is None:
         return unknown
     words = f"{duration((clock.now() - moment).total_seconds())} ago"
@@ -37,7 +37,7 @@ def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
 
 @register.simple_tag
 def until(moment: datetime) -> SafeString:
-    """A moment to come: "in 3 h 05 min"; one that has passed: "overdue by …"."""
+    """A future time, such as "in 3 h 05 min"; "overdue by …" once it has passed."""
     left = (moment - clock.now()).total_seconds()
     words = f"in {duration(left)}" if left >= 0 else f"overdue by {duration(-left)}"
     return _time(moment, words, "until")
@@ -45,13 +45,13 @@ def until(moment: datetime) -> SafeString:
 
 @register.simple_tag
 def since(moment: datetime) -> SafeString:
-    """How long something has gone on, such as "41 s"."""
+    """The time since then, such as "41 s"."""
     return _time(moment, duration((clock.now() - moment).total_seconds()), "since")
 
 
 @register.simple_tag
 def exact(moment: datetime | None) -> SafeString | str:
-    """The moment itself, in UTC."""
+    """The exact time, in UTC."""
     return _time(moment, moment.astimezone(UTC).strftime(EXACT), "") if moment else "not yet"
 
 
@@ -68,38 +68,38 @@ def _time(moment: datetime, words: str, kind: str) -> SafeString:
 
 @register.filter
 def lasting(batch: Any) -> str:
-    """From creation to end, of a batch that has ended."""
+    """How long an ended batch took."""
     return duration(batch.elapsed_seconds(clock.now()))
 
 
 @register.filter
 def sentence(text: str) -> str:
-    """With a full stop, unless it ends like a sentence: for text before another sentence."""
+    """Adds a period unless the text ends like a sentence."""
     return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 @register.filter
 def short_id(api_id: str) -> str:
-    """The part of an id that tells batches apart, short enough to read out."""
+    """The beginning of an ID without its prefix, short enough to read out."""
     bare = api_id.removeprefix("msgbatch_")
     return bare if len(bare) <= 12 else f"{bare[:12]}…"
 
 
 @register.filter
 def percent(value: float) -> str:
-    """A number of percent as SVG takes it, whatever the reader's language."""
+    """A percentage as SVG needs it, in any language."""
     return f"{value:.3f}%"
 
 
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
-    """The page's own query string with some values changed; empty ones and the page go."""
+    """The page's query string with some values changed, without empty ones and the cursor."""
     params: QueryDict = context["request"].GET.copy()
     for name in ("after", "v", "shown"):
         params.pop(name, None)
     for name, value in changes.items():
         params[name] = str(value)
-    # A value too long to be used would only make every link on the page as long.
+    # A value that is too long is not valid, and would make every link on the page as long.
     for name in [name for name, value in params.items() if not 0 < len(value) <= LONGEST_TEXT]:
         del params[name]
     encoded = params.urlencode()

@@ -1,4 +1,4 @@
-"""Template filters for amounts and counts; `dashboard.words` says how they are written."""
+"""The filters of `dashboard.words` for amounts and counts."""
 
 from django import template
 

@@ -1,11 +1,11 @@
-// Speaks transitions of cards that are on the page, and nothing else.
+// Announces to screen readers when a card on the page changes its state.
 (() => {
   "use strict";
 
-  const spoken = [];
+  const changes = [];
   let timer = 0;
 
-  const state = (card) => card?.querySelector(".state")?.textContent.trim() ?? "";
+  const state = (card) => card?.querySelector(".state")?.textContent.replace(/\s+/g, " ").trim() ?? "";
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => note(event.target, event.detail.fragment));
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -17,15 +17,15 @@
     if (!card.matches(".card")) return;
     const after = state(fragment.querySelector(".card"));
     if (!after || after === state(card)) return;
-    spoken.push(`Batch ${card.querySelector("h2 a").textContent.trim()}: ${after}.`);
+    changes.push(`Batch ${card.querySelector("h2 a").textContent.trim()}: ${after}.`);
     clearTimeout(timer);
-    // Several that change in one poll are one message.
-    timer = setTimeout(speak, 100);
+    // One announcement for all cards that change in one poll.
+    timer = setTimeout(announce, 100);
   }
 
-  function speak() {
-    const more = spoken.length > 5 ? ` And ${spoken.length - 5} more.` : "";
-    document.getElementById("announcements").textContent = spoken.slice(0, 5).join(" ") + more;
-    spoken.length = 0;
+  function announce() {
+    const more = changes.length > 5 ? ` And ${changes.length - 5} more.` : "";
+    document.getElementById("announcements").textContent = changes.slice(0, 5).join(" ") + more;
+    changes.length = 0;
   }
 })();

@@ -1,4 +1,4 @@
-// Cancel asks in a dialog that stands outside everything that polls replace.
+// Cancel buttons open a dialog that polls never replace.
 (() => {
   "use strict";
 
@@ -21,7 +21,7 @@
     fill("figures", button.dataset.figures);
     problem.hidden = true;
     form.reset();
-    form.action = button.getAttribute("formaction");
+    form.action = button.form.action;
     form.setAttribute("hx-post", form.action);
     form.setAttribute("hx-target", `#${CSS.escape(card)}`);
     htmx.process(form);
@@ -34,7 +34,7 @@
   }
 
   document.getElementById("cancel-keep").addEventListener("click", () => dialog.close());
-  // Left or done: the polls that waited may go on.
+  // Polls wait while the dialog is open.
   dialog.addEventListener("close", () => document.dispatchEvent(new Event("batchboard:idle")));
 
   form.addEventListener("htmx:afterRequest", (event) => {
@@ -43,16 +43,16 @@
     document.getElementById(card)?.focus();
   });
 
-  // An error page says what happened in its heading and its first sentences.
+  // The heading and the first sentences of an error page say what happened.
   function show(xhr) {
     const page = new DOMParser().parseFromString(xhr?.responseText ?? "", "text/html");
-    const said = [...page.querySelectorAll("main h1, main h1 ~ p")]
+    const sentences = [...page.querySelectorAll("main h1, main h1 ~ p")]
       .map((part) => part.textContent.trim())
       .slice(0, 3)
       .join(". ")
       .replaceAll("..", ".");
     problem.textContent =
-      said || "No answer came. Your request may have been saved. Reload to check.";
+      sentences || "No answer came. Your request may have been saved. Reload to check.";
     problem.hidden = false;
   }
 })();

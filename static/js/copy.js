@@ -1,4 +1,4 @@
-// Copies an ID or a link, and says so.
+// Copies an ID or a link, and announces it.
 (() => {
   "use strict";
 
@@ -6,15 +6,15 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const name = button.dataset.copyName ?? "ID";
-    let said = `The ${name} is copied.`;
+    let message = `Copied the ${name}.`;
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
       button.toggleAttribute("data-copied", true);
       setTimeout(() => button.removeAttribute("data-copied"), 1500);
     } catch {
-      // Over plain HTTP the browser has no clipboard for pages.
-      said = `Copying needs HTTPS. The ${name} is ${button.dataset.copy}`;
+      // Browsers give pages no clipboard over plain HTTP.
+      message = `Copying needs HTTPS. The ${name} is ${button.dataset.copy}`;
     }
-    document.getElementById("announcements").textContent = said;
+    document.getElementById("announcements").textContent = message;
   });
 })();

@@ -1,4 +1,4 @@
-// Escape leaves a form that is edited in place, as its own link does.
+// Escape closes the form in place, as its "Discard changes" does.
 (() => {
   "use strict";
 
@@ -8,7 +8,7 @@
     form?.querySelector("#labels-leave")?.click();
   });
 
-  // Saved or left: the polls that waited may go on.
+  // Polls wait while the form is open.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "labels" && !event.target.matches("form")) {
       document.dispatchEvent(new Event("batchboard:idle"));

@@ -1,4 +1,4 @@
-// When the page polls, and what it says when polls fail. htmx does the polling itself.
+// Decides when htmx polls, and says so when polls fail.
 (() => {
   "use strict";
 
@@ -12,7 +12,7 @@
   const isPaused = () => localStorage.getItem(PAUSED) === "yes";
   const poll = () => live() && htmx.trigger(live(), "poll");
 
-  // Someone is in the middle of something that a swap would disturb.
+  // The person is doing something that a swap would disturb.
   function isBusy() {
     const active = document.activeElement;
     return (
@@ -26,7 +26,7 @@
     if (document.hidden || isPaused() || isBusy() || Date.now() < notBefore) event.preventDefault();
   });
 
-  // An answer that was under way when a dialog or a field opened must not be swapped in under it.
+  // A response to an earlier poll must not be swapped in once a dialog or a form is open.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.requestConfig?.elt?.id === "live" && (isPaused() || isBusy())) {
       event.detail.shouldSwap = false;
@@ -59,11 +59,11 @@
       problem.hidden = !sentence;
       if (problem.textContent !== sentence) problem.textContent = sentence;
     }
-    greyStale();
+    grayStale();
   }
 
-  // Cards of a workspace that is out of date stay, and grey.
-  function greyStale() {
+  // Cards of a workspace that is out of date stay on the page, in gray.
+  function grayStale() {
     const stale = new Set(
       [...document.querySelectorAll("[data-health=stale], [data-health=refused], [data-health=foreign]")].map(
         (holder) => holder.dataset.workspace,
@@ -90,11 +90,11 @@
   document.addEventListener("htmx:load", (event) => {
     for (const button of event.detail.elt.querySelectorAll?.(".needs-script") ?? []) button.hidden = false;
   });
-  document.addEventListener("htmx:afterSettle", greyStale);
+  document.addEventListener("htmx:afterSettle", grayStale);
   document.addEventListener("visibilitychange", () => document.hidden || poll());
   document.addEventListener("batchboard:idle", poll);
 
   if (pause) pause.hidden = !live();
   showPaused();
-  greyStale();
+  grayStale();
 })();

@@ -1,10 +1,10 @@
-// Single keys, which can be switched off (WCAG 2.1.4).
+// Single-key shortcuts, which can be switched off (WCAG 2.1.4).
 (() => {
   "use strict";
 
   const OFF = "batchboard.shortcuts-off";
   const dialog = document.getElementById("shortcuts-dialog");
-  // One in the dialog, and one on the account page.
+  // The checkboxes in the dialog and on the account page.
   const choices = [...document.querySelectorAll("[data-shortcuts]")];
   const help = document.getElementById("help");
   if (!dialog) return;

@@ -1,4 +1,4 @@
-// Keeps relative times true between polls. Words agree with `cards.duration` on the server.
+// Updates relative times between polls, in the words of `dashboard.words.duration`.
 (() => {
   "use strict";
 
@@ -31,8 +31,8 @@
   setInterval(tick, 1000);
   document.addEventListener("visibilitychange", tick);
 
-  // What an unchanged poll brings: when each workspace was last heard from.
-  document.addEventListener("heard", (event) => {
+  // An unchanged poll only says when each workspace last synced.
+  document.addEventListener("synced", (event) => {
     for (const [workspace, moment] of Object.entries(event.detail)) {
       const holder = document.querySelector(`[data-as-of][data-workspace="${CSS.escape(workspace)}"]`);
       const time = holder?.querySelector("time");

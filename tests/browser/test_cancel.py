@@ -14,7 +14,7 @@ def test_cancel_with_the_mouse_in_two_presses(board, mirrored, finish, sandbox):
     page.locator(f"#cancel-{batch.api_id}").click()
     dialog = page.locator("#cancel-dialog")
     expect(dialog).to_be_visible()
-    expect(dialog).to_contain_text("cannot be undone")
+    expect(dialog).to_contain_text("can’t be undone")
     dialog.locator("[name=reason]").fill("wrong prompt")
     page.locator("#cancel-confirm").click()
 
@@ -71,7 +71,7 @@ class NoCancels(httpx.BaseTransport):
         )
 
 
-def test_the_dialog_is_not_raced_away_by_polls(board, mirrored, finish):
+def test_polls_do_not_close_the_dialog(board, mirrored, finish):
     batch, other = mirrored(), mirrored()
     page = board()
     page.locator(f"#cancel-{batch.api_id}").click()

@@ -22,26 +22,26 @@ def downloaded(page: Page, link: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
 
 
-def test_the_results_come_as_a_file_with_a_name(board, read):
+def test_the_results_are_a_file_with_a_name(board, read):
     page = board(read.get_absolute_url())
 
-    name, content = downloaded(page, "JSONL of all")
+    name, content = downloaded(page, "JSONL of all requests")
 
     assert name == f"{read.api_id}-results.jsonl"
     assert len(content.splitlines()) == 20
 
 
-def test_from_a_cancellation_to_what_must_be_sent_again_is_one_press(board, read):
+def test_requests_to_send_again_are_one_press_away(board, read):
     page = board(read.get_absolute_url())
 
-    name, content = downloaded(page, "IDs of the canceled")
+    name, content = downloaded(page, "IDs of canceled requests")
 
     canceled = read.failed_requests.filter(outcome="canceled").order_by("pk")
     assert name == f"{read.api_id}-canceled-ids.txt"
     assert content.decode().split() == [request.custom_id for request in canceled]
 
 
-def test_from_a_kind_of_failure_to_its_requests_is_one_press(board, read):
+def test_the_requests_of_a_kind_of_failure_are_one_press_away(board, read):
     page = board(read.get_absolute_url())
     kind = page.locator(".failures li").filter(has_text="errored").first
     count = int(kind.locator(".count").inner_text())
@@ -52,12 +52,12 @@ def test_from_a_kind_of_failure_to_its_requests_is_one_press(board, read):
     assert page.locator(".requests tbody tr").count() >= count
 
 
-def test_results_that_could_not_be_read_are_read_again_at_a_press(board, read):
+def test_unreadable_results_are_read_again_at_a_press(board, read):
     Batch.objects.filter(pk=read.pk).update(results_state="unreadable")
     page = board(read.get_absolute_url())
     expect(page.locator("#unreadable")).to_contain_text("Results unreadable")
 
     page.get_by_role("button", name="Read again").click()
 
-    expect(page.locator(".messages")).to_contain_text("read again within a minute")
+    expect(page.locator(".messages")).to_contain_text("read again within about a minute")
     expect(page.locator("#usage")).to_contain_text("Cost pending")

@@ -55,9 +55,7 @@ def test_no_poll_takes_the_form_away_and_the_wait_ends_with_it(
     expect(page.locator(".card")).to_have_attribute("data-status", "ended")
 
 
-def test_what_somebody_else_saved_meanwhile_is_shown_before_it_is_replaced(
-    page, board, mirrored, operator
-):
+def test_another_person_s_change_is_shown_before_it_is_overwritten(page, board, mirrored, operator):
     batch = mirrored()
     board(batch.get_absolute_url())
     open_form(page)

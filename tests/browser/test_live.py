@@ -62,7 +62,7 @@ def test_focus_stays_where_it_was_when_the_card_is_swapped(board, mirrored, fini
     assert page.evaluate("document.activeElement.id") == f"link-{batch.api_id}"
 
 
-def test_only_transitions_are_spoken(board, mirrored, finish):
+def test_only_changes_of_state_are_announced(board, mirrored, finish):
     batch, bystander = mirrored(), mirrored()
     page = board()
 
@@ -127,14 +127,14 @@ def test_an_unchanged_poll_swaps_nothing_and_keeps_the_page_fresh(board, mirrore
     batch = mirrored()
     page = board()
     page.evaluate(f"document.getElementById('batch-{batch.api_id}').untouched = true")
-    heard = page.locator("[data-as-of] time").first.get_attribute("datetime")
+    synced_at = page.locator("[data-as-of] time").first.get_attribute("datetime")
 
     sync(workspace)
     with page.expect_response("**/live/**") as answer:
         pass
 
     assert answer.value.status == 204
-    expect(page.locator("[data-as-of] time").first).not_to_have_attribute("datetime", heard)
+    expect(page.locator("[data-as-of] time").first).not_to_have_attribute("datetime", synced_at)
     assert page.evaluate(f"document.getElementById('batch-{batch.api_id}').untouched") is True
 
 

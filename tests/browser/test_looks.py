@@ -23,7 +23,7 @@ PAGES = (
 
 @pytest.fixture
 def every_state(mirrored, sandbox, person, workspace):
-    """A batch in each state, one of them canceled by somebody."""
+    """A batch in each state, one of them canceled by a person."""
     chosen = mirrored(requests=1234)
     mirrored(status="ended", requests=10, succeeded=10)
     ingest(mirrored("msgbatch_read", status="ended", requests=10, succeeded=7, errored=3))
@@ -98,7 +98,7 @@ def test_cancel_is_a_big_target_on_a_phone(page, board, every_state):
     assert box["width"] >= 44
 
 
-def test_an_untallied_batch_promises_no_percentage(board, mirrored):
+def test_an_uncounted_batch_shows_no_percentage(board, mirrored):
     batch = mirrored(requests=10)
     page = board()
 

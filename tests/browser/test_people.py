@@ -56,7 +56,7 @@ def test_a_person_is_added_by_keyboard_and_signs_in_with_the_copied_link(
     expect(page.locator("h1")).to_have_text("Send this link to ada")
     page.locator("#copy-link").focus()
     press(page, "Enter")
-    expect(page.locator("#announcements")).to_have_text("The link is copied.")
+    expect(page.locator("#announcements")).to_have_text("Copied the link.")
     link = page.evaluate("navigator.clipboard.readText()")
 
     other_browser.goto(link)

@@ -1,4 +1,4 @@
-"""People at their browsers, and rows that need no API behind them."""
+"""Signed-in browsers, and rows that need no API behind them."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,9 +26,9 @@ def running_worker(db: None) -> WorkerProcess:
 
 @pytest.fixture(autouse=True)
 def _a_worker_runs(request) -> None:
-    """Pages are tested as they are with a worker; a test may let it end.
+    """A worker runs, unless the test ends it.
 
-    Only where there is a database, as asking for one would take it from tests without.
+    Only in tests that use the database, because this fixture must not give it to the others.
     """
     if {"db", "transactional_db"} & set(request.fixturenames):
         request.getfixturevalue("running_worker")
@@ -36,25 +36,25 @@ def _a_worker_runs(request) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_counts_kept() -> None:
-    """Counts are kept by row number and revision, which begin anew with each test's database."""
-    counts._memo.clear()
+    """The counts in memory are for the rows and revisions of another test's database."""
+    counts.forget()
 
 
 @pytest.fixture(autouse=True)
 def _nothing_looked_up() -> None:
-    """What is remembered of look-ups goes by row number, too."""
+    """The look-ups in memory are for the rows of another test's database."""
     lookup._not_found.clear()
 
 
 @pytest.fixture(autouse=True)
 def _all_places_free(monkeypatch) -> None:
-    """A test that leaves a download unread takes its place from no other test."""
+    """A download that a test leaves unread does not count in others."""
     monkeypatch.setattr(streams, "places", streams.Places())
 
 
 @pytest.fixture
 def sign_in(person, workspace) -> Callable[..., Client]:
-    """A browser in which somebody of this role, a member of the workspace, is signed in."""
+    """Signs in someone with a role who is a member of the workspace; returns their browser."""
 
     def sign_in(role: str, *workspaces: Workspace, name: str = "") -> Client:
         browser = Client()
@@ -124,7 +124,7 @@ def change() -> Callable[..., None]:
 
 @pytest.fixture
 def november(settings) -> Iterator[None]:
-    """It is 24 November 2026, and prices are easy to reckon with."""
+    """It is 24 November 2026, and prices are round numbers."""
     settings.BATCHBOARD_PRICE_TABLE = PRICES
     with time_machine.travel(datetime(2026, 11, 24, 15, tzinfo=UTC), tick=False):
         yield
@@ -132,7 +132,7 @@ def november(settings) -> Iterator[None]:
 
 @pytest.fixture
 def spendings(november, workspace, other_workspace) -> None:
-    """$26.50 in November by two workspaces, $20 in the days before; and what is not in it."""
+    """$26.50 in November in two workspaces, $20 in the days before; and batches without a cost."""
     spent(workspace, date(2026, 11, 2), used(input=3, output=0.5), label="nightly", owner="ada")
     spent(
         workspace, date(2026, 11, 2), used(model="large", input=1, inference_geo="us"), owner="ada"
@@ -160,19 +160,19 @@ def lead(sign_in, workspace, other_workspace) -> Client:
 
 
 def undecryptable(workspace: Workspace) -> None:
-    """Leaves a key stored that was encrypted with a key which nobody has any more."""
+    """Stores a key that was encrypted with an unknown key."""
     table = connection.ops.quote_name(Workspace._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET api_key = 'gAAAAA' WHERE id = %s", [workspace.pk])
 
 
 @pytest.fixture
-def have(workspace) -> Callable[..., None]:
-    """A function that sets the workspace's columns; synced just now unless it says otherwise."""
+def workspace_has(workspace) -> Callable[..., None]:
+    """Sets columns of the workspace, which synced just now unless they say otherwise."""
 
-    def have(**columns) -> None:
+    def workspace_has(**columns) -> None:
         now = timezone.now()
         usual = {"last_synced_at": now, "backfilled_at": now}
         Workspace.objects.filter(pk=workspace.pk).update(**usual | columns)
 
-    return have
+    return workspace_has

@@ -1,4 +1,4 @@
-"""What a person reads on a page or in a file: tables, links and tiles as words."""
+"""Reads tables, links, tiles and CSV files as text."""
 
 import csv
 import html
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 
 class Tables(HTMLParser):
-    """Every table of a page by its caption: rows of the cells' words."""
+    """Every table of a page by its caption, as rows of text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def table(page: str, caption: str) -> list[list[str]]:
 
 
 def links(part: str) -> list[tuple[str, str]]:
-    """Words and address of each link."""
+    """The text and the address of each link."""
     found = re.findall(r'<a href="([^"]+)"[^>]*>(.*?)</a>', part, re.DOTALL)
     return [(re.sub("<[^>]+>", "", words), html.unescape(href)) for href, words in found]
 

@@ -1,4 +1,4 @@
-"""CSV that no spreadsheet runs, and that gives back what went in."""
+"""CSV cells that no spreadsheet runs, and that read back unchanged."""
 
 import csv
 import io
@@ -105,7 +105,7 @@ def test_whatever_the_separator_no_cell_runs(separator, quoting, rows):
         [["a", "b\n"], ["-42", "1+cmd|'/C calc'!A0;\t|,"]],
     ],
 )
-def test_lines_that_are_taken_for_one_cell_run_nothing(separator, rows):
+def test_lines_read_as_one_cell_run_nothing(separator, rows):
     content = "".join(csv_line(row) for row in rows)
 
     for line in read(content, separator):
@@ -175,7 +175,7 @@ def test_figures_are_exact_and_unknown_ones_are_empty(value, text):
     assert cell(value) == text
 
 
-def test_excel_is_told_that_it_is_utf_8_and_scripts_need_not_be():
+def test_a_byte_order_mark_is_written_only_if_wanted():
     rows = [["Zoë", "主婦 €"]]
 
     with_bom = b"".join(csv_blocks(["a", "b"], rows, with_bom=True))

@@ -1,4 +1,4 @@
-"""What pages say of a workspace that is not up to date, each state in its own words."""
+"""Notices about workspaces that are not up to date."""
 
 import re
 from datetime import timedelta
@@ -35,8 +35,8 @@ def health(page: str) -> list[str]:
     return re.findall(r'data-health="(\w+)"', page)
 
 
-def test_a_fresh_workspace_needs_no_notice(have, opened):
-    have()
+def test_a_fresh_workspace_needs_no_notice(workspace_has, opened):
+    workspace_has()
 
     shown = opened()
 
@@ -44,8 +44,8 @@ def test_a_fresh_workspace_needs_no_notice(have, opened):
     assert health(shown) in (["fresh"], [])
 
 
-def test_the_first_sync_says_that_batches_are_loading(have, opened):
-    have(last_synced_at=None, backfilled_at=None)
+def test_the_first_sync_says_that_batches_are_loading(workspace_has, opened):
+    workspace_has(last_synced_at=None, backfilled_at=None)
 
     shown = opened()
 
@@ -54,8 +54,8 @@ def test_the_first_sync_says_that_batches_are_loading(have, opened):
     assert health(shown) in (["waiting"], [])
 
 
-def test_a_long_first_sync_says_how_far_back_it_has_come(have, opened):
-    have(backfilled_at=None, listing_reached_at=timezone.now() - timedelta(days=3))
+def test_a_long_first_sync_says_how_far_back_it_is(workspace_has, opened):
+    workspace_has(backfilled_at=None, listing_reached_at=timezone.now() - timedelta(days=3))
 
     shown = opened()
 
@@ -63,9 +63,9 @@ def test_a_long_first_sync_says_how_far_back_it_has_come(have, opened):
     assert re.search(r"batches created since \d\d \w+ \d{4}, .* UTC are listed", words(shown))
 
 
-def test_an_api_that_does_not_answer_is_said_with_its_last_error(have, opened):
+def test_an_api_that_does_not_answer_is_shown_with_its_last_error(workspace_has, opened):
     error = str(Unreachable("timed out"))
-    have(last_synced_at=timezone.now() - LONG_AGO, error=error, error_at=timezone.now())
+    workspace_has(last_synced_at=timezone.now() - LONG_AGO, error=error, error_at=timezone.now())
 
     shown = opened()
 
@@ -76,9 +76,9 @@ def test_an_api_that_does_not_answer_is_said_with_its_last_error(have, opened):
     assert f"Last error, 0 s ago : {error}" in words(shown)
 
 
-def test_another_error_is_shown_as_it_is(have, opened):
+def test_another_error_is_shown_as_it_is(workspace_has, opened):
     error = "This address does not answer as the Batches API does (404)"
-    have(last_synced_at=None, error=error, error_at=timezone.now(), request_id="req_7")
+    workspace_has(last_synced_at=None, error=error, error_at=timezone.now(), request_id="req_7")
 
     shown = opened()
 
@@ -90,8 +90,10 @@ def test_another_error_is_shown_as_it_is(have, opened):
 
 
 @pytest.mark.parametrize("seen_before", [timedelta(minutes=1), timedelta(minutes=-1)])
-def test_without_a_running_worker_nothing_is_fresh(have, opened, running_worker, seen_before):
-    have()
+def test_without_a_running_worker_nothing_is_fresh(
+    workspace_has, opened, running_worker, seen_before
+):
+    workspace_has()
     running_worker.seen_at = timezone.now() - seen_before
     running_worker.save()
 
@@ -103,16 +105,18 @@ def test_without_a_running_worker_nothing_is_fresh(have, opened, running_worker,
     assert "Ask an admin to check the worker." in words(shown)
 
 
-def test_a_worker_that_has_ended_or_does_not_sync_does_not_count(have, opened, running_worker):
-    have()
+def test_a_worker_that_has_ended_or_does_not_sync_does_not_count(
+    workspace_has, opened, running_worker
+):
+    workspace_has()
     running_worker.kinds = ",cancel,results,"
     running_worker.save()
 
     assert kinds(opened()) == ["worker"]
 
 
-def test_a_sync_in_the_future_is_never_fresh(have, opened):
-    have(last_synced_at=timezone.now() + LONG_AGO)
+def test_a_sync_in_the_future_is_never_fresh(workspace_has, opened):
+    workspace_has(last_synced_at=timezone.now() + LONG_AGO)
 
     shown = opened()
 
@@ -122,8 +126,8 @@ def test_a_sync_in_the_future_is_never_fresh(have, opened):
     assert "Last synced Research 0 s ago" not in words(shown)
 
 
-def test_a_worker_that_never_gets_to_a_workspace_is_said(have, opened):
-    have(last_synced_at=timezone.now() - LONG_AGO)
+def test_a_workspace_that_no_worker_syncs_is_named(workspace_has, opened):
+    workspace_has(last_synced_at=timezone.now() - LONG_AGO)
 
     shown = opened()
 
@@ -131,8 +135,8 @@ def test_a_worker_that_never_gets_to_a_workspace_is_said(have, opened):
     assert "The worker is running, but has not synced this workspace." in words(shown)
 
 
-def refused(have, **columns) -> None:
-    have(
+def refused(workspace_has, **columns) -> None:
+    workspace_has(
         **{
             "last_synced_at": timezone.now() - LONG_AGO,
             "hold": "refused",
@@ -144,8 +148,8 @@ def refused(have, **columns) -> None:
     )
 
 
-def test_a_refused_key_is_said_with_request_id_age_and_what_happens_next(have, opened):
-    refused(have)
+def test_a_refused_key_is_shown_with_request_id_age_and_next_step(workspace_has, opened):
+    refused(workspace_has)
 
     shown = opened()
 
@@ -159,9 +163,9 @@ def test_a_refused_key_is_said_with_request_id_age_and_what_happens_next(have, o
     assert "ask an admin to set a new key" in said
 
 
-def test_a_refusal_by_the_edge_is_said_with_its_cf_ray(have, opened):
+def test_a_refusal_by_the_edge_is_shown_with_its_cf_ray(workspace_has, opened):
     refused(
-        have,
+        workspace_has,
         error=str(KeyRefused("", status=403, type="forbidden")).rstrip("."),
         request_id="cf-ray 8e-FRA",
     )
@@ -169,8 +173,8 @@ def test_a_refusal_by_the_edge_is_said_with_its_cf_ray(have, opened):
     assert "(403 forbidden) (cf-ray 8e-FRA)" in words(opened())
 
 
-def test_an_admin_is_led_to_where_the_key_is_set(have, opened, workspace):
-    refused(have)
+def test_an_admin_is_led_to_where_the_key_is_set(workspace_has, opened, workspace):
+    refused(workspace_has)
 
     shown = opened("admin")
 
@@ -178,14 +182,14 @@ def test_an_admin_is_led_to_where_the_key_is_set(have, opened, workspace):
     assert "Set a new key" in words(shown)
 
 
-def test_a_refused_key_of_the_environment_is_corrected_there(have, opened):
-    refused(have, from_environment=True)
+def test_a_refused_key_of_the_environment_is_corrected_there(workspace_has, opened):
+    refused(workspace_has, from_environment=True)
 
     assert "correct ANTHROPIC_API_KEY and restart" in words(opened("admin"))
 
 
-def test_nothing_is_said_to_be_retried_without_a_worker(have, opened, running_worker):
-    refused(have)
+def test_without_a_worker_nothing_claims_to_be_retried(workspace_has, opened, running_worker):
+    refused(workspace_has)
     running_worker.delete()
 
     said = words(opened())
@@ -194,8 +198,10 @@ def test_nothing_is_said_to_be_retried_without_a_worker(have, opened, running_wo
     assert "every 5 minutes" not in said
 
 
-def test_a_key_of_another_workspace_is_said_with_what_it_means(have, opened):
-    have(hold="foreign", error="The key of Research belongs to another Anthropic workspace: …")
+def test_a_key_of_another_workspace_is_explained(workspace_has, opened):
+    workspace_has(
+        hold="foreign", error="The key of Research belongs to another Anthropic workspace: …"
+    )
 
     said = words(shown := opened())
 
@@ -206,8 +212,8 @@ def test_a_key_of_another_workspace_is_said_with_what_it_means(have, opened):
     assert "Ask an admin to put the right key back." in said
 
 
-def test_an_admin_can_accept_the_list_of_another_key(have, opened, workspace):
-    have(hold="foreign", error="The list lacks 9 of 9 batches.")
+def test_an_admin_can_accept_the_list_of_another_key(workspace_has, opened, workspace):
+    workspace_has(hold="foreign", error="The list lacks 9 of 9 batches.")
 
     shown = opened("admin")
 
@@ -215,7 +221,7 @@ def test_an_admin_can_accept_the_list_of_another_key(have, opened, workspace):
     assert f'<a href="/workspaces/{workspace.pk}/">accept its list</a>' in shown
 
 
-def test_a_key_that_cannot_be_decrypted_is_said_at_once(workspace, opened, sync):
+def test_a_key_that_cannot_be_decrypted_is_shown_at_once(workspace, opened, sync):
     Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=timezone.now())
     undecryptable(workspace)
     assert not sync(workspace)
@@ -227,8 +233,8 @@ def test_a_key_that_cannot_be_decrypted_is_said_at_once(workspace, opened, sync)
     assert "Ask an admin to set the API key again." in words(shown)
 
 
-def test_a_workspace_that_is_switched_off_is_said_to_be(have, opened):
-    have(is_enabled=False)
+def test_a_workspace_that_is_switched_off_says_so(workspace_has, opened):
+    workspace_has(is_enabled=False)
 
     shown = opened()
 
@@ -237,8 +243,8 @@ def test_a_workspace_that_is_switched_off_is_said_to_be(have, opened):
     assert "Research is switched off" in words(shown)
 
 
-def test_a_notice_of_the_round_is_shown(have, opened):
-    have(notice="3 batches can't be read.")
+def test_a_notice_of_the_round_is_shown(workspace_has, opened):
+    workspace_has(notice="3 batches can't be read.")
 
     shown = opened()
 
@@ -246,7 +252,7 @@ def test_a_notice_of_the_round_is_shown(have, opened):
     assert "Research: 3 batches can't be read." in words(shown)
 
 
-def test_one_notice_stands_for_all_workspaces_that_it_is_true_of(
+def test_one_notice_names_all_workspaces_that_it_applies_to(
     client, admin_user, row, running_worker
 ):
     for number in range(6):
@@ -261,12 +267,12 @@ def test_one_notice_stands_for_all_workspaces_that_it_is_true_of(
 
 
 @pytest.mark.parametrize("address", ["/", "/batches/one/"])
-def test_a_poll_brings_a_state_that_comes_with_the_clock_alone_and_one_that_goes(
-    sign_in, row, have, running_worker, address
+def test_a_poll_shows_a_state_that_begins_or_ends_with_the_clock(
+    sign_in, row, workspace_has, running_worker, address
 ):
     row("one")
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        have()
+        workspace_has()
         type(running_worker).objects.update(seen_at=timezone.now() + timedelta(seconds=3))
         browser = sign_in("viewer")
         v = version(browser.get(address).text)
@@ -284,9 +290,9 @@ def test_a_poll_brings_a_state_that_comes_with_the_clock_alone_and_one_that_goes
     assert kinds(again.text) == []
 
 
-def test_a_poll_leaves_notices_alone_that_have_not_changed(sign_in, row, change, have):
+def test_a_poll_does_not_swap_unchanged_notices(sign_in, row, change, workspace_has):
     batch = row("one")
-    have(notice="3 batches can't be read.")
+    workspace_has(notice="3 batches can't be read.")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)
     change(batch, processing=5, succeeded=5)

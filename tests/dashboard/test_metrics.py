@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Workspace
-from tests.dashboard.batch.batch_page import wish
+from tests.dashboard.batch.batch_page import add_cancellation
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_superuser_sees_them(client, admin_user, row):
 
 
 def test_they_count_what_is_active_and_waits(row, scraped):
-    wish(row("one", processing=7), state="requested")
+    add_cancellation(row("one", processing=7), state="requested")
     row("waiting", processing_status="ended")
     row("broken", processing_status="ended", results_state="unreadable")
     row("read", processing_status="ended", results_state="read")

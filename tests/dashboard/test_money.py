@@ -28,7 +28,7 @@ from dashboard.words import (
         (None, "unknown"),
     ],
 )
-def test_dollars_are_rounded_to_what_a_person_reads(amount, words):
+def test_dollars_are_rounded_to_cents_or_two_digits(amount, words):
     assert usd(None if amount is None else Decimal(amount)) == words
 
 
@@ -44,7 +44,7 @@ def test_dollars_are_rounded_to_what_a_person_reads(amount, words):
         (None, "unknown"),
     ],
 )
-def test_in_the_arithmetic_nothing_is_rounded(amount, words):
+def test_exact_dollars_are_not_rounded(amount, words):
     assert exact_usd(None if amount is None else Decimal(amount)) == words
 
 
@@ -62,7 +62,7 @@ def test_in_the_arithmetic_nothing_is_rounded(amount, words):
         ("4.004", "4", "+0.1%"),
     ],
 )
-def test_a_change_says_which_way_it_went(now, before, words):
+def test_a_change_has_a_sign(now, before, words):
     assert percent_change(Decimal(now), Decimal(before)) == words
 
 
@@ -79,7 +79,7 @@ def test_a_change_says_which_way_it_went(now, before, words):
         ("5", "0", "$5.00"),
     ],
 )
-def test_a_difference_is_that_of_the_figures_beside_it(amount, other, words):
+def test_a_difference_is_that_of_the_amounts_next_to_it(amount, other, words):
     assert less(Decimal(amount), Decimal(other)) == words
 
 
@@ -95,15 +95,15 @@ def test_a_difference_is_that_of_the_figures_beside_it(amount, other, words):
         ("-0.01", "-0.012", "−$0.01"),
     ],
 )
-def test_a_rounded_amount_is_nothing_only_where_the_exact_one_is(shown, exact, words):
+def test_a_rounded_amount_is_zero_only_if_the_exact_one_is(shown, exact, words):
     assert shown_usd(Decimal(shown), None if exact is None else Decimal(exact)) == words
 
 
-def test_a_small_share_is_not_nothing():
+def test_a_small_share_is_not_zero():
     assert shown_percent(Decimal("0.0"), Decimal("0.04")) == "<0.1%"
     assert shown_percent(Decimal("0.0"), Decimal(0)) == "0.0%"
     assert shown_percent(Decimal("62.3"), Decimal("62.264")) == "62.3%"
 
 
-def test_tokens_are_full_figures():
+def test_tokens_have_all_digits():
     assert tokens(1234567) == "1,234,567"

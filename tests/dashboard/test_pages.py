@@ -8,7 +8,7 @@ from dashboard import errors, probes
 from tests.dashboard.reading import csv_cells
 
 
-def test_the_csv_holds_what_the_filters_let_through(sign_in, row):
+def test_the_csv_has_the_batches_that_match_the_filters(sign_in, row):
     row("in", label="nightly")
     row("out", label="other")
 
@@ -17,7 +17,7 @@ def test_the_csv_holds_what_the_filters_let_through(sign_in, row):
     assert [line[table[0].index("api_id")] for line in table[1:]] == ["in"]
 
 
-def test_the_list_as_csv_says_what_each_batch_cost_and_where_that_is_not_known(sign_in, row):
+def test_the_csv_of_the_list_has_each_cost_or_why_it_is_unknown(sign_in, row):
     read = row("read", processing_status="ended", results_state="read")
     BatchUsage.objects.create(
         batch=read,
@@ -66,7 +66,7 @@ EXPORTS = ["/batches.csv", "/audit.csv", "/spend.csv", "/spend/focus.csv", "/bat
 
 
 @pytest.mark.parametrize("address", EXPORTS)
-def test_a_csv_is_marked_as_utf_8_unless_a_script_asks_for_it_bare(sign_in, row, sandbox, address):
+def test_a_csv_has_a_byte_order_mark_unless_the_address_says_no(sign_in, row, sandbox, address):
     row("one", processing_status="ended", results_state="read")
     browser = sign_in("lead")
     query = {"format": "csv", "outcome": "errored"} if "results" in address else {}
@@ -118,7 +118,7 @@ def test_a_page_opens_for_the_roles_that_may_see_it(sign_in, address, role, stat
     assert response.status_code == status
 
 
-def test_nobody_without_a_role_sees_anything_but_whom_to_ask(person, workspace, client):
+def test_a_person_without_a_role_sees_only_whom_to_ask(person, workspace, client):
     client.force_login(person("", workspace), backend="dashboard.roles.RoleBackend")
 
     response = client.get("/")
@@ -177,7 +177,7 @@ def test_a_broken_database_still_gets_its_page(rf):
     assert "Something went wrong in Batchboard" in response.text
 
 
-def test_a_proxy_that_changes_the_host_is_told_from_a_page_that_expired(db):
+def test_a_changed_host_and_an_expired_page_are_different_errors(db):
     browser = Client(enforce_csrf_checks=True)
 
     other_site = browser.post(
@@ -191,7 +191,7 @@ def test_a_proxy_that_changes_the_host_is_told_from_a_page_that_expired(db):
     assert "This page expired" in expired.text
 
 
-def test_liveness_asks_nobody(client):
+def test_liveness_depends_on_nothing(client):
     response = client.get("/healthz")
 
     assert response.text == "ok\n"
@@ -232,9 +232,7 @@ def test_a_database_of_a_newer_version_is_not_ready(client, db, unchecked):
     assert "not ready: the database is of a newer version" in response.text
 
 
-def test_what_other_packages_have_squashed_or_left_behind_is_no_newer_version(
-    client, db, unchecked
-):
+def test_leftover_migrations_of_other_packages_are_no_newer_version(client, db, unchecked):
     recorder = MigrationRecorder(connection)
     recorder.record_applied("axes", "0001_squashed_long_ago")
     recorder.record_applied("no_longer_installed", "0001_initial")
@@ -242,7 +240,7 @@ def test_what_other_packages_have_squashed_or_left_behind_is_no_newer_version(
     assert client.get("/readyz").status_code == 200
 
 
-def test_migrations_that_fit_are_looked_at_once(client, db, unchecked, django_assert_num_queries):
+def test_fitting_migrations_are_checked_once(client, db, unchecked, django_assert_num_queries):
     client.get("/readyz")
 
     with django_assert_num_queries(1):
@@ -261,6 +259,6 @@ def test_a_probe_may_call_a_process_by_any_address(client, db, settings, address
     assert response.status_code == 200
 
 
-def test_anything_else_is_served_under_its_own_names_alone(client, db):
+def test_other_pages_are_served_only_under_allowed_hosts(client, db):
     assert client.get("/accounts/login/", headers={"Host": "10.1.2.3:8000"}).status_code == 400
     assert client.get("/metrics", headers={"Host": "10.1.2.3:8000"}).status_code == 400

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dashboard.rounding import CENT, apportioned, apportioned_table, nearest, unit_for
 
 DOLLARS = st.decimals(0, 10_000, places=7)
-# Many of them alike, whole or nothing, as real tables have them.
+# Real tables have many equal cells, whole cents and zeros.
 COMMON = st.sampled_from([Decimal(text) for text in ("0", "0.005", "0.0033", "1.00", "0.0149")])
 
 
@@ -44,7 +44,7 @@ def test_the_largest_remainders_go_up(parts, shown):
 
 
 @pytest.mark.parametrize("total", ["0.00", "99.00"])
-def test_parts_that_changed_meanwhile_are_rounded_all_the_same(total):
+def test_parts_that_no_longer_add_up_are_still_rounded(total):
     shown = apportioned([Decimal("1.003"), Decimal("2.008")], Decimal(total), CENT)
 
     assert all(map(is_neighbor, shown, [Decimal("1.003"), Decimal("2.008")]))
@@ -86,7 +86,7 @@ def test_in_a_table_rows_columns_and_the_whole_add_up(data, height, width):
     assert sum(sums(shown)[0]) == nearest(sum(sums(table)[0]), CENT)
 
 
-def test_a_table_that_rounding_alone_would_break():
+def test_a_table_that_plain_rounding_would_break():
     # Three rows of $0.01, two columns of $0.015: rounded cell by cell, nothing adds up.
     shown = apportioned_table([[Decimal("0.005"), Decimal("0.005")]] * 3, CENT)
 

@@ -1,4 +1,4 @@
-"""Streamed answers: how many at a time, for whom, and what is read while they go out."""
+"""Streamed downloads: how many at a time, and what they hold meanwhile."""
 
 from contextlib import suppress
 
@@ -32,7 +32,7 @@ def lead(sign_in, results_url):
 
 
 @pytest.mark.parametrize("address", STREAMS)
-def test_a_person_runs_two_downloads_at_a_time_and_gets_their_places_back(lead, address):
+def test_a_person_may_run_two_downloads_at_a_time(lead, address):
     running = [lead.get(address), lead.get(address)]
 
     refused = lead.get(address)
@@ -47,7 +47,7 @@ def test_a_person_runs_two_downloads_at_a_time_and_gets_their_places_back(lead, 
 
 
 @pytest.mark.parametrize("address", STREAMS)
-def test_one_persons_downloads_refuse_no_one_elses(lead, sign_in, address):
+def test_one_persons_downloads_do_not_block_another_s(lead, sign_in, address):
     running = [lead.get(address), lead.get(address)]
 
     answer = sign_in("lead", name="bob").get(address)
@@ -69,7 +69,7 @@ def test_pages_keep_threads_however_many_people_download(lead, sign_in):
 
 
 @pytest.mark.parametrize("address", STREAMS)
-def test_head_takes_no_place_and_reads_nothing(lead, sandbox, address):
+def test_head_does_not_count_as_a_download_and_reads_nothing(lead, sandbox, address):
     running = [lead.get(address), lead.get(address)]
     before = len(sandbox.calls)
 
@@ -82,7 +82,7 @@ def test_head_takes_no_place_and_reads_nothing(lead, sandbox, address):
     assert len(running) == 2
 
 
-def test_a_download_that_breaks_gives_its_place_back(lead, sandbox):
+def test_a_download_that_breaks_off_no_longer_counts(lead, sandbox):
     for _ in range(streams.MOST_PER_PERSON + 1):
         sandbox.fail_next("cut", path="/results")
         answer = lead.get("/batches/one/results/")
@@ -121,7 +121,7 @@ def exported(answer) -> list[str]:
     ("address", "expected"),
     [("/batches.csv", "e d c b a"), ("/spend.csv?table=batches", "a b c d e")],
 )
-def test_rows_read_in_blocks_come_in_order_and_none_is_missing(
+def test_rows_read_in_blocks_are_in_order_and_complete(
     sign_in, row, monkeypatch, address, expected
 ):
     monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 2)
@@ -134,7 +134,7 @@ def test_rows_read_in_blocks_come_in_order_and_none_is_missing(
     assert exported(answer) == expected.split()
 
 
-def test_a_batch_that_goes_while_its_file_is_written_is_skipped(sign_in, row, monkeypatch):
+def test_a_batch_deleted_during_an_export_is_skipped(sign_in, row, monkeypatch):
     monkeypatch.setattr("dashboard.exports.ROWS_AT_ONCE", 1)
     for api_id in "abc":
         row(api_id)

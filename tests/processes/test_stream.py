@@ -114,7 +114,7 @@ def test_what_does_not_come_whole_is_a_failed_download(crew, reader, api, fault,
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
         reader.get(f"/batches/small/results/{query}")
 
-    assert "results broken off" in (crew.var / "web.log").read_text()
+    assert "results download broke off" in (crew.var / "web.log").read_text()
     assert reader.get(f"/batches/small/results/{query}").status_code == 200
 
 

@@ -210,7 +210,7 @@ def test_every_action_can_be_chosen():
         ({"since": "2026-13-45"}, "From: “2026-13-45” is not a day such as 2026-11-24."),
         ({"until": "x"}, "Until: “x” is not a day such as 2026-11-24."),
         ({"person": "x" * 201}, "Person: text is limited to 200 characters"),
-        ({"batch": "a\0b"}, "Batch: it contains a character that no text can have."),
+        ({"batch": "a\0b"}, "Batch: it contains an invalid character."),
         ({"after": "x"}, "That page does not exist. This is the first one."),
         ({"after": "9" * 30}, "That page does not exist."),
     ],

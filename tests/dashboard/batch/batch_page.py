@@ -1,4 +1,4 @@
-"""What a person reads on one batch's page, and the rows that it is told from."""
+"""The words on one batch's page, and the rows behind them."""
 
 import html
 import re
@@ -13,24 +13,24 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def words(page: str) -> str:
-    """A page as a person reads it, without markup and line breaks."""
+    """The text of a page, without markup and line breaks."""
     text = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(text).split())
 
 
 def section(page: str, title: str) -> str:
-    """One panel's words, by its heading's id."""
+    """The text of the panel whose heading has this ID."""
     return words(page.partition(f'aria-labelledby="{title}"')[2].partition("</section>")[0])
 
 
 def fact(page: str, name: str) -> str:
-    """What stands beside a name in one of the page's lists."""
-    found = re.search(rf"<dt>{name}</dt>\s*<dd[^>]*>(.*?)</dd>", page, re.DOTALL)
+    """The value of a name in one of the page's lists."""
+    found = re.search(rf"<dt>\s*{name}\s*</dt>\s*<dd[^>]*>(.*?)</dd>", page, re.DOTALL)
     return words(found[1])
 
 
 def read(batch: Batch, **columns) -> Batch:
-    """As a reading of the batch's results leaves it."""
+    """Adds what a reading of the results saves."""
     Ingestion.objects.create(**{"batch": batch, "ingested_at": timezone.now(), **columns})
     return batch
 
@@ -39,8 +39,8 @@ def page_of(browser: Client, batch: Batch) -> str:
     return browser.get(batch.get_absolute_url()).text
 
 
-def wish(batch: Batch, **columns) -> Cancellation:
-    """A cancel of the batch that ada asked for and the API took."""
+def add_cancellation(batch: Batch, **columns) -> Cancellation:
+    """Adds a cancellation that ada requested and the API accepted."""
     names = ("processing", "succeeded", "errored", "canceled", "expired")
     return Cancellation.objects.create(
         batch=batch,

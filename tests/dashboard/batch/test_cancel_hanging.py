@@ -1,4 +1,4 @@
-"""Presses of Cancel while the API hangs: pages go on, and no request to cancel is lost."""
+"""Cancels while the API hangs: pages still answer, and no cancellation is lost."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ PRESSES = 20
 
 
 class HangingApi(httpx.BaseTransport):
-    """Holds every call until it is let go, then fails it; counts those that wait together."""
+    """Holds every call until it is released, then fails it; counts those that wait together."""
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
@@ -101,7 +101,7 @@ def test_pages_answer_and_nothing_is_lost_while_twenty_presses_meet_a_hanging_ap
 
 
 def some_of(presses):
-    """Those that need not wait for the API, as they are done."""
+    """Those that don't wait for the API, as they finish."""
     done = threading.Semaphore(0)
     for each in presses:
         each.add_done_callback(lambda _: done.release())
@@ -110,7 +110,7 @@ def some_of(presses):
     return [each for each in presses if each.done()]
 
 
-def test_a_press_that_may_not_wait_says_so_without_an_error(sign_in, row, monkeypatch):
+def test_a_cancel_that_may_not_wait_says_so_without_an_error(sign_in, row, monkeypatch):
     monkeypatch.setattr(cancel, "_presses", threading.BoundedSemaphore(1))
     cancel._presses.acquire()
     row("msgbatch_1")
@@ -122,7 +122,7 @@ def test_a_press_that_may_not_wait_says_so_without_an_error(sign_in, row, monkey
     assert "form data-cancel" not in card
 
 
-def test_a_press_without_scripts_says_that_the_request_is_saved(sign_in, row, monkeypatch):
+def test_a_cancel_without_scripts_says_that_it_is_saved(sign_in, row, monkeypatch):
     monkeypatch.setattr(cancel, "_presses", threading.BoundedSemaphore(1))
     cancel._presses.acquire()
     row("msgbatch_1")

@@ -7,7 +7,7 @@ from django.utils import timezone
 from batches.models import Batch, Workspace
 from dashboard.list import views
 from dashboard.words import plain_usd
-from tests.dashboard.batch.batch_page import NOON, wish, words
+from tests.dashboard.batch.batch_page import NOON, add_cancellation, words
 from tests.dashboard.conftest import HTMX
 from tests.spend_world import PRICES, spent, used
 
@@ -18,7 +18,7 @@ def _prices(settings):
 
 
 def shown_cost(page: str) -> tuple[str, str]:
-    """What the one card says to machines and to people."""
+    """The cost of the only card: its attribute and its text."""
     figure = re.search(r'data-cost="([^"]*)"', page)[1]
     part = re.search(r'<p class="cost".*?</p>', page, re.DOTALL)
     words = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", part[0] if part else "", flags=re.DOTALL)
@@ -67,7 +67,7 @@ def test_several_models_without_a_price_are_counted(sign_in, workspace):
         ("0.000001", "0.000001"),
     ],
 )
-def test_plain_figures_are_never_zero_for_what_is_not(amount, plain):
+def test_plain_amounts_above_zero_are_never_zero(amount, plain):
     assert plain_usd(Decimal(amount)) == plain
 
 
@@ -81,7 +81,7 @@ def test_the_receipt_line_of_a_canceled_batch_says_what_that_saved(sign_in, work
     assert "· accepted · saved about $3.00" in words(page)
 
 
-def test_what_was_saved_is_not_said_while_the_cost_is_pending(sign_in, workspace):
+def test_savings_are_not_shown_while_the_cost_is_pending(sign_in, workspace):
     canceled_by_ada(spent(workspace, NOON, is_canceled=True, results_state="pending"))
 
     page = sign_in("viewer").get("/").text
@@ -135,5 +135,5 @@ def test_a_late_cancel_answers_with_the_card_and_its_cost(sign_in, workspace):
 
 
 def canceled_by_ada(batch: Batch) -> None:
-    batch.latest_cancellation = wish(batch, accepted_at=NOON)
+    batch.latest_cancellation = add_cancellation(batch, accepted_at=NOON)
     batch.save()

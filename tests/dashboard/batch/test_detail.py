@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Cancellation, Observation
-from tests.dashboard.batch.batch_page import NOON, fact, page_of, read, wish
+from tests.dashboard.batch.batch_page import NOON, add_cancellation, fact, page_of, read
 from tests.spend_world import spent, used
 
 FIELDS = (
@@ -22,7 +22,7 @@ def test_every_field_of_the_batch_is_explained(sign_in, row):
         assert f"<code>{name}</code>" in page
 
 
-def test_results_are_said_to_expire_29_days_after_creation(sign_in, row):
+def test_the_timeline_says_when_results_expire(sign_in, row):
     row("one", created_at=datetime(2026, 11, 1, 12, tzinfo=UTC))
 
     page = sign_in("viewer").get("/batches/one/").text
@@ -30,7 +30,7 @@ def test_results_are_said_to_expire_29_days_after_creation(sign_in, row):
     assert "30 Nov 2026, 12:00:00 UTC" in page
 
 
-def test_the_receipt_says_who_when_why_and_what_came_of_it(sign_in, mirrored, sandbox, sync):
+def test_the_receipt_says_who_when_why_and_the_result(sign_in, mirrored, sandbox, sync):
     batch = mirrored("msgbatch_1", requests=9)
     browser = sign_in("operator", name="ada")
     browser.post("/batches/msgbatch_1/cancel/", {"reason": "wrong prompt"})
@@ -46,7 +46,7 @@ def test_the_receipt_says_who_when_why_and_what_came_of_it(sign_in, mirrored, sa
     assert batch.outcome in {"canceled", "canceled_too_late"}
 
 
-def test_the_address_of_a_press_is_for_those_who_may_see_the_audit(sign_in, mirrored):
+def test_only_people_who_may_see_the_audit_see_an_ip_address(sign_in, mirrored):
     mirrored("msgbatch_1")
     sign_in("operator").post("/batches/msgbatch_1/cancel/", REMOTE_ADDR="192.0.2.9")
 
@@ -56,7 +56,7 @@ def test_the_address_of_a_press_is_for_those_who_may_see_the_audit(sign_in, mirr
     assert "192.0.2.9" in seen["lead"]
 
 
-def test_the_history_shows_what_the_mirror_saw_before(sign_in, row):
+def test_the_history_shows_earlier_counts(sign_in, row):
     batch = row("one", processing=7777)
     now = timezone.now()
     Observation.objects.create(
@@ -79,7 +79,7 @@ def test_raw_json_is_shown_as_text(sign_in, row):
     assert "</pre><script>" not in page
 
 
-def test_a_batch_gone_upstream_is_kept_and_says_so(sign_in, row):
+def test_a_batch_deleted_upstream_is_kept_and_says_so(sign_in, row):
     row("one", deleted_upstream_at=timezone.now())
 
     page = sign_in("operator").get("/batches/one/").text
@@ -88,7 +88,7 @@ def test_a_batch_gone_upstream_is_kept_and_says_so(sign_in, row):
     assert "<form data-cancel" not in page
 
 
-def test_canceling_says_for_how_long_and_when_that_is_unusual(sign_in, row):
+def test_canceling_shows_how_long_and_whether_that_is_unusual(sign_in, row):
     row(
         "one",
         processing_status="canceling",
@@ -105,7 +105,7 @@ def test_canceling_says_for_how_long_and_when_that_is_unusual(sign_in, row):
 @pytest.mark.parametrize(
     "api_id", ["theirs", "missing", "x" * 201, "a.b", "%00", "..", "%3Cscript%3E"]
 )
-def test_what_cannot_be_seen_is_a_page_that_says_so(sign_in, row, other_workspace, api_id):
+def test_an_invisible_batch_answers_with_a_page_that_says_so(sign_in, row, other_workspace, api_id):
     row("theirs", workspace=other_workspace)
 
     response = sign_in("viewer").get(f"/batches/{api_id}/")
@@ -128,7 +128,9 @@ def test_the_confirm_page_of_an_ended_batch_has_nothing_to_press(sign_in, row):
 def test_the_receipt_accounts_for_every_moment_and_request(sign_in, workspace, november):
     # Four succeeded for $2 in all and six were canceled: six halves of a dollar saved.
     batch = spent(workspace, NOON, used(input=2), is_canceled=True)
-    wish(batch, requested_at=NOON + timedelta(minutes=1), accepted_at=NOON + timedelta(seconds=63))
+    add_cancellation(
+        batch, requested_at=NOON + timedelta(minutes=1), accepted_at=NOON + timedelta(seconds=63)
+    )
 
     page = page_of(sign_in("viewer"), batch)
 
@@ -156,19 +158,19 @@ def test_the_receipt_accounts_for_every_moment_and_request(sign_in, workspace, n
             "4 requests, cost pending",
             "not known yet: the results have not been read",
         ),
-        ({"results_state": "lost"}, [], "4 requests, cost unknown", "not known: cost unknown"),
+        ({"results_state": "lost"}, [], "4 requests, cost unknown", "unknown: cost unknown"),
         (
             {"results_state": "unreadable"},
             [],
             "4 requests, results unreadable",
-            "not known: results unreadable",
+            "unknown: results unreadable",
         ),
-        ({}, [used(model="new")], "4 requests, no price for new", "not known: no price for new"),
+        ({}, [used(model="new")], "4 requests, no price for new", "unknown: no price for new"),
         (
             {"succeeded": 0, "canceled": 10},
             [],
             "0 requests",
-            "not known: none succeeded, so there is no mean cost to go by",
+            "unknown: none succeeded, so there is no mean cost",
         ),
         (
             {"succeeded": 10, "canceled": 0},
@@ -178,11 +180,11 @@ def test_the_receipt_accounts_for_every_moment_and_request(sign_in, workspace, n
         ),
     ],
 )
-def test_a_receipt_never_says_zero_for_what_is_not_known(
+def test_a_receipt_never_says_zero_for_an_unknown_amount(
     sign_in, workspace, november, columns, usage, billed, saved
 ):
     batch = spent(workspace, NOON, *usage, is_canceled=True, **columns)
-    wish(batch, accepted_at=NOON)
+    add_cancellation(batch, accepted_at=NOON)
 
     page = page_of(sign_in("viewer"), batch)
 
@@ -190,7 +192,7 @@ def test_a_receipt_never_says_zero_for_what_is_not_known(
     assert fact(page, "Saved") == saved
 
 
-def test_a_cancel_that_nobody_asked_for_here_has_a_receipt_too(sign_in, workspace, november):
+def test_a_cancel_from_outside_batchboard_has_a_receipt_too(sign_in, workspace, november):
     batch = spent(workspace, NOON, used(input=2), is_canceled=True, cancel_initiated_at=NOON)
 
     page = page_of(sign_in("viewer"), batch)
@@ -208,7 +210,7 @@ def test_read_again_leads_back_to_the_batch_with_a_sentence(sign_in, workspace):
     second = browser.post(f"/batches/{batch.api_id}/reread/", follow=True)
 
     assert first.redirect_chain == [(f"/batches/{batch.api_id}/", 302)]
-    assert "The results are read again within a minute or so." in first.text
+    assert "The results will be read again within about a minute." in first.text
     assert "Cost pending." in first.text
     assert "Nothing was changed. The results are about to be read anyway." in second.text
 
@@ -223,7 +225,7 @@ def test_read_again_is_not_for_viewers(sign_in, workspace):
     assert batch.results_state == "unreadable"
 
 
-def test_results_that_are_lost_offer_no_file_that_the_api_no_longer_has(sign_in, row):
+def test_lost_results_offer_no_file(sign_in, row):
     row("one", processing_status="ended", results_state="lost")
 
     page = sign_in("viewer").get("/batches/one/").text

@@ -1,4 +1,4 @@
-"""Costs that are not the whole, and requests that did not run as a batch's do: pages say so."""
+"""Partly known costs, and requests that did not run at the batch tier."""
 
 import re
 from datetime import date, timedelta
@@ -115,7 +115,7 @@ def test_parts_of_requests_are_lines_of_their_own_under_their_model(sign_in, wor
     assert "At standard prices $18.00 Saved as a batch $8.00" in said
 
 
-def test_an_ordinary_batch_is_told_nothing_of_tiers_and_advisors(sign_in, workspace):
+def test_an_ordinary_batch_shows_no_tiers_and_advisors(sign_in, workspace):
     said = section(page_of(sign_in("viewer"), spent(workspace, NOON, USUAL)), "usage-title")
 
     assert "tier" not in said
@@ -125,7 +125,7 @@ def test_an_ordinary_batch_is_told_nothing_of_tiers_and_advisors(sign_in, worksp
 def test_the_arithmetic_of_the_standard_tier_has_no_batch_factor(sign_in, workspace):
     batch = spent(workspace, NOON, used(input=1, requests=9, tier="standard", inference_geo="us"))
 
-    rows = table(page_of(sign_in("viewer"), batch), "part by part")
+    rows = table(page_of(sign_in("viewer"), batch), "step by step")
 
     assert rows[1] == [
         "Input",
@@ -221,14 +221,14 @@ def test_spend_says_how_many_batches_an_older_version_read(lead, workspace):
 
 def test_a_batch_that_an_older_version_read_says_so(sign_in, workspace):
     again = spent(workspace, NOON, USUAL, results_state="outdated")
-    gone = spent(workspace, NOON - timedelta(days=40), USUAL, results_state="outdated")
+    expired = spent(workspace, NOON - timedelta(days=40), USUAL, results_state="outdated")
     for batch in Batch.objects.all():
         read(batch)
     browser = sign_in("viewer")
 
-    said = [section(page_of(browser, batch), "usage-title") for batch in (again, gone)]
+    said = [section(page_of(browser, batch), "usage-title") for batch in (again, expired)]
 
     assert all("Read by an older version of Batchboard." in each for each in said)
-    assert "The results are about to be read again." in said[0]
+    assert "The results will be read again soon." in said[0]
     assert "they can’t be read again" in said[1]
     assert all("Cost $1.00" in each for each in said)

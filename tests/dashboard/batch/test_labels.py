@@ -24,7 +24,7 @@ def test_a_label_is_set_and_shown(operator, row):
     assert Batch.objects.get().note == "why\nso"
 
 
-def test_htmx_gets_the_panel_alone(operator, row):
+def test_htmx_gets_only_the_panel(operator, row):
     row("one")
 
     form = operator.get("/batches/one/label/", headers=HTMX).text
@@ -56,7 +56,7 @@ def test_leaving_the_form_brings_the_panel_back_unchanged(operator, row):
         ({"note": "a\x00b"}, "control character"),
     ],
 )
-def test_what_cannot_be_kept_is_said_and_what_was_typed_stays(operator, row, given, sentence):
+def test_an_invalid_label_is_explained_and_what_was_typed_stays(operator, row, given, sentence):
     row("one", owner="before", label="before", note="before")
 
     page = operator.post("/batches/one/label/", {"label": "typed", **given}).text
@@ -66,13 +66,13 @@ def test_what_cannot_be_kept_is_said_and_what_was_typed_stays(operator, row, giv
     assert set(Batch.objects.values_list("label", "owner", "note").get()) == {"before"}
 
 
-def test_a_form_that_is_out_of_date_overwrites_nothing_and_shows_both(operator, row):
+def test_an_outdated_form_overwrites_nothing_and_shows_both_versions(operator, row):
     batch = row("one", label="theirs")
     was = {"was_label": "", "was_owner": "", "was_note": ""}
 
     page = operator.post("/batches/one/label/", {"label": "mine", **was}).text
 
-    assert "Somebody else has changed these meanwhile" in page
+    assert "Someone else edited this while you were typing" in page
     assert "“theirs”" in page
     assert 'value="mine"' in page
     batch.refresh_from_db()
@@ -136,7 +136,7 @@ def test_a_batch_is_found_by_label_owner_and_note(operator, row, wanted):
     assert 'id="batch-two"' not in page
 
 
-def test_suggestions_come_from_workspaces_of_one_s_own(operator, row, other_workspace):
+def test_suggestions_come_from_the_person_s_workspaces(operator, row, other_workspace):
     row("one", label="mine")
     row("theirs", workspace=other_workspace, label="secret project")
 

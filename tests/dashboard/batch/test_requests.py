@@ -44,7 +44,8 @@ def ids(page: str) -> list[str]:
 
 def options(page: str, name: str) -> list[str]:
     select = page.partition(f'<select id="{name}"')[2].partition("</select>")[0]
-    return re.findall(r"<option[^>]*>([^<]+)</option>", select)[1:]
+    found = re.findall(r"<option[^>]*>([^<]+)</option>", select)[1:]
+    return [" ".join(words.split()) for words in found]
 
 
 def total(page: str) -> str:
@@ -52,7 +53,7 @@ def total(page: str) -> str:
     return " ".join(re.sub("<[^>]+>", "", words).split())
 
 
-def test_each_request_stands_in_the_results_files_own_words(sign_in, several):
+def test_each_request_is_shown_as_in_the_results_file(sign_in, several):
     page = sign_in("viewer").get(URL).text
 
     assert ["a-1", "errored", "api_error", "Internal", "req_7"] in rows(page)
@@ -70,7 +71,7 @@ def test_each_request_stands_in_the_results_files_own_words(sign_in, several):
         ({"q": "-1", "outcome": "errored", "type": "api_error"}, ["a-1", "b-1"]),
     ],
 )
-def test_the_filters_narrow_down_alone_and_together(sign_in, several, query, expected):
+def test_filters_apply_alone_and_together(sign_in, several, query, expected):
     page = sign_in("viewer").get(URL, query).text
 
     assert ids(page) == expected
@@ -84,7 +85,7 @@ def test_the_counts_of_each_choice_follow_the_other_filters(sign_in, several):
     assert options(page, "type") == ["(none) (0)", "api_error (2)", "overloaded_error (1)"]
 
 
-def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
+def test_a_new_outcome_can_be_chosen(sign_in, failed):
     failed("x", outcome="withheld")
 
     page = sign_in("viewer").get(URL, {"outcome": "withheld"}).text
@@ -99,13 +100,13 @@ def test_a_word_that_the_api_invents_can_be_chosen(sign_in, failed):
         ({"outcome": "succeeded"}, "Outcome: “succeeded” is not a valid value."),
         ({"type": "<b>"}, "Error type: “<b>” is not a valid value."),
         ({"q": "x" * 201}, "Search: text is limited to 200 characters"),
-        ({"q": "a\0b"}, "Search: it contains a character that no text can have."),
+        ({"q": "a\0b"}, "Search: it contains an invalid character."),
         ({"after": "99999"}, "That page does not exist."),
         ({"after": "one"}, "That page does not exist."),
         ({"after": "9" * 30}, "That page does not exist."),
     ],
 )
-def test_a_value_that_cannot_be_right_is_left_out_and_named(sign_in, several, query, words):
+def test_an_invalid_value_is_named_and_ignored(sign_in, several, query, words):
     answer = sign_in("viewer").get(URL, query)
 
     assert answer.status_code == 200
@@ -113,7 +114,7 @@ def test_a_value_that_cannot_be_right_is_left_out_and_named(sign_in, several, qu
     assert len(rows(answer.text)) == 6
 
 
-def test_every_page_goes_on_where_the_last_one_ended(sign_in, failed):
+def test_every_page_continues_where_the_last_one_ended(sign_in, failed):
     made = failed(*(f"id-{n}" for n in range(PAGE_SIZE + 1)), error_type="api_error")
     made += failed(*(f"no-{n}" for n in range(PAGE_SIZE)), outcome="canceled")
     made += failed(*(f"up-{n}" for n in range(20)), error_type="overloaded_error")
@@ -153,7 +154,7 @@ def test_the_downloads_keep_the_outcome(sign_in, several):
         assert "outcome=errored&format" not in canceled
 
 
-def test_foreign_text_is_shown_and_not_run(sign_in, failed):
+def test_hostile_text_is_shown_and_not_run(sign_in, failed):
     evil = "<script>alert(1)</script>"
     failed(evil, error_type=evil, message=evil, request_id=evil)
 
@@ -175,12 +176,12 @@ def test_foreign_text_is_shown_and_not_run(sign_in, failed):
             {"error": "The file is garbled."},
             "The file is garbled.",
         ),
-        ({"processing_status": "ended", "results_state": "lost"}, None, "The results are lost"),
+        ({"processing_status": "ended", "results_state": "lost"}, None, "The results expired"),
         ({"processing_status": "ended", "results_state": "read"}, None, "Nothing failed"),
         (
             {"processing_status": "ended", "results_state": "read"},
             {"odd_lines": 1, "problem": "1 of 10 lines could not be read."},
-            "None is known to have failed",
+            "No request is known to have failed",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Results that do not come, or not whole, and people who do not wait for all of them."""
+"""Downloads that fail or break off, and clients that leave."""
 
 import re
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_waits")
 
 
 def hang_up(answer) -> None:
-    """As a server closes, but for the database connection, in whose transaction the test runs."""
+    """Closes the answer as a server does, but not the connection, which is in a transaction."""
     request_finished.disconnect(close_old_connections)
     answer.close()
     request_finished.connect(close_old_connections)
@@ -25,9 +25,7 @@ def hang_up(answer) -> None:
 
 @pytest.mark.parametrize("query", [{}, {"outcome": "succeeded"}, {"format": "csv"}])
 @pytest.mark.parametrize("fault", ["cut", "short", "half-line"])
-def test_a_file_that_does_not_come_whole_never_ends_in_good_order(
-    sign_in, sandbox, results_url, fault, query
-):
+def test_an_incomplete_file_breaks_the_download_off(sign_in, sandbox, results_url, fault, query):
     sandbox.fail_next(fault, path="/results")
 
     answer = sign_in("viewer").get(results_url, query)
@@ -37,9 +35,7 @@ def test_a_file_that_does_not_come_whole_never_ends_in_good_order(
         answer.getvalue()
 
 
-def test_a_file_with_too_many_lines_does_not_end_in_good_order_either(
-    sign_in, sandbox, mirrored, caplog
-):
+def test_a_file_with_too_many_lines_breaks_the_download_off(sign_in, sandbox, mirrored, caplog):
     mirrored("long", status="ended", requests=300)
     sandbox.fail_next("extra-line", path="/results")
 
@@ -47,11 +43,11 @@ def test_a_file_with_too_many_lines_does_not_end_in_good_order_either(
 
     with pytest.raises(BrokenOff, match="more lines than the batch has requests"):
         answer.getvalue()
-    assert "results broken off" in caplog.text
+    assert "results download broke off" in caplog.text
     assert "'batch': 'long'" in caplog.text
 
 
-def test_half_a_line_after_all_the_others_does_not_pass_either(sign_in, answering):
+def test_half_a_line_at_the_end_breaks_the_download_off(sign_in, answering):
     line = b'{"custom_id":"a","result":{"type":"canceled"}}\n'
     batch = answering([line, line[:20]], requests=1)
 
@@ -61,16 +57,16 @@ def test_half_a_line_after_all_the_others_does_not_pass_either(sign_in, answerin
         answer.getvalue()
 
 
-def test_a_file_cut_before_its_first_line_is_a_page(sign_in, answering):
+def test_a_file_cut_before_its_first_line_answers_with_a_page(sign_in, answering):
     batch = answering([b'{"custom', httpx.ReadError("gone")], requests=2)
 
     answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
 
     assert answer.status_code == 502
-    assert "The results cannot be fetched now" in answer.text
+    assert "The results can’t be downloaded right now" in answer.text
 
 
-def test_an_empty_file_is_a_page(sign_in, answering):
+def test_an_empty_file_answers_with_a_page(sign_in, answering):
     batch = answering(b"", requests=2)
 
     answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/")
@@ -86,11 +82,11 @@ def test_an_empty_file_is_a_page(sign_in, answering):
         ("429", 503, "exceeded your rate limit"),
         ("reset", 502, "Anthropic&#x27;s API did not answer"),
         ("401", 502, "API key is invalid"),
-        ("404", 404, "Right after a batch’s end they may be late"),
+        ("404", 404, "They may appear a little after the batch ends"),
         ("html", 502, "does not answer as the Batches API does"),
     ],
 )
-def test_an_api_that_gives_nothing_is_a_page_in_its_words(
+def test_an_api_error_answers_with_a_page_that_quotes_it(
     sign_in, sandbox, results_url, fault, status, words
 ):
     sandbox.fail_next(fault, times=3, path="/results")
@@ -101,7 +97,7 @@ def test_an_api_that_gives_nothing_is_a_page_in_its_words(
     assert words in answer.text
 
 
-def test_the_page_gives_the_request_id(sign_in, sandbox, results_url):
+def test_the_page_shows_the_request_id(sign_in, sandbox, results_url):
     sandbox.fail_next("401", path="/results")
 
     answer = sign_in("viewer").get(results_url)
@@ -123,13 +119,11 @@ def test_a_workspace_without_a_key_says_so(sign_in, workspace, results_url):
     ("columns", "words"),
     [
         ({"results_state": "lost"}, "were not read in time"),
-        ({"archived_at": timezone.now()}, "29 days from a batch’s creation"),
-        ({"deleted_upstream_at": timezone.now()}, "deleted at the API"),
+        ({"archived_at": timezone.now()}, "29 days after a batch is created"),
+        ({"deleted_upstream_at": timezone.now()}, "deleted upstream"),
     ],
 )
-def test_results_that_are_gone_are_a_page_and_the_api_is_not_asked(
-    sign_in, sandbox, row, columns, words
-):
+def test_unavailable_results_answer_with_a_page_and_no_call(sign_in, sandbox, row, columns, words):
     row("two", processing_status="ended", **columns)
 
     answer = sign_in("viewer").get("/batches/two/results/")
@@ -139,7 +133,7 @@ def test_results_that_are_gone_are_a_page_and_the_api_is_not_asked(
     assert sandbox.calls == []
 
 
-def test_a_batch_that_runs_has_none_yet_and_the_api_is_not_asked(sign_in, sandbox, mirrored):
+def test_a_running_batch_has_no_results_and_makes_no_call(sign_in, sandbox, mirrored):
     mirrored("two")
     before = len(sandbox.calls)
 
@@ -160,14 +154,14 @@ def test_a_batch_that_runs_has_none_yet_and_the_api_is_not_asked(sign_in, sandbo
         {"format": "xml"},
     ],
 )
-def test_what_cannot_be_asked_for_is_a_page(sign_in, results_url, query):
+def test_an_invalid_download_answers_with_a_page(sign_in, results_url, query):
     answer = sign_in("viewer").get(results_url, query)
 
     assert answer.status_code == 400
-    assert "There is no such download" in answer.text
+    assert "Unknown download" in answer.text
 
 
-def test_a_word_that_does_not_occur_is_named_with_those_that_do(sign_in, answering):
+def test_an_unknown_outcome_is_answered_with_the_known_ones(sign_in, answering):
     batch = answering(b'{"custom_id":"a","result":{"type":"withheld"}}\n', requests=1)
     results_url = f"{batch.get_absolute_url()}results/"
     assert ingest(batch)
@@ -182,7 +176,7 @@ def test_a_word_that_does_not_occur_is_named_with_those_that_do(sign_in, answeri
 
 
 class Endless(httpx.SyncByteStream):
-    """A results file that goes on for ever, and knows whether it is still wanted."""
+    """An endless results file that knows whether it was closed."""
 
     is_wanted = True
 
@@ -196,9 +190,7 @@ class Endless(httpx.SyncByteStream):
 
 @pytest.mark.parametrize("blocks_read", [0, 3])
 @pytest.mark.parametrize("query", [{}, {"outcome": "canceled"}, {"format": "csv"}])
-def test_leaving_at_once_or_half_way_lets_go_of_the_api(
-    sign_in, row, monkeypatch, blocks_read, query
-):
+def test_a_client_that_leaves_closes_the_call(sign_in, row, monkeypatch, blocks_read, query):
     file = Endless()
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=file))
     monkeypatch.setattr(connect, "transport", lambda: transport)
@@ -214,7 +206,7 @@ def test_leaving_at_once_or_half_way_lets_go_of_the_api(
     assert not file.is_wanted
 
 
-def test_proxies_and_browsers_are_told_to_keep_nothing(sign_in, results_url):
+def test_proxies_and_browsers_must_not_cache_results(sign_in, results_url):
     answer = sign_in("viewer").get(results_url)
 
     assert answer["X-Accel-Buffering"] == "no"
@@ -230,9 +222,7 @@ def test_no_database_connection_is_held_while_the_file_passes(committed, sign_in
     assert connection.connection is None
 
 
-def test_a_proxy_that_could_not_tell_half_a_file_from_a_whole_one_is_refused(
-    sign_in, sandbox, results_url
-):
+def test_http_1_0_is_refused(sign_in, sandbox, results_url):
     before = len(sandbox.calls)
 
     answer = sign_in("viewer").get(results_url, SERVER_PROTOCOL="HTTP/1.0")
@@ -242,7 +232,7 @@ def test_a_proxy_that_could_not_tell_half_a_file_from_a_whole_one_is_refused(
     assert len(sandbox.calls) == before
 
 
-def test_a_page_instead_of_a_file_takes_no_place(sign_in, sandbox, results_url):
+def test_a_page_instead_of_a_file_does_not_count_as_a_download(sign_in, sandbox, results_url):
     browser = sign_in("viewer")
     for _ in range(streams.MOST_PER_PERSON + 1):
         sandbox.fail_next("401", path="/results")
@@ -251,7 +241,7 @@ def test_a_page_instead_of_a_file_takes_no_place(sign_in, sandbox, results_url):
     assert browser.get(results_url).getvalue()
 
 
-def test_thousands_of_lines_never_stand_in_memory_together(sign_in, sandbox, mirrored):
+def test_thousands_of_lines_are_never_in_memory_together(sign_in, sandbox, mirrored):
     mirrored("big", status="ended", requests=3_000)
     answer = sign_in("viewer").get("/batches/big/results/")
 

@@ -31,7 +31,7 @@ def read(batch_id: str = "one") -> Batch:
     return batch
 
 
-def test_the_whole_file_is_passed_on_byte_for_byte(sign_in, sandbox, results_url):
+def test_the_whole_file_is_sent_byte_for_byte(sign_in, sandbox, results_url):
     answer = sign_in("viewer").get(results_url)
 
     assert answer.getvalue() == upstream(sandbox)
@@ -66,7 +66,7 @@ def test_text_that_holds_other_line_ends_stays_on_its_line(sign_in, answering):
     assert answer.getvalue() == line
 
 
-def test_a_word_that_the_api_invents_can_be_asked_for(sign_in, answering):
+def test_a_new_outcome_can_be_downloaded(sign_in, answering):
     batch = answering(
         b'{"custom_id":"a","result":{"type":"withheld","why":[1]}}\n'
         b'{"custom_id":"b","result":{"type":"canceled"}}\n',
@@ -135,7 +135,7 @@ def test_a_csv_has_a_row_for_each_request_and_no_formula(sign_in, by_hand):
     assert rows[1]["input (tokens)"] == ""
 
 
-def test_ids_come_one_a_line_as_plain_text(sign_in, by_hand):
+def test_ids_are_plain_text_one_per_line(sign_in, by_hand):
     answer = sign_in("viewer").get(by_hand, {"format": "ids"})
 
     assert answer.getvalue() == b"=1+1\nb\nc\n"
@@ -143,7 +143,7 @@ def test_ids_come_one_a_line_as_plain_text(sign_in, by_hand):
     assert answer["Content-Disposition"].endswith('-results-ids.txt"')
 
 
-def test_an_id_with_line_breaks_forges_no_other(sign_in, answering):
+def test_an_id_with_line_breaks_stays_on_one_line(sign_in, answering):
     line = json.dumps({"custom_id": "a\nb\u2028c é", "result": {"type": "canceled"}}).encode()
     batch = answering(line, requests=1, canceled=1)
 
@@ -174,7 +174,7 @@ def test_a_line_that_cannot_be_understood_is_a_row_that_says_so(sign_in, answeri
         ({"format": "ids"}, b"a\n"),
     ],
 )
-def test_a_line_left_out_of_a_choice_is_logged(sign_in, answering, caplog, query, expected):
+def test_a_line_skipped_by_a_filter_is_logged(sign_in, answering, caplog, query, expected):
     batch = answering(ODD, requests=2)
 
     answer = sign_in("viewer").get(f"{batch.get_absolute_url()}results/", query)
@@ -186,9 +186,7 @@ def test_a_line_left_out_of_a_choice_is_logged(sign_in, answering, caplog, query
 
 @pytest.mark.parametrize("kind", ["csv", "ids"])
 @pytest.mark.parametrize("outcome", ["errored", "canceled", "expired"])
-def test_what_was_read_answers_for_the_api_and_equals_its_file(
-    sign_in, sandbox, results_url, kind, outcome
-):
+def test_stored_requests_equal_those_of_the_file(sign_in, sandbox, results_url, kind, outcome):
     browser = sign_in("viewer")
     asked = {"outcome": outcome, "format": kind}
     from_api = browser.get(results_url, asked).getvalue()
@@ -201,7 +199,7 @@ def test_what_was_read_answers_for_the_api_and_equals_its_file(
     assert len(sandbox.calls) == before
 
 
-def test_what_was_read_is_told_in_blocks_that_miss_nothing(sign_in, results_url, monkeypatch):
+def test_stored_requests_are_sent_in_blocks_without_gaps(sign_in, results_url, monkeypatch):
     monkeypatch.setattr("batches.results.download.ROWS_AT_ONCE", 4)
     read()
 
@@ -212,7 +210,7 @@ def test_what_was_read_is_told_in_blocks_that_miss_nothing(sign_in, results_url,
     assert len(rows) == 6
 
 
-def test_rows_that_are_read_anew_meanwhile_break_the_download_off(
+def test_a_new_reading_breaks_the_download_of_stored_requests_off(
     sign_in, results_url, monkeypatch
 ):
     monkeypatch.setattr("batches.results.download.ROWS_AT_ONCE", 4)
@@ -228,7 +226,7 @@ def test_rows_that_are_read_anew_meanwhile_break_the_download_off(
         list(blocks)
 
 
-def test_what_was_read_outlives_the_archival(sign_in, sandbox, sync, workspace, results_url):
+def test_stored_requests_outlive_the_file(sign_in, sandbox, sync, workspace, results_url):
     read()
     sandbox.archive("one")
     sync(workspace)
@@ -240,10 +238,10 @@ def test_what_was_read_outlives_the_archival(sign_in, sandbox, sync, workspace, 
     assert len(kept.getvalue().splitlines()) == 3
     assert whole.status_code == 404
     assert "no longer has these" in whole.text
-    assert "on the batch’s page" in whole.text
+    assert "the batch’s page shows" in whole.text
 
 
-def test_head_tells_the_name_and_asks_the_api_nothing(sign_in, sandbox, results_url):
+def test_head_names_the_file_and_makes_no_call(sign_in, sandbox, results_url):
     before = len(sandbox.calls)
 
     answer = sign_in("viewer").head(results_url, {"format": "csv"})
@@ -282,7 +280,7 @@ def test_lines_with_text_that_strict_readers_refuse_come_byte_for_byte(sign_in, 
     assert [row["error_message"] for row in rows] == ["", "no \ufffd"]
 
 
-def test_a_line_of_many_megabytes_is_passed_on_with_its_outcome_alone(sign_in, answering):
+def test_a_line_of_many_megabytes_keeps_only_its_outcome(sign_in, answering):
     long = (
         b'{"custom_id":"long","result":{"type":"succeeded","message":{"model":"m","content":["%s"],'
         b'"usage":{"input_tokens":9,"output_tokens":6}}}}\n' % (b"x" * 9_000_000)

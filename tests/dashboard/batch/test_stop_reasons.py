@@ -1,4 +1,4 @@
-"""Requests that succeed without a finished answer: where they show, and how to get at them."""
+"""Requests that succeed without a finished answer: where pages show and offer them."""
 
 import json
 from datetime import timedelta
@@ -93,7 +93,7 @@ def test_the_list_can_be_narrowed_down_to_batches_with_unfinished_answers(sign_i
 def test_the_page_says_what_each_reason_means_and_offers_its_requests(sign_in, paused):
     page = page_of(sign_in("viewer"), paused)
 
-    rows = table(page, "Why answers ended")
+    rows = table(page, "Requests by stop reason")
     assert [row[:2] for row in rows[1:4]] == [
         ["pause_turn the model paused a long turn: send its answer back to have it go on", "55"],
         ["end_turn the answer is complete", "27"],
@@ -107,21 +107,21 @@ def test_the_page_says_what_each_reason_means_and_offers_its_requests(sign_in, p
     assert len(hrefs) == 3 * (len(STOPS) + 1)
 
 
-def test_results_that_are_gone_are_not_offered_by_reason(sign_in, workspace):
+def test_unavailable_results_are_not_offered_by_stop_reason(sign_in, workspace):
     batch = spent(workspace, NOON - timedelta(days=40), used(input=1), unfinished=3)
     read(batch, stop_reasons={"max_tokens": 3, "end_turn": 7})
 
     page = page_of(sign_in("viewer"), batch)
 
     assert "stop_reason=" not in page
-    assert [row[1] for row in table(page, "Why answers ended")[1:]] == ["7", "3", "3"]
+    assert [row[1] for row in table(page, "Requests by stop reason")[1:]] == ["7", "3", "3"]
 
 
 def results(browser, batch: Batch, query: str):
     return browser.get(f"/batches/{batch.api_id}/results/?{query}")
 
 
-def test_ids_can_be_had_by_stop_reason(sign_in, paused):
+def test_ids_can_be_downloaded_by_stop_reason(sign_in, paused):
     answer = results(sign_in("viewer"), paused, "format=ids&stop_reason=pause_turn")
 
     assert answer.getvalue().decode().split() == [f"pause_turn-{n}" for n in range(55)]
@@ -158,10 +158,10 @@ def test_a_stop_reason_that_no_request_can_have_is_refused(sign_in, paused, quer
     answer = results(sign_in("viewer"), paused, query)
 
     assert answer.status_code == 400
-    assert "why the answer of a request that succeeded ended" in answer.text
+    assert "why the answer of a succeeded request ended" in answer.text
 
 
-def test_a_reason_that_the_api_has_added_can_be_asked_for(sign_in, answering):
+def test_a_new_stop_reason_can_be_downloaded(sign_in, answering):
     batch = answering(as_file({"bored": 2, "end_turn": 1}), requests=3)
     assert ingest(batch)
 

@@ -72,13 +72,13 @@ def test_less_than_a_dollar_is_shown_in_hundredths_of_a_cent(sign_in, workspace,
     assert costs == ["$0.0060", "$0.3512", "$0.3572"]
 
 
-def test_the_arithmetic_can_be_reckoned_again(sign_in, workspace, november):
+def test_the_calculation_of_a_cost_is_shown(sign_in, workspace, november):
     usage = used(model="large", input=1.5, inference_geo="us", web_searches=3)
     read(batch := spent(workspace, NOON, usage))
 
     page = page_of(sign_in("viewer"), batch)
 
-    assert table(page, "What large, inference in the US cost")[1:] == [
+    assert table(page, "Cost of large, inference in the US")[1:] == [
         [
             *("Input", "1,500,000", "× $10.00 per million"),
             *("× 0.5 (batch) × 1.1 (inference in the US)", "$8.25"),
@@ -89,7 +89,7 @@ def test_the_arithmetic_can_be_reckoned_again(sign_in, workspace, november):
     assert "Price: large, from 2026-11-10 (test)." in words(page)
 
 
-def test_rows_alike_in_price_are_one_and_the_others_say_why_they_are_not(
+def test_usage_with_the_same_price_is_one_line_and_other_lines_say_why(
     sign_in, workspace, settings
 ):
     dear = [Decimal(figure) for figure in ("4", "20", "5", "8", "0.4", "10")]
@@ -198,20 +198,20 @@ def test_unreadable_results_say_why_and_who_may_have_them_read_again(sign_in, wo
     seen = {role: page_of(sign_in(role), batch) for role in ("viewer", "operator")}
 
     said = section(seen["viewer"], "usage-title")
-    assert "Results unreadable. The cost is not known." in said
+    assert "Results unreadable. The cost is unknown." in said
     assert "5 attempts failed. Last error: The file is short." in said
     assert "Next attempt in 5 h 0" in said
     assert "Read again" not in said
     assert f'action="/batches/{batch.api_id}/reread/"' in seen["operator"]
 
 
-def test_an_unpriced_model_is_named_beside_what_is_known(sign_in, workspace, november):
+def test_an_unpriced_model_is_named_next_to_the_known_cost(sign_in, workspace, november):
     read(batch := spent(workspace, NOON, used(input=3), used(model="new", input=1)))
 
     page = page_of(sign_in("viewer"), batch)
 
     said = section(page, "usage-title")
-    assert "No price for new. The whole cost is not known." in said
+    assert "No price for new. The full cost is unknown." in said
     assert "BATCHBOARD_PRICES" in said
     assert fact(page, "Cost of what has a price") == "$3.00 for 10 of 20 requests"
     rows = table(page, "Usage and cost by model")
@@ -241,15 +241,13 @@ def test_what_is_odd_in_the_file_is_a_warning(sign_in, workspace, november):
     assert "does not agree with the counts: 9 succeeded." in section(page, "usage-title")
 
 
-def test_a_cost_without_the_lines_that_nobody_could_read_does_not_pass_for_the_whole(
-    sign_in, workspace, november
-):
+def test_a_cost_without_unreadable_lines_is_not_shown_as_complete(sign_in, workspace, november):
     read(some := spent(workspace, NOON, used(input=1), unknown_lines=1))
     read(none := spent(workspace, NOON, succeeded=0, errored=10, unknown_lines=1))
     browser = sign_in("viewer")
 
     known = section(page_of(browser, some), "usage-title")
-    assert "Cost of the lines understood $1.00 for 10 of 11 requests" in known
+    assert "Cost of the readable results $1.00 for 10 of 11 requests" in known
     assert "nothing was billed" not in section(page_of(browser, none), "usage-title")
 
 
@@ -299,7 +297,7 @@ def test_results_can_be_had_by_outcome_even_by_one_that_is_new(sign_in, workspac
     assert hrefs[-3:] == [f"{at}/results/?format={kind}" for kind in ("jsonl", "csv", "ids")]
 
 
-def test_a_file_that_is_gone_is_not_offered_but_what_was_read_is(sign_in, workspace, november):
+def test_an_expired_file_is_not_offered_but_its_stored_requests_are(sign_in, workspace, november):
     batch = spent(workspace, NOON, used(input=1), is_canceled=True, archived_at=timezone.now())
     read(batch, outcomes={"succeeded": 4, "canceled": 6})
 
@@ -317,7 +315,7 @@ def test_stop_reasons_are_counted(sign_in, workspace, november):
 
     page = page_of(sign_in("viewer"), batch)
 
-    assert [row[:2] for row in table(page, "Why answers ended")[1:]] == [
+    assert [row[:2] for row in table(page, "Requests by stop reason")[1:]] == [
         ["end_turn the answer is complete", "1,234"],
         ["max_tokens the answer was cut off at the request's max_tokens", "3"],
     ]
@@ -332,7 +330,7 @@ def test_a_running_batch_says_what_it_may_cost(sign_in, workspace, november):
     page = page_of(sign_in("viewer"), batch)
 
     assert fact(page, "Cost") == (
-        "usually $3.00 to $10.00 (estimate: p50–p90 of the cost per request of 5 batches "
+        "usually $3.00–$10.00 (estimate: p50–p90 of the cost per request of 5 batches "
         "with the label “nightly”)"
     )
     assert "usually $3.00" not in page.partition('id="cards"')[2].partition("</article>")[0]
@@ -343,7 +341,7 @@ def test_without_history_a_running_batch_promises_nothing(sign_in, row):
 
     said = section(sign_in("viewer").get("/batches/one/").text, "usage-title")
 
-    assert "No estimate of the cost yet" in said
+    assert "No cost estimate yet" in said
 
 
 def test_a_read_batch_s_page_takes_eight_queries(

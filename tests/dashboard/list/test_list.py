@@ -86,7 +86,7 @@ def test_counts_that_move_are_shown(sign_in, row):
         ("ended", ["bad", "good", "late", "stopped", "too_late"]),
     ],
 )
-def test_a_tab_holds_its_batches_and_its_count_says_how_many(sign_in, row, tab, expected):
+def test_a_tab_lists_and_counts_its_batches(sign_in, row, tab, expected):
     row("running")
     row("good", processing_status="ended")
     row("bad", processing_status="ended", succeeded=0, errored=3)
@@ -144,13 +144,13 @@ def test_days_are_whole_utc_days(sign_in, row, since):
         ({"since": "2026-13-45"}, "Created since: “2026-13-45” is not a day"),
         ({"workspace": "theirs"}, "Workspace: “theirs” is not a valid value."),
         ({"q": "x" * 10_000}, "Search: text is limited to 200 characters"),
-        ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
+        ({"label": "a\0b"}, "Label: it contains an invalid character."),
         ({"after": "!!!"}, "That page does not exist."),
         ({"after": "YWN0aXZlfDF8OTk5OTk5OTk5fDE"}, "That page does not exist."),
         ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),
     ],
 )
-def test_a_value_that_cannot_be_is_named_and_left_out(sign_in, row, query, sentence):
+def test_an_invalid_value_is_named_and_ignored(sign_in, row, query, sentence):
     row("here", label="nightly")
     row("elsewhere", label="other")
 

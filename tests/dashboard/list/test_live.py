@@ -26,19 +26,19 @@ def swapped(page: str) -> list[str]:
     return re.findall(r'<article id="batch-([^"]+)"', page)
 
 
-def test_an_unchanged_poll_is_empty_but_for_the_new_as_of(sign_in, row, workspace):
+def test_an_unchanged_poll_has_only_the_time_of_the_sync(sign_in, row, workspace):
     row("one")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)
-    heard = timezone.now() + timedelta(seconds=1)
-    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=heard)
+    synced_at = timezone.now() + timedelta(seconds=1)
+    Workspace.objects.filter(pk=workspace.pk).update(last_synced_at=synced_at)
 
     response = browser.get(URL, {"v": v}, headers=HTMX)
 
     assert response.status_code == 204
     assert response.content == b""
-    told = json.loads(response["HX-Trigger"])
-    assert told == {"heard": {str(workspace.pk): heard.isoformat()}}
+    trigger = json.loads(response["HX-Trigger"])
+    assert trigger == {"synced": {str(workspace.pk): synced_at.isoformat()}}
 
 
 def test_an_unchanged_poll_takes_three_queries(sign_in, row, django_assert_num_queries):
@@ -51,7 +51,7 @@ def test_an_unchanged_poll_takes_three_queries(sign_in, row, django_assert_num_q
         browser.get(URL, {"v": v}, headers=HTMX)
 
 
-def test_a_change_brings_that_card_alone(sign_in, row, change):
+def test_a_change_swaps_only_that_card(sign_in, row, change):
     still, moved = row("still"), row("moved")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)
@@ -65,7 +65,7 @@ def test_a_change_brings_that_card_alone(sign_in, row, change):
     assert version(page) != v
 
 
-def test_a_card_that_left_its_tab_stays_with_its_new_look(sign_in, row, change):
+def test_a_card_that_left_its_tab_stays_in_its_new_state(sign_in, row, change):
     batch = row("ending")
     browser = sign_in("viewer")
     v = version(browser.get("/?status=active").text)
@@ -82,7 +82,7 @@ def test_a_new_batch_is_put_on_top_of_an_empty_list(sign_in, row):
     browser = sign_in("viewer")
     page = browser.get("/").text
     address = re.search(r'hx-get="([^"]+)"', page)[1].replace("&amp;", "&")
-    # What hx-include adds to it: even an empty page has something to say.
+    # hx-include adds this to the address, even on an empty page.
     shown = re.findall(r'name="shown" value="(\d+)"', page)
     row("new")
 
@@ -147,7 +147,7 @@ def test_polls_keep_the_pages_filters(sign_in, row):
     assert "sort=oldest" in address
 
 
-def test_a_mirror_that_falls_behind_is_news_though_no_batch_changed(sign_in, row, workspace):
+def test_a_stale_workspace_is_news_without_a_changed_batch(sign_in, row, workspace):
     row("one")
     browser = sign_in("viewer")
     v = version(browser.get("/").text)
@@ -176,7 +176,7 @@ def test_a_login_never_leads_to_another_site(client, db, current):
     assert "evil" not in response["HX-Redirect"]
 
 
-def test_one_batchs_page_polls_for_itself(sign_in, row, change):
+def test_the_page_of_a_batch_polls(sign_in, row, change):
     batch = row("one")
     browser = sign_in("viewer")
     v = version(browser.get("/batches/one/").text)
@@ -190,7 +190,7 @@ def test_one_batchs_page_polls_for_itself(sign_in, row, change):
     assert "Ended: all succeeded" in changed.text
 
 
-def test_more_new_batches_than_fit_are_said_not_stacked(sign_in, row, monkeypatch):
+def test_more_new_batches_than_fit_are_offered_as_a_link(sign_in, row, monkeypatch):
     monkeypatch.setattr("dashboard.list.views.MOST_SHOWN", 1)
     shown = row("shown")
     browser = sign_in("viewer")
@@ -204,7 +204,7 @@ def test_more_new_batches_than_fit_are_said_not_stacked(sign_in, row, monkeypatc
     assert "2 new batches: show from the top" in answer
 
 
-def test_older_batches_that_come_later_are_offered_not_put_on_top(
+def test_older_batches_that_come_later_are_offered_as_a_link(
     client, person, workspace, sandbox, sync
 ):
     client.force_login(person("viewer", workspace))

@@ -1,4 +1,4 @@
-"""Search for a batch that no round has listed: nobody asks Anthropic but who presses for it."""
+"""Looking up a batch that isn't mirrored: Anthropic is called only when someone presses for it."""
 
 import threading
 
@@ -39,7 +39,7 @@ def press(browser, api_id: str = ID):
     return browser.post(URL, {"id": api_id}, follow=True)
 
 
-# A download is the file as the API has it.
+# A download does call the API.
 PAGES = [pattern for pattern in own_patterns() if pattern.name != "batch-results"]
 
 
@@ -55,7 +55,7 @@ def test_no_page_calls_the_api(client, admin_user, mirrored, calls, pattern):
     assert calls == []
 
 
-def test_a_whole_id_that_is_not_here_offers_to_look_it_up(sign_in, workspace):
+def test_a_complete_unknown_id_offers_a_look_up(sign_in, workspace):
     page = sign_in("viewer").get("/", {"q": f" {ID[:12]} {ID[12:]} "}).text
 
     assert f'action="{URL}"' in page
@@ -64,21 +64,21 @@ def test_a_whole_id_that_is_not_here_offers_to_look_it_up(sign_in, workspace):
 
 
 @pytest.mark.parametrize("text", ["nightly", "01NotHereYet", "msgbatch_", f"{ID}-x", f"{ID}é"])
-def test_other_texts_offer_nothing_to_look_up(sign_in, workspace, text):
+def test_other_texts_offer_no_look_up(sign_in, workspace, text):
     browser = sign_in("viewer")
 
     assert "Look it up" not in browser.get("/", {"q": text}).text
-    assert "This is not a whole batch ID" in words(press(browser, text).text)
+    assert "This is not a complete batch ID" in words(press(browser, text).text)
 
 
-def test_a_batch_that_the_other_filters_leave_out_is_not_looked_up(sign_in, row):
+def test_a_batch_that_other_filters_exclude_is_not_looked_up(sign_in, row):
     row(ID)
 
     page = sign_in("viewer").get("/", {"q": ID, "status": "failed"}).text
 
     assert "Look it up" not in page
     assert f'href="/batches/{ID}/"' in page
-    assert f"The other filters leave {ID} out." in words(page)
+    assert f"Batch {ID} doesn’t match the other filters." in words(page)
 
 
 def test_a_look_up_leads_to_the_batch(sign_in, sandbox, workspace):
@@ -90,7 +90,7 @@ def test_a_look_up_leads_to_the_batch(sign_in, sandbox, workspace):
     assert Batch.objects.get().workspace == workspace
 
 
-def test_one_that_is_here_already_is_shown_without_a_call(sign_in, row, calls):
+def test_a_mirrored_batch_is_shown_without_a_call(sign_in, row, calls):
     row(ID)
 
     response = press(sign_in("viewer"))
@@ -141,9 +141,7 @@ def test_a_hanging_workspace_leaves_time_for_the_others(
     assert response.redirect_chain == [(reverse("batch-detail", args=[ID]), 302)]
 
 
-def test_an_api_that_does_not_answer_is_said_with_the_workspace(
-    sign_in, workspace, other_workspace, sandbox
-):
+def test_an_unanswered_look_up_names_the_workspace(sign_in, workspace, other_workspace, sandbox):
     sandbox.fail_next("500", times=3)
 
     response = press(sign_in("viewer", workspace, other_workspace))
@@ -158,12 +156,10 @@ def test_an_api_that_does_not_answer_is_said_with_the_workspace(
     [
         ({"hold": "refused"}, "Anthropic refuses the key of Research at the moment."),
         ({"hold": "foreign"}, "seems to belong to another Anthropic workspace."),
-        ({"is_enabled": False}, "You have no workspace in which it could be looked up."),
+        ({"is_enabled": False}, "You have no workspace in which to look it up."),
     ],
 )
-def test_a_workspace_that_may_not_be_asked_is_said_and_not_asked(
-    sign_in, workspace, calls, columns, sentence
-):
+def test_a_workspace_on_hold_is_named_and_not_called(sign_in, workspace, calls, columns, sentence):
     Workspace.objects.filter(pk=workspace.pk).update(**columns)
 
     response = press(sign_in("viewer"))
@@ -173,7 +169,7 @@ def test_a_workspace_that_may_not_be_asked_is_said_and_not_asked(
     assert calls == []
 
 
-def test_of_many_that_cannot_be_asked_only_some_are_named(client, admin_user, db):
+def test_of_many_failed_look_ups_only_some_are_named(client, admin_user, db):
     for number in range(6):
         Workspace.objects.create(
             name=f"Team {number}", slug=f"team-{number}", api_key="k", hold="refused"
@@ -187,7 +183,7 @@ def test_of_many_that_cannot_be_asked_only_some_are_named(client, admin_user, db
     assert "Couldn’t look it up in 3 more workspaces either." in said
 
 
-def test_more_look_ups_than_there_is_room_for_ask_nothing(sign_in, workspace, calls, monkeypatch):
+def test_too_many_look_ups_at_a_time_call_nothing(sign_in, workspace, calls, monkeypatch):
     monkeypatch.setattr(lookup, "_places", threading.BoundedSemaphore(1))
     lookup._places.acquire()
 

@@ -43,11 +43,11 @@ def test_the_list_and_its_tabs_have_a_twin_once(lead, twins):
 
 
 @pytest.mark.parametrize("slug", ["research", "production"])
-def test_each_workspace_has_it_for_whoever_chooses_that_one(lead, twins, slug):
+def test_each_workspace_lists_the_twin_when_it_is_chosen(lead, twins, slug):
     assert "msgbatch_twin" in shown(lead.get("/", {"workspace": slug}))
 
 
-def test_who_is_a_member_of_one_workspace_sees_its_own(sign_in, twins, other_workspace):
+def test_a_member_of_one_workspace_sees_its_twin(sign_in, twins, other_workspace):
     response = sign_in("lead", other_workspace).get("/")
 
     assert sorted(shown(response)) == ["msgbatch_b", "msgbatch_twin"]

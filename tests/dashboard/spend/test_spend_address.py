@@ -54,8 +54,8 @@ def test_spend_and_the_link_to_it_need_the_lead_role(sign_in, workspace, role):
         ({"workspace": "other"}, "Workspace: “other” is not a valid value."),
         ({"canceled": "perhaps"}, "Canceled: “perhaps” is not a valid value."),
         ({"model": "m" * 300}, "Model: text is limited to 200 characters"),
-        ({"label": "a\0b"}, "Label: it contains a character that no text can have."),
-        ({"owner": "a\0<script>"}, "Owner: it contains a character"),
+        ({"label": "a\0b"}, "Label: it contains an invalid character."),
+        ({"owner": "a\0<script>"}, "Owner: it contains an invalid character"),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_named_and_ignored(lead, spendings, query, sentence):

@@ -51,14 +51,14 @@ REFUSED = {
         ({"from_environment": True}, "from ANTHROPIC_API_KEY"),
     ],
 )
-def test_it_shows_the_state_and_the_key_of_a_workspace(admin, have, columns, said):
-    have(**columns)
+def test_it_shows_the_state_and_the_key_of_a_workspace(admin, workspace_has, columns, said):
+    workspace_has(**columns)
 
     assert said in words(admin.get(LIST).text)
 
 
-def test_without_a_worker_it_says_so(admin, have, running_worker):
-    have()
+def test_without_a_worker_it_says_so(admin, workspace_has, running_worker):
+    workspace_has()
     running_worker.delete()
 
     assert "Worker not running last synced" in words(admin.get(LIST).text)
@@ -71,8 +71,8 @@ def test_a_key_that_cannot_be_decrypted_is_named_and_breaks_nothing(admin, works
     assert "Key can’t be decrypted" in words(admin.get(LIST).text)
 
 
-def test_it_counts_batches_and_members(admin, have, row, person, workspace):
-    have()
+def test_it_counts_batches_and_members(admin, workspace_has, row, person, workspace):
+    workspace_has()
     row("one"), row("two")
     person("viewer", workspace, name="ada")
 
@@ -82,8 +82,10 @@ def test_it_counts_batches_and_members(admin, have, row, person, workspace):
     assert 'data-name="Members">2<' in page
 
 
-def test_an_admin_does_not_count_members_they_may_not_see(admin, root, admin_user, have, workspace):
-    have()
+def test_an_admin_does_not_count_members_they_may_not_see(
+    admin, root, admin_user, workspace_has, workspace
+):
+    workspace_has()
     workspace.members.add(admin_user)
 
     assert 'data-name="Members">1<' in admin.get(LIST).text
