@@ -21,7 +21,7 @@
     fill("figures", button.dataset.figures);
     problem.hidden = true;
     form.reset();
-    form.action = button.form.action;
+    form.action = button.getAttribute("formaction");
     form.setAttribute("hx-post", form.action);
     form.setAttribute("hx-target", `#${CSS.escape(card)}`);
     htmx.process(form);
