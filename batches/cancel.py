@@ -17,7 +17,7 @@ from batches.client import (
     RemoteBatch,
     TryLater,
 )
-from batches.mirror.store import OtherWorkspace, store
+from batches.mirror.store import OtherWorkspace, refuse_other_workspace, write_rows
 from batches.models import AuditEvent, Batch, Cancellation, ClaimLost, Revision, Workspace
 from batches.models.batch import COUNTS
 from batches.models.claim import CLAIM, new_claim
@@ -239,40 +239,27 @@ def _store(
     request_id: str,
 ) -> None:
     """Save what the API said of the batch, and what that makes of the cancellation."""
-    now = clock.now()
     try:
-        with Revision.writing():
-            cancellation.keep(request_id=request_id)
-            # Settles the cancellation if the batch's row changes, and gives it a new revision.
-            store(batch.workspace, [remote], now=now)
-            cancellation.refresh_from_db(
-                fields=["state", "accepted_at", "settled_at", "error", "claim"]
-            )
-            if cancellation.is_open:
-                _settle(cancellation, batch, refusal, now)
+        refuse_other_workspace(batch.workspace, remote.workspace_id)
     except OtherWorkspace as error:
         _not_confirmed(cancellation, batch, str(error))
         return
+    now = clock.now()
+    # A conflict passes: only the batch says whether it is being canceled already.
+    answer = str(refusal) if refusal and refusal.status != 409 else ""
+    with Revision.writing():
+        # From here to the commit no other process can settle the cancellation.
+        cancellation.keep(request_id=request_id)
+        written = write_rows(batch.workspace, {remote.id: remote}, now=now)
+        row = written.rows[batch.api_id]
+        row.workspace = batch.workspace
+        if cancellation.settle(row, now, refusal=answer) and not written.changed:
+            row.touch()
     if cancellation.is_open:
         unchanged = "The API answered, but the batch is not being canceled yet."
         _not_confirmed(cancellation, batch, refusal or unchanged, request_id=request_id)
     else:
         log.info("cancel settled", batch=remote.id, state=cancellation.state)
-
-
-def _settle(
-    cancellation: Cancellation, batch: Batch, refusal: ApiRefused | None, now: datetime
-) -> None:
-    """What the batch as it is now makes of the cancellation, if anything."""
-    fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
-    fresh.workspace = batch.workspace
-    cancellation.batch = fresh
-    cancellation.settle(fresh, now)
-    # A conflict passes: only the batch says whether it is being canceled already.
-    if cancellation.is_open and refusal and refusal.status != 409:
-        cancellation.refuse(fresh, now, error=str(refusal), request_id=refusal.request_id)
-    if not cancellation.is_open:
-        fresh.touch()
 
 
 def _not_found(cancellation: Cancellation, batch: Batch, error: BatchNotFound) -> None:
@@ -283,8 +270,9 @@ def _not_found(cancellation: Cancellation, batch: Batch, error: BatchNotFound) -
         since = now
     if count >= NOT_FOUND_COUNT and now - since >= NOT_FOUND_FOR:
         with Revision.writing():
-            cancellation.keep(not_found_count=count)
-            cancellation.refuse(batch, now, error=str(error), request_id=error.request_id)
+            request_id = error.request_id or cancellation.request_id
+            cancellation.keep(not_found_count=count, request_id=request_id)
+            cancellation.settle(batch, now, refusal=str(error))
             batch.touch()
         return
     _not_confirmed(cancellation, batch, error, not_found_count=count, not_found_since=since)

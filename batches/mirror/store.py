@@ -104,40 +104,55 @@ def store(
         return Stored(unchanged=len(remotes))
     # Within a caller's transaction it is all or nothing anyway: no savepoint.
     with transaction.atomic(savepoint=False):
-        # Taken first, and before the rows are read: it also keeps two writers of the same
-        # batches apart.
-        first_revision = Revision.take(len(remotes))
-        rows = {
-            row.api_id: row
-            for row in Batch.objects.select_for_update().filter(
-                workspace=workspace, api_id__in=list(remotes)
-            )
-        }
-        stored = Stored()
-        new: list[RemoteBatch] = []
-        changed: list[tuple[Batch, RemoteBatch]] = []
-        for remote in remotes.values():
-            row = rows.get(remote.id)
-            if row is None:
-                new.append(remote)
-            elif _is_news(row, remote) and not _is_older(row, asked_at, now):
-                changed.append((row, remote))
-            else:
-                stored.unchanged += 1
-        Observation.objects.bulk_create(
-            [
-                _observation(row, now)
-                for row, remote in changed
-                if _is_worth_noting(row, remote, now)
-            ]
-        )
-        remotes_to_write = [*new, *(remote for _, remote in changed)]
-        _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
-        for row, remote in changed:
-            _copy(row, remote, row.revision, now)
-        _settle_cancellations(workspace, [row for row, _ in changed], now)
-    stored.created, stored.changed = len(new), len(changed)
-    return stored
+        written = write_rows(workspace, remotes, now=now, asked_at=asked_at)
+        _settle_cancellations(workspace, written.changed, now)
+    new, changed = len(written.new), len(written.changed)
+    return Stored(new, changed, len(remotes) - new - changed)
+
+
+@dataclass(slots=True)
+class Written:
+    """The rows that there were, by ID and as they are now; which of them changed; what is new."""
+
+    rows: dict[str, Batch]
+    changed: list[Batch]
+    new: list[RemoteBatch]
+
+
+def write_rows(
+    workspace: Workspace,
+    remotes: Mapping[str, RemoteBatch],
+    *,
+    now: datetime,
+    asked_at: datetime | None = None,
+) -> Written:
+    """Write the rows as `store` does, and leave their cancellations for the caller to settle.
+
+    `remotes` are batches by ID, of this workspace. Needs an open transaction.
+    """
+    # Taken first, and before the rows are read: it also keeps two writers of the same batches
+    # apart.
+    first_revision = Revision.take(len(remotes))
+    existing = Batch.objects.select_for_update().filter(
+        workspace=workspace, api_id__in=list(remotes)
+    )
+    rows = {row.api_id: row for row in existing}
+    new = [remote for remote in remotes.values() if remote.id not in rows]
+    changed = [
+        (row, remote)
+        for remote in remotes.values()
+        if (row := rows.get(remote.id))
+        and _is_news(row, remote)
+        and not _is_older(row, asked_at, now)
+    ]
+    Observation.objects.bulk_create(
+        [_observation(row, now) for row, remote in changed if _is_worth_noting(row, remote, now)]
+    )
+    remotes_to_write = [*new, *(remote for _, remote in changed)]
+    _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
+    for row, remote in changed:
+        _copy(row, remote, row.revision, now)
+    return Written(rows, [row for row, _ in changed], new)
 
 
 def refuse_other_workspace(workspace: Workspace, named: str) -> None:
@@ -297,15 +312,15 @@ def _observation(row: Batch, now: datetime) -> Observation:
 
 def _settle_cancellations(workspace: Workspace, rows: Sequence[Batch], now: datetime) -> None:
     """What a round sees answers what a lost reply could not: whether the cancel was accepted."""
-    live = {row.pk: row for row in rows if row.shows_cancel or row.has_ended}
+    live = {row.pk: row for row in rows if row.shows_cancel or not row.is_active}
     if not live:
         return
-    undecided = Q(state__in=["requested", "accepted"], settled_at=None)
-    for cancellation in Cancellation.objects.filter(
-        # One that was called refused is corrected, unless another was requested since.
-        undecided | Q(state="refused", pk__in=[row.latest_cancellation_id for row in rows]),
-        batch__in=list(live),
-    ):
+    # One that was called refused is corrected, unless another was requested since.
+    refused = Cancellation.objects.filter(
+        state="refused", pk__in=[row.latest_cancellation_id for row in rows]
+    )
+    undecided = Cancellation.objects.unsettled()
+    for cancellation in (undecided | refused).filter(batch__in=list(live)):
         batch = live[cancellation.batch_id or 0]
         batch.workspace = workspace
         cancellation.settle(batch, now)
@@ -358,8 +373,5 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
             Workspace.objects.filter(pk=workspace.pk).update(
                 latest_revision=first_revision + len(gone) - 1
             )
-            standing = Cancellation.objects.unsettled().filter(batch__in=gone)
-            for cancellation in standing.select_related("batch__workspace"):
-                if cancellation.batch:
-                    cancellation.settle_without_batch(cancellation.batch, now)
+            _settle_cancellations(workspace, gone, now)
     return len(gone)

@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -90,24 +90,59 @@ class Cancellation(Claimable):
     def __str__(self) -> str:
         return f"{self.batch_api_id} {self.state}"
 
-    def settle(self, batch: Batch, now: datetime) -> bool:
-        """Bring the row in line with what the mirror shows of its batch; whether it changed.
+    def settle(self, batch: Batch, now: datetime, *, refusal: str = "") -> bool:
+        """Save, and record in the audit, what the batch as it is now makes of the cancellation.
 
-        Accepted only when the API says that the batch is being canceled, or was.
+        True if that changed anything. Nothing else changes the state. `refusal` is the API's
+        answer when it won't cancel a batch that still runs. Needs an open transaction.
         """
-        before = self.state, self.settled_at
-        if self._can_be_accepted(batch):
-            self.accept(batch, batch.cancel_initiated_at or now)
-        if batch.has_ended and self.settled_at is None:
+        events: list[dict[str, Any]] = []
+        if self._is_accepted(batch):
+            self.state, self.error = self.State.ACCEPTED, ""
+            self.accepted_at, self.settled_at = batch.cancel_initiated_at or now, None
+            events.append(
+                {
+                    "action": AuditEvent.Action.CANCEL_ACCEPTED,
+                    "outcome": "The API accepted the cancellation.",
+                    "request_id": self.request_id,
+                }
+            )
+        if self.settled_at is None and (event := self._last_event(batch, refusal)):
             self.settled_at = now
-            if self.is_open:
-                self.state, self.error = self.State.OVERTAKEN, ""
-                self._close(AuditEvent.Action.CANCEL_OVERTAKEN, batch, outcome=OVERTAKEN)
-            else:
-                self._close(AuditEvent.Action.BATCH_ENDED, batch, outcome=batch.outcome_sentence)
-        return (self.state, self.settled_at) != before
+            events.append(event)
+        if not events:
+            return False
+        self.claim, self.claimed_until, self.next_attempt_at = "", None, None
+        self.save(update_fields=REACHED)
+        for event in events:
+            details: dict[str, Any] = {"by": AuditEvent.Actor.ANTHROPIC} | event
+            AuditEvent.record(batch=batch, cancellation_id=self.pk, is_step=True, **details)
+        return True
 
-    def _can_be_accepted(self, batch: Batch) -> bool:
+    def _last_event(self, batch: Batch, refusal: str) -> dict[str, Any] | None:
+        """The event that settles the cancellation, if there is one; sets the state."""
+        action = AuditEvent.Action
+        if batch.has_ended:
+            if not self.is_open:
+                return {"action": action.BATCH_ENDED, "outcome": batch.outcome_sentence}
+            self.state, self.error = self.State.OVERTAKEN, ""
+            return {"action": action.CANCEL_OVERTAKEN, "outcome": OVERTAKEN}
+        if batch.deleted_upstream_at:
+            if self.is_open:
+                self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
+            by = AuditEvent.Actor.BATCHBOARD
+            return {"action": action.BATCH_GONE, "by": by, "outcome": NO_LONGER_THERE}
+        if refusal and self.is_open:
+            self.state, self.error = self.State.REFUSED, refusal
+            return {
+                "action": action.CANCEL_REFUSED,
+                "outcome": refusal,
+                "request_id": self.request_id,
+            }
+        return None
+
+    def _is_accepted(self, batch: Batch) -> bool:
+        """Whether only now the API shows that the batch is being canceled, or was."""
         if self.is_open:
             return batch.shows_cancel
         # What was called refused was accepted after all. A later cancel is another person's.
@@ -117,62 +152,6 @@ class Cancellation(Claimable):
             and initiated
             and self.settled_at
             and self.requested_at - CLOCKS_DIFFER <= initiated <= self.settled_at + CLOCKS_DIFFER
-        )
-
-    def accept(self, batch: Batch, at: datetime) -> None:
-        """The API has taken it, at `at`."""
-        self.state, self.accepted_at, self.settled_at = self.State.ACCEPTED, at, None
-        self.error = ""
-        self._close(
-            AuditEvent.Action.CANCEL_ACCEPTED,
-            batch,
-            outcome="The API accepted the cancellation.",
-            request_id=self.request_id,
-        )
-
-    def refuse(self, batch: Batch, now: datetime, *, error: str, request_id: str = "") -> None:
-        """The API won't cancel the batch, which still runs; `error` is its answer."""
-        self.state, self.settled_at, self.error = self.State.REFUSED, now, error
-        self.request_id = request_id or self.request_id
-        self._close(
-            AuditEvent.Action.CANCEL_REFUSED, batch, outcome=error, request_id=self.request_id
-        )
-
-    def settle_without_batch(self, batch: Batch, now: datetime) -> None:
-        """The batch is gone upstream: nothing is left that could be canceled."""
-        self.settled_at = now
-        if self.is_open:
-            self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
-        self._close(
-            AuditEvent.Action.BATCH_GONE,
-            batch,
-            by=AuditEvent.Actor.BATCHBOARD,
-            outcome=NO_LONGER_THERE,
-        )
-
-    def _close(
-        self,
-        action: str,
-        batch: Batch,
-        *,
-        by: AuditEvent.Actor = AuditEvent.Actor.ANTHROPIC,
-        outcome: str,
-        request_id: str = "",
-    ) -> None:
-        """Save the state that was reached and record it in the audit.
-
-        `request_id` names the API's answer, where the state comes from one.
-        """
-        self.claim, self.claimed_until, self.next_attempt_at = "", None, None
-        self.save(update_fields=REACHED)
-        AuditEvent.record(
-            action,
-            by=by,
-            batch=batch,
-            cancellation_id=self.pk,
-            is_step=True,
-            outcome=outcome,
-            request_id=request_id,
         )
 
     def report_failure(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from batches import cancel, connect
-from batches.mirror.store import OtherWorkspace
+from batches.mirror.store import OtherWorkspace, store
 from batches.mirror.workspaces import accept_list, delete_workspace, deletion_of
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
 from batches.results import reading
@@ -121,7 +121,7 @@ def test_the_batch_in_an_answer_for_another_workspace_is_not_stored(sandbox, wor
     remote = connect.client_for(workspace).retrieve(batch.api_id)
 
     with pytest.raises(OtherWorkspace, match="wrkspc_other"):
-        cancel.store(batch.workspace, [remote], now=timezone.now())
+        store(batch.workspace, [remote], now=timezone.now())
 
 
 @pytest.mark.parametrize("kept", [0, 3])
