@@ -71,7 +71,8 @@ def _attempt_once(cancellation: Cancellation) -> None:
     try:
         attempt(cancellation, within=PRESS_SECONDS)
     except (OperationalError, InterfaceError) as error:
-        # The cancellation is saved: a worker goes on once the claim has lapsed.
+        # The request is saved, the attempt is not: a worker goes on once the claim has lapsed.
+        cancellation.state = Cancellation.State.REQUESTED
         log.warning("database failed", batch=cancellation.batch_api_id, error=str(error))
 
 

@@ -12,8 +12,7 @@ from django.db.models import Q
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
-from batches.models.batch import COUNTS
-from batches.outcome import outcome_of
+from batches.models.batch import COUNTS, derived
 
 # The columns that are the API's own fields, one to one.
 MIRRORED = (
@@ -151,7 +150,7 @@ def write_rows(
     remotes_to_write = [*new, *(remote for _, remote in changed)]
     _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
     for row, remote in changed:
-        _copy(row, remote, row.revision, now)
+        _copy(row, remote, now)
     return Written(rows, [row for row, _ in changed], new)
 
 
@@ -243,11 +242,6 @@ def _values(
 ) -> tuple[Any, ...]:
     """One row in the order of INSERTED."""
     adapt = connection.ops.adapt_datetimefield_value
-    outcome = outcome_of(
-        remote.processing_status,
-        remote.request_counts,
-        cancel_initiated=remote.cancel_initiated_at is not None,
-    )
     seen = adapt(now)
     return (
         *(workspace.pk, remote.id, twin_of, number, seen, "", "", ""),
@@ -260,19 +254,19 @@ def _values(
         remote.results_url,
         *(getattr(remote.request_counts, name) for name in COUNTS),
         msgspec.json.encode(remote.raw).decode(),
-        outcome,
-        remote.processing_status != Batch.Status.ENDED,
+        *derived(remote.processing_status, remote.request_counts, remote.cancel_initiated_at),
         *(number, seen, 0, None, None),
     )
 
 
-def _copy(row: Batch, remote: RemoteBatch, number: int, now: datetime) -> None:
+def _copy(row: Batch, remote: RemoteBatch, now: datetime) -> None:
+    """Give a row in memory what `_upsert` has written; its revision stays the one before."""
     for name in MIRRORED:
         setattr(row, name, getattr(remote, name))
     for name in COUNTS:
         setattr(row, name, getattr(remote.request_counts, name))
     row.raw = remote.raw
-    row.revision, row.changed_at = number, now
+    row.changed_at = now
     # Listed again: it was never gone.
     row.missing_rounds, row.missing_noted_at, row.deleted_upstream_at = 0, None, None
     row.derive()

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from batches.models.revision import Revision
 from batches.models.workspace import Workspace, worker_seen_at
-from batches.outcome import outcome_of, outcome_sentence, unfinished_sentence
+from batches.outcome import Counts, Outcome, outcome_of, outcome_sentence, unfinished_sentence
 
 # From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
 RESULTS_KEPT = timedelta(days=29)
@@ -19,6 +19,14 @@ FIRST = (
     F("pk").asc(),
 )
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
+
+
+def derived(
+    status: str, counts: Counts, cancel_initiated_at: datetime | None, *, is_deleted: bool = False
+) -> tuple[Outcome, bool]:
+    """`outcome` and `is_active` of a row, from what the API says of its batch."""
+    outcome = outcome_of(status, counts, cancel_initiated=cancel_initiated_at is not None)
+    return outcome, status != Batch.Status.ENDED and not is_deleted
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -73,7 +81,20 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(revision__gt=revision)
 
 
-class Batch(models.Model):
+class CountColumns(models.Model):
+    """The API's request counts, each a number of requests."""
+
+    processing = models.PositiveBigIntegerField()
+    succeeded = models.PositiveBigIntegerField()
+    errored = models.PositiveBigIntegerField()
+    canceled = models.PositiveBigIntegerField()
+    expired = models.PositiveBigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class Batch(CountColumns):
     """A local copy of one batch. The API is the authority; only `store` writes its columns."""
 
     class Status(models.TextChoices):
@@ -98,11 +119,6 @@ class Batch(models.Model):
     twin_of = models.BigIntegerField(null=True, editable=False)
     # No choices: the API may add a status before we do.
     processing_status = models.CharField(max_length=60)
-    processing = models.PositiveBigIntegerField()
-    succeeded = models.PositiveBigIntegerField()
-    errored = models.PositiveBigIntegerField()
-    canceled = models.PositiveBigIntegerField()
-    expired = models.PositiveBigIntegerField()
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -216,10 +232,12 @@ class Batch(models.Model):
 
     def derive(self) -> None:
         """Bring the derived columns in line with what the API said."""
-        self.outcome = outcome_of(
-            self.processing_status, self, cancel_initiated=self.cancel_initiated_at is not None
+        self.outcome, self.is_active = derived(
+            self.processing_status,
+            self,
+            self.cancel_initiated_at,
+            is_deleted=self.deleted_upstream_at is not None,
         )
-        self.is_active = not self.has_ended and self.deleted_upstream_at is None
 
     def touch(self, **beside: Any) -> None:
         """Give the row the next revision, so that polls show what changed beside it.
@@ -295,18 +313,13 @@ class Batch(models.Model):
 READ_STATES = (Batch.ResultsState.READ, Batch.ResultsState.OUTDATED)
 
 
-class Observation(models.Model):
+class Observation(CountColumns):
     """What the mirror had seen of a batch before it changed: its history, oldest first."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="observations")
     seen_from = models.DateTimeField()
     seen_until = models.DateTimeField()
     processing_status = models.CharField(max_length=60)
-    processing = models.PositiveBigIntegerField()
-    succeeded = models.PositiveBigIntegerField()
-    errored = models.PositiveBigIntegerField()
-    canceled = models.PositiveBigIntegerField()
-    expired = models.PositiveBigIntegerField()
 
     class Meta:
         ordering = ["seen_from", "id"]
