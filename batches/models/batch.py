@@ -10,7 +10,8 @@ from batches.models.revision import Revision
 from batches.models.workspace import Workspace, worker_seen_at
 from batches.outcome import Counts, Outcome, outcome_of, outcome_sentence, unfinished_sentence
 
-# From its creation on, the API keeps a batch's results for so long (api.md: archived_at).
+# How long the API keeps a batch's results, counted from its creation (its documentation says it
+# under "Retrieving batch results").
 RESULTS_KEPT = timedelta(days=29)
 # Of several rows of one ID, the first is the one that the ID alone names.
 FIRST = (
@@ -275,8 +276,13 @@ class Batch(CountColumns):
 
     @property
     def results_expire_at(self) -> datetime:
-        """When the API throws the results away: 29 days after the creation (api.md)."""
+        """When the API deletes the results."""
         return self.created_at + RESULTS_KEPT
+
+    @property
+    def results_kept_days(self) -> int:
+        """Days after its creation when the API deletes the results."""
+        return RESULTS_KEPT.days
 
     @property
     def has_figures(self) -> bool:

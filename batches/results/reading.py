@@ -300,7 +300,7 @@ def due_readings(now: datetime) -> QuerySet[Batch]:
 def derive_lost(now: datetime) -> int:
     """Bring `results_state` in line with what the API still has; how many rows changed.
 
-    Results that were not read are lost once the API has thrown them away: 29 days after the
+    Results that were not read are lost once the API has thrown them away: RESULTS_KEPT after the
     batch's creation, or with the batch. A batch that is listed again was never gone, so its
     results can be read after all.
     """

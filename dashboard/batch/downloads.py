@@ -223,7 +223,8 @@ def gone(batch: Batch) -> HttpResponse:
     why = (
         "The batch was deleted at the API, and its results with it."
         if batch.deleted_upstream_at
-        else "The API keeps results for 29 days from a batch’s creation, and no longer has these."
+        else f"The API keeps results for {batch.results_kept_days} days from a batch’s creation, "
+        "and no longer has these."
     )
     kept = (
         "What Batchboard read of them in time is on the batch’s page: usage, cost, and the "
@@ -240,8 +241,8 @@ def not_there(batch: Batch, error: BatchNotFound) -> HttpResponse:
         404,
         "The API has no results of this batch",
         str(error),
-        "Results are kept for 29 days from a batch’s creation: these have expired. What was read "
-        "of them before is on the batch’s page."
+        f"Results are kept for {batch.results_kept_days} days from a batch’s creation: these have "
+        "expired. What was read of them before is on the batch’s page."
         if is_past
         else "Right after a batch’s end they may be late: try again in a minute.",
     )

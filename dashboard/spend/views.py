@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
+from batches.models.batch import RESULTS_KEPT
 from batches.pricing import BATCH_FACTOR
 from batches.spend.totals import lost_next
 from batches.spend.totals import spend as spend_of
@@ -125,4 +126,8 @@ def lost_context(asked: Spending) -> dict[str, Any]:
     ahead = lost_next(asked.workspaces, clock.now())
     shown = list(ahead.with_workspace().defer("raw")[:MOST_LOST])
     count = len(shown) if len(shown) < MOST_LOST else ahead.count()
-    return {"lost_next": shown, "lost_count": count}
+    return {
+        "lost_next": shown,
+        "lost_count": count,
+        "results_kept_days": RESULTS_KEPT.days,
+    }
