@@ -167,12 +167,6 @@ class Batch(CountColumns):
     objects = BatchQuerySet.as_manager()
 
     class Meta:
-        permissions = [
-            ("cancel_batch", "Can cancel a batch"),
-            ("label_batch", "Can set label, owner and note"),
-            ("view_spend", "Can see spend"),
-            ("export_batches", "Can export lists"),
-        ]
         constraints = [
             # In this order the index also finds a batch by its ID alone.
             models.UniqueConstraint(fields=["api_id", "workspace"], name="one_row_per_workspace")
