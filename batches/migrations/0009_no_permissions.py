@@ -1,6 +1,6 @@
 from importlib import import_module
 
-from django.db import migrations
+from django.db import migrations, models
 
 make_roles = import_module("batches.migrations.0002_roles").make_roles
 ROLES = ("viewer", "operator", "lead", "admin")
@@ -27,5 +27,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterModelOptions(name='batch', options={}),
+        # The help text alone, which changes nothing in the database.
+        migrations.AlterField(
+            model_name='batch',
+            name='raw',
+            field=models.JSONField(help_text='The batch as the API last returned it.'),
+        ),
         migrations.RunPython(remove_permissions, make_roles),
     ]

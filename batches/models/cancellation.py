@@ -15,7 +15,7 @@ REACHED = (
     *("state", "accepted_at", "settled_at", "request_id", "error"),
     *("claim", "claimed_until", "next_attempt_at"),
 )
-# How far Anthropic's clock and ours may differ.
+# How far Anthropic's clock and Batchboard's may differ.
 CLOCKS_DIFFER = timedelta(minutes=5)
 NO_LONGER_THERE = "Anthropic no longer has this batch."
 OVERTAKEN = "The batch finished before the cancel took effect."
@@ -23,16 +23,20 @@ OVERTAKEN = "The batch finished before the cancel took effect."
 
 class CancellationQuerySet(ClaimableQuerySet["Cancellation"]):
     def open(self) -> Self:
-        """Requested, and not known to be accepted, refused or overtaken."""
+        """Requested, with no outcome known yet."""
         return self.filter(state=Cancellation.State.REQUESTED)
+
+    def standing(self) -> Self:
+        """Requested or accepted: at most one for each batch."""
+        return self.filter(state__in=["requested", "accepted"])
 
     def unsettled(self) -> Self:
         """Still waiting for the API's answer, or for the batch to end."""
-        return self.filter(state__in=["requested", "accepted"], settled_at=None)
+        return self.standing().filter(settled_at=None)
 
 
 class Cancellation(Claimable):
-    """A request to cancel a batch: saved before the API is called, and kept for good."""
+    """A request to cancel a batch. It is saved before the API is called, and never deleted."""
 
     FIRST_WAIT = 2.0
 
@@ -42,7 +46,7 @@ class Cancellation(Claimable):
         REFUSED = "refused", "refused by the API"
         OVERTAKEN = "overtaken", "the batch finished before the cancel took effect"
 
-    # Without a batch once its workspace has been deleted; the copies below say which it was.
+    # None after the batch's workspace was deleted; the two columns below still name them.
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.SET_NULL, related_name="cancellations"
     )
@@ -52,7 +56,7 @@ class Cancellation(Claimable):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    # Kept apart from the account, which may be renamed or deleted.
+    # A copy, as the account may be renamed or deleted.
     requested_by_name = models.CharField(max_length=150)
     requested_from = models.CharField(max_length=45, blank=True)
     reason = models.CharField(max_length=500, blank=True)
@@ -66,7 +70,7 @@ class Cancellation(Claimable):
 
     accepted_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
-    # 404s in a row.
+    # 404 answers in a row, and when the first of them came.
     not_found_since = models.DateTimeField(null=True)
     not_found_count = models.PositiveIntegerField(default=0)
 
@@ -75,7 +79,7 @@ class Cancellation(Claimable):
     class Meta:
         ordering = ["requested_at", "id"]
         constraints = [
-            # Two people who press at once make one cancellation (ux.md 8).
+            # Two people who press at once make one cancellation.
             models.UniqueConstraint(
                 fields=["batch"],
                 condition=Q(state__in=["requested", "accepted"]),
@@ -83,7 +87,7 @@ class Cancellation(Claimable):
             )
         ]
         indexes = [
-            # Whole: SQLite takes no index with a condition for a query with parameters.
+            # Without a condition: SQLite can't use a partial index for a query with parameters.
             models.Index(fields=["state", "next_attempt_at"], name="cancellation_state"),
         ]
 
@@ -91,10 +95,10 @@ class Cancellation(Claimable):
         return f"{self.batch_api_id} {self.state}"
 
     def settle(self, batch: Batch, now: datetime, *, refusal: str = "") -> bool:
-        """Save, and record in the audit, what the batch as it is now makes of the cancellation.
+        """Save, and record in the audit, what follows from the batch as it is now.
 
-        True if that changed anything. Nothing else changes the state. `refusal` is the API's
-        answer when it won't cancel a batch that still runs. Needs an open transaction.
+        The only function that changes the state; True if it did. `refusal` is the API's final
+        answer that it won't cancel a batch that still runs. Needs an open transaction.
         """
         events: list[dict[str, Any]] = []
         if self._is_accepted(batch):
@@ -142,10 +146,10 @@ class Cancellation(Claimable):
         return None
 
     def _is_accepted(self, batch: Batch) -> bool:
-        """Whether only now the API shows that the batch is being canceled, or was."""
+        """Whether the batch shows that the API accepted the cancellation, which is news."""
         if self.is_open:
             return batch.shows_cancel
-        # What was called refused was accepted after all. A later cancel is another person's.
+        # It seemed refused and was accepted after all. A later cancel is someone else's.
         initiated = batch.cancel_initiated_at
         return bool(
             self.state == self.State.REFUSED
@@ -162,8 +166,3 @@ class Cancellation(Claimable):
     @property
     def is_open(self) -> bool:
         return self.state == self.State.REQUESTED
-
-    @property
-    def stands(self) -> bool:
-        """Requested and not refused: pressing again adds nothing."""
-        return self.state in {self.State.REQUESTED, self.State.ACCEPTED}

@@ -156,7 +156,7 @@ class Listing:
 
     def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
         """With all that their cards show."""
-        return batches.for_cards().told_apart(self.workspaces)
+        return batches.for_cards().with_shared_ids_marked(self.workspaces)
 
     def page(self) -> tuple[list[Batch], str]:
         """At most PAGE_SIZE batches for cards, and the next page's cursor; empty on the last."""
