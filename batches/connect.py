@@ -1,4 +1,4 @@
-"""Workspace → client: the one place that decides whether, where and with what the API is called."""
+"""Workspace → client. The only module that decides whether, where and how to call the API."""
 
 import threading
 from typing import Any
@@ -9,40 +9,44 @@ from django.conf import settings
 from batches.client import BatchClient, ReportClient, checked_base_url, parse_headers
 from batches.models import Workspace
 
-# By this a page knows that error of a workspace, whose key it does not load.
+# Pages recognize the error by these words, as they don't load the key.
 UNDECRYPTABLE = "can't be decrypted with BATCHBOARD_ENCRYPTION_KEYS"
 SECRETS = {"api_key", "extra_headers"}
-# One for each set of key, headers and address in use; more are left-overs of changed keys.
+# One for each key, headers and address in use, and some left over from changed keys.
 MOST_CLIENTS = 200
 
 
 class CannotCall(Exception):
-    """The API must not, or can't, be called for this workspace now. Fit to show a person."""
+    """The API must not, or can't, be called for this workspace now.
+
+    `str(error)` can be shown to people.
+    """
 
 
 _clients: dict[str, BatchClient] = {}
-# By address and Admin key: one, unless a test changes them.
+# By address and Admin key. A process needs one; tests change them.
 _report_clients: dict[tuple[str, str], ReportClient] = {}
 _lock = threading.Lock()
 
 
 def client_for(workspace: Workspace, *, is_round: bool = False) -> BatchClient:
-    """The workspace's client, kept for as long as its key, headers and address stay the same.
+    """The workspace's client, kept while its key, headers and address stay the same.
 
-    Everything that calls the API asks here first. Raises CannotCall when the workspace is
-    disabled, has no usable key, or is on hold: then only a round may look whether that is over.
+    All code that calls the API gets its client here. Raises CannotCall when the workspace is
+    disabled, has no usable key, or is on hold. A round may call a workspace on hold, to find out
+    whether it still has to be.
     """
     if secrets := SECRETS & workspace.get_deferred_fields():
-        # Pages leave them out; together they are one query.
+        # Pages don't load them. Both take one query.
         workspace.refresh_from_db(fields=secrets)
     if reason := why_not(workspace, is_round=is_round):
         raise CannotCall(reason)
-    # The fingerprint is of key and address together, so a changed one is never sent the old way.
+    # The fingerprint covers key and address, so a new key is never sent to an old address.
     fingerprint = workspace.fingerprint
     with _lock:
         if fingerprint not in _clients:
             while len(_clients) >= MOST_CLIENTS:
-                # Not closed, as a thread may still use it; it goes with its last user.
+                # Not closed here, as another thread may still use it.
                 del _clients[next(iter(_clients))]
             _clients[fingerprint] = _client_of(workspace)
         return _clients[fingerprint]
@@ -89,8 +93,8 @@ def _client_of(workspace: Workspace) -> BatchClient:
 def new_client(workspace: Workspace, **limits: Any) -> BatchClient:
     """A client of the workspace, saved or not, for the caller to close.
 
-    `limits` are those of BatchClient. Asks nobody whether the API may be called. Raises
-    ValueError, whose sentence holds no secret, for what cannot be sent.
+    `limits` are keyword arguments of BatchClient. Doesn't check whether the API may be called.
+    Raises ValueError, whose message contains no secret, for a key or header that can't be sent.
     """
     checked_base_url(workspace.base_url, allow_http=settings.BATCHBOARD_ALLOW_HTTP)
     return BatchClient(
@@ -105,9 +109,9 @@ def new_client(workspace: Workspace, **limits: Any) -> BatchClient:
 
 
 def admin_client() -> ReportClient:
-    """The client that ANTHROPIC_ADMIN_KEY is for; the key goes to ANTHROPIC_BASE_URL alone.
+    """The client for Anthropic's cost report. It sends ANTHROPIC_ADMIN_KEY to ANTHROPIC_BASE_URL.
 
-    Raises CannotCall when there is none, or one that cannot be sent.
+    Raises CannotCall when there is no such key, or one that can't be sent.
     """
     where = (settings.ANTHROPIC_BASE_URL, settings.ANTHROPIC_ADMIN_KEY)
     headers = settings.ANTHROPIC_CUSTOM_HEADERS
@@ -125,12 +129,12 @@ def admin_client() -> ReportClient:
 
 
 def transport() -> httpx.BaseTransport | None:
-    """None: the network. Tests put the sandbox here."""
+    """None, for the network. Tests replace this function to reach the sandbox."""
     return None
 
 
 def forget_clients() -> None:
-    """Close every kept client: their connections must not be shared with a forked child."""
+    """Close all clients: a forked child process must not share their connections."""
     with _lock:
         for client in (*_clients.values(), *_report_clients.values()):
             client.close()

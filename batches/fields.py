@@ -1,4 +1,4 @@
-"""A text column that is unreadable without the keys in the environment."""
+"""A text column that is stored encrypted with BATCHBOARD_ENCRYPTION_KEYS."""
 
 from typing import Any, Self
 
@@ -10,9 +10,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class Undecryptable(str):
-    """Stands for a stored secret that none of this process's keys decrypts: an empty text.
+    """An empty text in place of a stored secret that none of this process's keys decrypts.
 
-    It keeps the ciphertext, so that saving the row writes back what was there.
+    It keeps the ciphertext, so that saving the row doesn't lose the secret.
     """
 
     ciphertext: str
@@ -28,7 +28,7 @@ def is_undecryptable(value: object) -> bool:
 
 
 def fernet() -> MultiFernet:
-    """The newest key first: it encrypts, and every one of them decrypts.
+    """Encrypts with the first of the keys, which is the newest, and decrypts with any of them.
 
     Raises ImproperlyConfigured when one is not a Fernet key.
     """
@@ -42,10 +42,10 @@ def fernet() -> MultiFernet:
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
-    """Encrypts on the way in, and never hands out ciphertext.
+    """Encrypts values when they are saved, and decrypts them when they are loaded.
 
-    What can't be decrypted is read as `Undecryptable`: one lost key must not keep other rows, or
-    this row's other columns, from being read.
+    A value that can't be decrypted is loaded as `Undecryptable`, so that other rows, and the
+    row's other columns, can still be read.
     """
 
     def get_prep_value(self, value: Any) -> Any:
@@ -66,5 +66,5 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
             return Undecryptable(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
-        """Only emptiness can be asked for: equal secrets have different ciphertexts."""
+        """Only emptiness can be queried: equal texts are encrypted differently."""
         return super().get_lookup(lookup_name) if lookup_name in {"exact", "isnull"} else None

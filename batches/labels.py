@@ -1,16 +1,16 @@
-"""Label, owner and note of a batch: ours alone, as the API has none (ux.md 16)."""
+"""Label, owner and note of a batch. Only Batchboard has them; the API has no such fields."""
 
 from typing import Any, NamedTuple
 
 from batches import clock
 from batches.models import AuditEvent, Batch, BatchUsage, Revision
 
-# Of a note, what the audit repeats.
+# The audit quotes at most this many characters of each.
 QUOTED = 120
 
 
 class Labels(NamedTuple):
-    """What people call a batch; empty where they said nothing."""
+    """The label, owner and note of one batch; empty if no one set them."""
 
     label: str = ""
     owner: str = ""
@@ -18,10 +18,10 @@ class Labels(NamedTuple):
 
 
 class LabelsChanged(Exception):
-    """Somebody else changed them meanwhile. `current` is what they are now."""
+    """Someone else changed the labels first. `current` is what they are now."""
 
     def __init__(self, current: Labels) -> None:
-        super().__init__("Somebody else has changed these meanwhile.")
+        super().__init__("Someone else changed these first.")
         self.current = current
 
 
@@ -32,10 +32,10 @@ def labels_of(batch: Batch) -> Labels:
 def label_batch(
     batch: Batch, new: Labels, *, actor: Any, address: str, seen: Labels | None = None
 ) -> list[str]:
-    """Give the batch these labels and write that into the audit; the names of what changed.
+    """Set the batch's labels, record it in the audit, and return the names of what changed.
 
-    `seen` is what the person saw before: where it is no longer so, nothing is written and
-    LabelsChanged is raised, so that nobody overwrites what they have not read.
+    `seen` is what the person saw before. If the labels are different now, nothing is written and
+    LabelsChanged is raised, so that no one overwrites what they have not read.
     """
     with Revision.writing():
         row = Batch.objects.select_for_update().with_workspace().defer("raw").get(pk=batch.pk)
@@ -45,7 +45,7 @@ def label_batch(
             return []
         if seen is not None and seen != current:
             raise LabelsChanged(current)
-        write(row, new)
+        write_labels(row, new)
         AuditEvent.record(
             AuditEvent.Action.BATCH_LABELED,
             actor=actor,
@@ -62,15 +62,15 @@ def label_batch(
     return changed
 
 
-def write(batch: Batch, new: Labels) -> None:
-    """Put the labels where they belong, and nothing into the audit. Needs an open transaction."""
+def write_labels(batch: Batch, new: Labels) -> None:
+    """Write the labels without an audit event. Needs an open transaction."""
     batch.touch(**new._asdict())
-    # Spend sums over usage alone, which repeats these two.
+    # Spend reads only usage rows, which repeat these two.
     BatchUsage.objects.filter(batch=batch).update(label=new.label, owner=new.owner)
 
 
 def quoted(text: str) -> str:
-    """As the audit says it: in quotes, on one line, and not at length."""
+    """The text for an audit event: in quotation marks, on one line, shortened."""
     line = " ".join(text.split())
     if not line:
         return "none"
@@ -78,7 +78,7 @@ def quoted(text: str) -> str:
 
 
 def in_use(workspaces: list[int], *, most: int = 200) -> tuple[list[str], list[str]]:
-    """Labels and owners given in these workspaces, alphabetically: what a form may suggest."""
+    """Labels and owners that these workspaces use, in alphabetical order, for a form to suggest."""
     batches = Batch.objects.filter(workspace__in=workspaces).order_by()
     labels, owners = (
         batches.exclude(**{name: ""}).values_list(name, flat=True).distinct().order_by(name)[:most]

@@ -1,4 +1,4 @@
-"""What an ended batch came to, derived from its request counts (ux.md 3). Pure."""
+"""How a batch turned out, derived from its request counts. No database, no network."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -24,7 +24,7 @@ OUTCOME_WORDS: dict[str, str] = {
     "unknown": "outcome unknown",
 }
 
-# Why the model stopped, and what that means (SDK 2.12.0, `types/beta/beta_stop_reason.py`).
+# Stop reasons and what they mean (SDK 2.12.0, `types/beta/beta_stop_reason.py`).
 STOP_REASONS: dict[str, str] = {
     "end_turn": "the answer is complete",
     "stop_sequence": "the answer reached one of the request's stop sequences",
@@ -35,7 +35,7 @@ STOP_REASONS: dict[str, str] = {
     "compaction": "the model stopped after it compacted the context: send the answer back",
     "refusal": "the model declined to answer",
 }
-# Requests that stop for these succeed and are billed, but have no finished answer.
+# Requests with these stop reasons succeed and are billed, but have no finished answer.
 UNFINISHED = ("max_tokens", "pause_turn", "model_context_window_exceeded", "compaction")
 REFUSED = ("refusal",)
 
@@ -56,8 +56,8 @@ class Counts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """One of the five counts as part of a bar: how many, and percent of all, in [0, 100]."""
+class Segment:
+    """One count as a segment of a bar. `start` and `width` are percentages of all requests."""
 
     name: str
     count: int
@@ -66,16 +66,16 @@ class Share:
 
 
 def outcome_of(processing_status: str, counts: Counts, *, cancel_initiated: bool) -> Outcome:
-    """Empty while the batch has not ended; never a word that the counts don't bear out.
+    """The outcome that the counts prove; empty while the batch has not ended.
 
-    Canceled outranks expired outranks failed: the first is what somebody did, the second
-    what the API did to the whole batch, the third what happened to single requests.
+    "canceled" goes before "expired", and both before failures: a person canceled, the API expired
+    the batch as a whole, and failures concern single requests.
     """
     if processing_status != "ended":
         return ""
     finished = counts.succeeded + counts.errored
     total = finished + counts.canceled + counts.expired
-    # An ended batch has nothing left in processing; if it says so, don't guess what will come.
+    # An ended batch has no requests in processing. If it claims to, don't guess their outcome.
     if counts.processing or not total:
         return "unknown"
     if counts.canceled:
@@ -106,14 +106,14 @@ def outcome_sentence(outcome: str, counts: Counts) -> str:
 
 
 def unfinished_sentence(unfinished: int, refused: int) -> str:
-    """How many succeeded requests have no finished answer; empty where there are none."""
+    """How many succeeded requests have no finished answer; empty if there are none."""
     count = unfinished + refused
     words = [word for word, some in (("unfinished", unfinished), ("refused", refused)) if some]
     return f"{count:,} {' or '.join(words)}" if count else ""
 
 
-def shares(counts: Counts) -> list[Share]:
-    """The five counts as parts of one bar that sum to 100 %; empty when all are zero."""
+def segments(counts: Counts) -> list[Segment]:
+    """The five counts as segments of one bar, 100% together; empty when all are zero."""
     named = [
         (name, getattr(counts, name))
         for name in ("succeeded", "errored", "canceled", "expired", "processing")
@@ -124,6 +124,6 @@ def shares(counts: Counts) -> list[Share]:
     parts, before = [], 0
     for name, count in named:
         if count:
-            parts.append(Share(name, count, 100 * before / total, 100 * count / total))
+            parts.append(Segment(name, count, 100 * before / total, 100 * count / total))
         before += count
     return parts

@@ -9,14 +9,14 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """UTC days from `since` to `until`, both included."""
+    """The UTC days from `since` to `until`, both included."""
 
     since: date
     until: date
 
     @classmethod
     def ending(cls, until: date, *, days: int) -> Self:
-        """So many days, the last of them `until`."""
+        """The `days` days up to and including `until`."""
         return cls(until - (days - 1) * DAY, until)
 
     def __len__(self) -> int:
@@ -31,7 +31,7 @@ class Period:
 
     @property
     def before(self) -> "Period":
-        """As many days, right before this one."""
+        """The period of the same length right before this one."""
         return Period.ending(self.since - DAY, days=len(self))
 
 
@@ -41,7 +41,7 @@ def start_of(day: date) -> datetime:
 
 
 def end_of(day: date) -> datetime:
-    """The first moment after a UTC day, or the last there is."""
+    """The first moment after a UTC day; for the last day of the calendar, its last moment."""
     if day == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return start_of(day + DAY)

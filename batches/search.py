@@ -1,4 +1,4 @@
-"""How batches are found: by a part of their ID, by text, and by model."""
+"""Conditions that find batches by ID, text or model."""
 
 import re
 
@@ -10,7 +10,7 @@ ID_PREFIX = "msgbatch_"
 
 
 def used(model: str) -> Exists:
-    """Batches that used the model, as far as their results have been read."""
+    """Batches that used the model. Known only for batches whose results have been read."""
     return Exists(BatchUsage.objects.filter(batch=OuterRef("pk"), model=model))
 
 
@@ -21,8 +21,8 @@ def with_text(text: str) -> Q:
 
 
 def with_id(column: str, text: str) -> Q:
-    """Rows whose batch ID, held in `column`, begins with the text; none for whitespace alone."""
-    # People paste IDs with whitespace in them, and shortened ones with their dots.
+    """Rows whose batch ID, in `column`, begins with the text; no rows for an empty text."""
+    # People paste IDs with whitespace in them, and shortened IDs with an ellipsis.
     compact = re.sub(r"\s|\.{3}$|…$", "", text)
     if not compact:
         return Q(pk__in=[])

@@ -1,4 +1,4 @@
-"""A key tried out: one call to the API, outside of any round, before the key is stored."""
+"""Tests a key with one call to the API, before the key is stored."""
 
 import threading
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from batches import connect
 from batches.client import ApiError, NotTheApi, TryLater, Unreachable
 from batches.models import Workspace
 
-# A person waits for it.
+# A person waits for the result.
 TRY_SECONDS = 5.0
-# Each waiting test holds a thread of the web process.
+# Each test holds a thread of the web process while it waits.
 MOST_AT_ONCE = 2
 
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -21,18 +21,18 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    # Nothing is known of the key: no answer came, or the API asks to wait.
+    # Nothing is known about the key: no answer came, or the API asked to wait.
     SILENT = "silent"
     NOT_THE_API = "not the API"
-    # Other tests are running: nothing was sent.
+    # Too many other tests are running: nothing was sent.
     BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The result of testing a key. `error` is a sentence for people, empty if it was accepted.
+    """The result of testing a key. `error` can be shown to people; empty for an accepted key.
 
-    `workspace_id` is the Anthropic workspace that the answer was for; empty where it did not say.
+    `workspace_id` is the Anthropic workspace that the answer names, empty if it names none.
     """
 
     outcome: Outcome
@@ -43,18 +43,18 @@ class Trial:
 def try_key(workspace: Workspace) -> Trial:
     """List one batch with the workspace's key, in at most TRY_SECONDS; `workspace` may be unsaved.
 
-    Takes exactly the way that rounds take, once, and stores nothing. Call it outside of
-    transactions: it waits for the network. Raises ValueError as `connect.new_client` does.
+    Makes the same call as a round, without retries, and stores nothing. Call it outside of
+    transactions, as it waits for the network. Raises ValueError as `connect.new_client` does.
     """
     if not _places.acquire(blocking=False):
         return Trial(Outcome.BUSY, error="Other keys are being tested. Try again in a few seconds.")
     try:
-        return _asked(workspace)
+        return _list_one(workspace)
     finally:
         _places.release()
 
 
-def _asked(workspace: Workspace) -> Trial:
+def _list_one(workspace: Workspace) -> Trial:
     with connect.new_client(workspace, attempts=1, total_seconds=TRY_SECONDS) as client:
         try:
             page = client.list_page(limit=1)

@@ -1,4 +1,4 @@
-"""What a worker lends to the code that does a row's work."""
+"""What a worker passes to the code that does a row's work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """By default nobody asks to stop, and nothing waits: for one piece of work on its own."""
+    """Lets work stop early, pause and release its connection. By default it does none of these."""
 
     is_stopping: Callable[[], bool] = lambda: False
-    # Waits so many seconds, or until the worker is told to end.
+    # Waits the given seconds, or until the worker is asked to stop.
     wait: Callable[[float], object] = lambda _: None
-    # Closes the thread's database connection, before a call that may hang for a minute.
+    # Closes the thread's database connection, before a call that may take a minute.
     let_go: Callable[[], None] = lambda: None

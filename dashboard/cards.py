@@ -8,7 +8,7 @@ from functools import cached_property
 from batches.client import ApiRefused, BatchNotFound
 from batches.mirror.history import estimate, usual_canceling
 from batches.models import Batch, Cancellation
-from batches.outcome import OUTCOME_WORDS, Share, shares
+from batches.outcome import OUTCOME_WORDS, Segment, segments
 from batches.spend.costs import BatchCost, cost_of, saved_by_cancel
 from dashboard.cost_words import cost_words, known_words
 from dashboard.words import duration, plain_usd, plural
@@ -78,8 +78,8 @@ class Card:
         return self.batch.processing_status.replace("_", " ")
 
     @property
-    def shares(self) -> list[Share]:
-        return shares(self.batch)
+    def shares(self) -> list[Segment]:
+        return segments(self.batch)
 
     @property
     def is_indeterminate(self) -> bool:

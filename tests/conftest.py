@@ -1,4 +1,4 @@
-"""The small cast that every test can call on."""
+"""Fixtures for all tests."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -17,14 +17,14 @@ from batches.turn import Turn
 from tests.working import claim
 
 ROLES = ("viewer", "operator", "lead", "admin")
-# A property must not fail because the machine is busy; pytest-timeout ends what hangs.
+# A busy machine must not fail a test. pytest-timeout ends tests that hang.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxApi]:
-    """The imitation, answering wherever the code would have called the real API."""
+    """The sandbox, which answers in place of the real API."""
     api = SandboxApi()
     monkeypatch.setattr(connect, "transport", api.transport)
     yield api
@@ -51,14 +51,13 @@ def other_workspace(db: None, sandbox: SandboxApi) -> Workspace:
 
 @pytest.fixture
 def sync() -> Callable[..., bool]:
-    """One whole round of a workspace, as a worker does it: whether it went well."""
+    """A function that runs one round of a workspace, as a worker does; True if it succeeded."""
 
     def one_round(workspace: Workspace, **turn) -> bool:
         Workspace.objects.filter(pk=workspace.pk).update(next_attempt_at=None)
-        claimed = claim(workspace)
-        went_well = sync_workspace(claimed, Turn(**turn))
+        succeeded = sync_workspace(claim(workspace), Turn(**turn))
         workspace.refresh_from_db()
-        return went_well
+        return succeeded
 
     return one_round
 
@@ -77,23 +76,22 @@ def mirrored(sandbox: SandboxApi, workspace: Workspace, sync) -> Callable[..., B
 
 @pytest.fixture
 def answering(mirrored, monkeypatch) -> Callable[..., Batch]:
-    """A function that makes an ended batch of so many requests, whose results file is these bytes.
+    """A function that makes an ended batch whose results file has the given bytes.
 
-    The bytes may come in pieces, and a piece may be an error that httpx raises. A generator runs
-    as it is read.
+    The bytes may come in pieces. A piece may be an exception, which the transport then raises.
     """
 
     def answering(
         pieces: bytes | Iterable[bytes | Exception], *, requests: int, **details
     ) -> Batch:
         batch = mirrored(status="ended", requests=requests, **details)
-        given = [pieces] if isinstance(pieces, bytes) else pieces
+        chunks = [pieces] if isinstance(pieces, bytes) else pieces
 
         def stream():
-            for piece in given:
-                if isinstance(piece, Exception):
-                    raise piece
-                yield piece
+            for chunk in chunks:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
 
         def answer(request: httpx.Request) -> httpx.Response:
             assert request.url.path.endswith(f"/{batch.api_id}/results")
@@ -108,7 +106,7 @@ def answering(mirrored, monkeypatch) -> Callable[..., Batch]:
 
 @pytest.fixture
 def ended(mirrored) -> Callable[..., Batch]:
-    """A function that mirrors an ended batch of the sandbox's."""
+    """A function that adds an ended batch to the sandbox, syncs, and returns its row."""
 
     def ended(**details) -> Batch:
         return mirrored(
@@ -120,7 +118,7 @@ def ended(mirrored) -> Callable[..., Batch]:
 
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
-    """A function that makes a person with a role and the workspaces they are a member of."""
+    """A function that creates a person with a role who is a member of the workspaces."""
 
     def make(role: str = "", *workspaces: Workspace, name: str = "") -> User:
         user = User.objects.create_user(name or role or "nobody", password="correct horse 9")
@@ -135,12 +133,12 @@ def person(db: None) -> Callable[..., User]:
 
 @pytest.fixture
 def committed(transactional_db: None) -> None:
-    """A database that other threads see into."""
+    """A database whose changes other threads can see."""
 
 
 @pytest.fixture
 def no_waits() -> Iterator[None]:
-    """Retries as many as ever, without the pauses between them."""
+    """Retries without the pauses between them."""
     stamina.set_testing(True, attempts=3, cap=True)
     yield
     stamina.set_testing(False)

@@ -1,4 +1,4 @@
-"""Rows as a worker has them: claimed, with what their work needs loaded."""
+"""Does what a worker does with rows: claims them and works on them."""
 
 from django.utils import timezone
 
@@ -9,7 +9,7 @@ from batches.worker import kinds
 
 
 def seen_worker() -> WorkerProcess:
-    """The row of a worker of every kind of work, seen just now."""
+    """Create the row of a worker that runs all kinds of work and was seen just now."""
     now = timezone.now()
     return WorkerProcess.objects.create(
         name="tests",
@@ -22,16 +22,16 @@ def seen_worker() -> WorkerProcess:
 
 
 def claim[T: Claimable](row: T) -> T:
-    """The row as a worker has it that has just claimed it."""
+    """Claim the row, as a worker does, and load it again."""
     token, keys = type(row).objects.take([row.pk], timezone.now(), owner="tests")
     assert keys == [row.pk], "the row is not due"
     return type(row).objects.get(claim=token)
 
 
 def ingest(batch: Batch) -> bool:
-    """Read a batch's results whether they are due or not; False without figures.
+    """Read a batch's results, due or not; False if that gave no figures.
 
-    Does nothing when another process holds the row.
+    Does nothing while another process has claimed the row.
     """
     Ingestion.objects.filter(pk=batch.pk).update(next_attempt_at=None)
     token, keys = Ingestion.objects.take([batch.pk], timezone.now(), owner="tests")

@@ -1,4 +1,4 @@
-"""How long batches took here: the only ground for saying how long one may still take."""
+"""How long earlier batches took, to estimate how long a running one may still take."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from typing import Any
 
 from batches.models import Batch, Workspace
 
-# Fewer say nothing (ux.md 1).
+# An estimate needs at least this many batches.
 FEWEST = 5
-# The most recent ones: what the API was like last month no longer counts.
+# Only the most recent batches count, as the API's speed changes.
 MOST = 1000
-# Without history of our own, canceling for longer than this is unusual (ux.md 2).
+# In a workspace without history, canceling for longer than this is unusual.
 USUAL_CANCELING = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """From p50 to p90 of how long batches of a size took, in seconds, and how many they were."""
+    """How long batches of one size took: p50 and p90 in seconds, of `sample` batches."""
 
     sample: int
     p50: float
@@ -27,13 +27,15 @@ class Estimate:
 
 
 def size_class(requests: int) -> str:
-    """Batches of one order of magnitude: "0" is 1 to 9 requests, "1" is 10 to 99 …"""
+    """The order of magnitude: "0" for 1 to 9 requests, "1" for 10 to 99 …"""
     return str(len(str(max(requests, 1))) - 1)
 
 
 def usual_durations(workspace: Workspace) -> dict[str, Any]:
-    """What to keep on the workspace: by size class `[sample, p50, p90]`, seconds from creation
-    to end of batches that ran to it, and "canceling": `[sample, p95]`, from cancel to end.
+    """The value for `Workspace.usual_durations`, in seconds.
+
+    By size class `[sample, p50, p90]`, from creation to end of batches that were not canceled, and
+    for "canceling" `[sample, p95]`, from the cancel to the end.
     """
     by_size: dict[str, list[float]] = defaultdict(list)
     canceling: list[float] = []
@@ -57,19 +59,19 @@ def usual_durations(workspace: Workspace) -> dict[str, Any]:
 
 
 def estimate(workspace: Workspace, requests: int) -> Estimate | None:
-    """How long batches of this size took; None under FEWEST samples."""
+    """How long batches of this size took; None if fewer than FEWEST are known."""
     kept = workspace.usual_durations.get(size_class(requests))
     return Estimate(*kept) if kept else None
 
 
 def usual_canceling(workspace: Workspace) -> timedelta:
-    """How long canceling takes at most, usually: p95 of this workspace, or ten minutes."""
+    """How long canceling usually takes at most: the workspace's p95, or ten minutes."""
     kept = workspace.usual_durations.get("canceling")
     return timedelta(seconds=kept[1]) if kept else USUAL_CANCELING
 
 
 def percentile[T: (float, Decimal)](values: Sequence[T], percent: int) -> T:
-    """The nearest-rank percentile: a value that really occurred."""
+    """The nearest-rank percentile, which is always one of the values."""
     ranked = sorted(values)
     rank = -(-len(ranked) * percent // 100)
     return ranked[max(rank, 1) - 1]

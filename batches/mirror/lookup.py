@@ -1,4 +1,4 @@
-"""Look-up: mirrors one batch that a person names and no round has listed yet."""
+"""Look-up: mirrors one batch that a person asks for before a round has listed it."""
 
 import threading
 import time
@@ -10,35 +10,35 @@ from batches.client import ApiError, BatchNotFound
 from batches.mirror.store import OtherWorkspace, store
 from batches.models import Batch, Workspace
 
-# A person waits for the answer, whatever the number of workspaces.
+# A person waits for the answer: the limit for all workspaces together.
 LOOK_UP_SECONDS = 5.0
-# So many look-ups of one process call the API at once; its other threads serve pages.
+# At most this many look-ups call the API at once in one process; other threads serve pages.
 MOST_AT_ONCE = 2
-# So long a "no such batch" is remembered, so that asking again costs the API nothing.
+# A "no such batch" is remembered for this time, so that repeating a look-up makes no call.
 REMEMBERED_SECONDS = 30.0
 MOST_REMEMBERED = 1000
 
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
-# Workspace and ID that the API didn't know, and until when that is remembered.
+# By workspace and ID of a batch that the API didn't know: until when that is remembered.
 _not_found: dict[tuple[int, str], float] = {}
 
 
 class TooManyLookUps(Exception):
-    """Others are being looked up now. Nothing was asked."""
+    """Too many other look-ups are running. The API was not called."""
 
 
 @dataclass(slots=True)
 class LookUp:
-    """What became of a look-up; `problems` name the workspaces that could not be asked, and why."""
+    """The result of a look-up. `problems` are sentences about workspaces that gave no answer."""
 
     batch: Batch | None = None
     problems: list[str] = field(default_factory=list)
 
 
 def look_up(workspaces: Sequence[Workspace], api_id: str) -> LookUp:
-    """Ask the API for a batch with each workspace's key, until one has it, and mirror it.
+    """Retrieve the batch with each workspace's key until one has it, and mirror it.
 
-    Takes at most LOOK_UP_SECONDS altogether. Raises TooManyLookUps.
+    Takes at most LOOK_UP_SECONDS in total. Raises TooManyLookUps.
     """
     if not _places.acquire(blocking=False):
         raise TooManyLookUps
@@ -54,7 +54,7 @@ def _ask_all(workspaces: Sequence[Workspace], api_id: str) -> LookUp:
     for number, workspace in enumerate(workspaces):
         if _not_found.get((workspace.pk, api_id), 0.0) > time.monotonic():
             continue
-        # One that doesn't answer must leave time for the others.
+        # A workspace whose address doesn't answer must leave time for the others.
         within = (ends_at - time.monotonic()) / (len(workspaces) - number)
         try:
             answer.batch = _ask(workspace, api_id, within)

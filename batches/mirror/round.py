@@ -1,4 +1,4 @@
-"""One pass over a workspace's list of batches: what is read, in which order, and whose it is."""
+"""One round over a workspace's list of batches: which pages it reads, and whether to trust them."""
 
 import time
 from collections.abc import Iterator
@@ -28,31 +28,31 @@ from batches.turn import Turn
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 1000
-# Two million batches: a list that goes on longer isn't one.
+# Enough for two million batches. A longer list must be an error.
 MOST_PAGES = 2000
-# So much of one complete listing is stored: twice what two million true batches weigh.
+# The most that one complete listing may store: twice the size of two million real batches.
 MOST_BYTES = 3 * 1024**3
-# A batch ends, at the latest, 24 h after its creation (api.md); an hour for clocks and delays.
+# A batch ends at most 24 hours after its creation; one more hour allows for clocks and delays.
 STILL_CHANGING = timedelta(hours=25)
-# Archiving and deletion happen to old batches: once a day everything is listed.
+# Everything is listed once a day, as old batches are archived and deleted.
 FULL_ROUND_EVERY = timedelta(hours=24)
-# When a part of the complete listing failed, the next attempt waits so many seconds.
+# Seconds to wait after a failed part of the complete listing.
 FIRST_LISTING_WAIT, LONGEST_LISTING_WAIT = 10.0, 300.0
-# After so many failed rounds the API was away, and cancellations need not wait any longer.
+# The first good round after so many failed ones makes waiting cancellations due at once.
 OUTAGE_ATTEMPTS = 3
 NOT_LISTED = "could not be listed"
-# A list that lacks more than this share of our batches is believed to be another list.
+# A list that lacks more than this share of the mirrored batches counts as another workspace's.
 MOST_ABSENT = 0.5
 
 
 class Stopped(Exception):
-    """The process was told to end; the round is left after a whole page."""
+    """The round was asked to stop; it has stored whole pages only."""
 
 
 class Place(NamedTuple):
-    """A place in the list: the batch to go on behind, and the oldest moment up to there.
+    """A place in the list: the ID of the batch before it, and the creation of the oldest so far.
 
-    Without a cursor it is the end. `edge` is None where it is not known.
+    Without a cursor it is the end of the list. An `edge` of None is not known.
     """
 
     cursor: str | None
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
     @classmethod
     def behind(cls, page: BatchPage, edge: datetime | None) -> Self:
-        """The place at the end of a page that begins at `edge`. Raises NotTheApi."""
+        """The place after a page that began at `edge`. Raises NotTheApi."""
         if page.has_more and not page.last_id:
             raise NotTheApi("its list of batches doesn't say how it goes on.")
         return cls(page.last_id if page.has_more else None, _oldest(page) or edge)
@@ -68,10 +68,10 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Round:
-    """One pass over a workspace's list: the newest page, then all that can still change, then a
-    part of the complete listing if one is under way.
+    """Reads the newest page, then all batches that can still change, then part of the full listing.
 
-    Trouble behind the newest page is kept as a notice and doesn't fail the round.
+    The full listing runs once a day and goes on over several rounds. An error behind the newest
+    page becomes a notice and doesn't fail the round.
     """
 
     workspace: Workspace
@@ -81,35 +81,36 @@ class Round:
     began: float = field(default_factory=time.monotonic)
     stored: Stored = field(default_factory=Stored)
     pages: int = 0
-    # Of our batches, those that the pages so far should have held, and those that they lacked.
+    # How many mirrored batches the pages so far should have held, and how many they lacked.
     expected: int = 0
     absent: int = 0
-    # Seconds that the last answer asked to wait for.
+    # Seconds to wait before the next call, as the last answer requested.
     pause: float = 0.0
     unreadable: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    # Whether this is the complete listing, and how far back the other pages reach.
+    # Whether the full listing is going on, and whether this round left it unfinished.
     is_complete: bool = False
     is_unfinished: bool = False
+    # Batches from before this moment can no longer change.
     horizon: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self.horizon = self._horizon()
 
     def run(self) -> None:
-        """Raises ApiError, OtherWorkspace, ClaimLost or Stopped; earlier pages are kept."""
+        """Raises ApiError, OtherWorkspace, ClaimLost or Stopped; pages read before are kept."""
         newest = self._page(None, None)
-        # Now it is known that the key is good, and whose list this is.
-        self._newest_is_read()
+        # Now the key is known to be good, and to belong to this workspace.
+        self._save_newest_read()
         place = Place.behind(newest, None)
         if self.workspace.backfilled_at or self.workspace.listing_after_id:
             try:
                 place = self._list_recent(place)
             except ApiError as error:
-                self._say_not_listed(place.edge, error)
+                self._note_not_listed(place.edge, error)
         self._list_all(place)
 
-    def _newest_is_read(self) -> None:
+    def _save_newest_read(self) -> None:
         workspace = self.workspace
         columns: dict[str, object] = {"last_synced_at": self.started_at}
         if workspace.hold or workspace.attempts >= OUTAGE_ATTEMPTS:
@@ -118,7 +119,7 @@ class Round:
         workspace.keep(**columns)
 
     def _list_recent(self, place: Place) -> Place:
-        """Go back until a page is older than all that can still change; the place reached."""
+        """Read pages until one is older than the horizon; the place reached."""
         if place.edge is None or place.edge >= self.horizon:
             for _, reached in self._behind(place):
                 place = reached
@@ -130,16 +131,16 @@ class Round:
     def _horizon(self) -> datetime:
         moments = [
             self.started_at - STILL_CHANGING,
-            # After a long pause of ours, batches may have come that no round has listed.
+            # After a pause of Batchboard's, there may be batches that no round has listed.
             (self.workspace.covered_until or self.started_at) - timedelta(minutes=5),
         ]
         oldest = self.workspace.batches.active().aggregate(oldest=Min("created_at"))["oldest"]
         return min([*moments, oldest] if oldest else moments)
 
     def _list_all(self, place: Place) -> None:
-        """Go on with the complete listing, if it is due, for as long as one poll interval.
+        """Continue the full listing, if it is due, for about one poll interval.
 
-        It begins at `place`, as all that is newer has just been listed.
+        It begins at `place`, as everything newer has just been listed.
         """
         workspace = self.workspace
         if workspace.listing_began_at is None:
@@ -152,7 +153,7 @@ class Round:
                 listing_bytes=0,
             )
         if self._is_listing_put_off():
-            # What stopped it stays said until it goes on.
+            # The notice about the failure stays until the listing goes on.
             self.notices += [line for line in workspace.notice.split("\n") if NOT_LISTED in line]
             return
         try:
@@ -172,7 +173,7 @@ class Round:
         return bool(at and self.started_at < at <= self.started_at + longest)
 
     def _go_on(self, place: Place) -> None:
-        """Raises ApiError. Every page that was read is remembered as the place to go on from."""
+        """Read pages of the full listing, saving the place after each. Raises ApiError."""
         workspace = self.workspace
         self.is_complete = True
         if place.cursor and workspace.listing_after_id:
@@ -211,19 +212,19 @@ class Round:
             "listing_next_at": clock.now() + timedelta(seconds=wait),
         }
         if isinstance(error, BatchNotFound | ApiRefused) and not isinstance(error, KeyRefused):
-            # The batch to go on from may have been deleted meanwhile: then start anew.
+            # The batch that the listing should continue after may be deleted: start again.
             columns["listing_after_id"] = ""
         workspace.keep(**columns)
-        self._say_not_listed(workspace.listing_reached_at, error)
+        self._note_not_listed(workspace.listing_reached_at, error)
         log.warning("list not complete", workspace=workspace.slug, error=str(error))
 
-    def _say_not_listed(self, reached: datetime | None, error: ApiError) -> None:
+    def _note_not_listed(self, reached: datetime | None, error: ApiError) -> None:
         since = f" created before {reached:%Y-%m-%d %H:%M} UTC" if reached else ""
         line = f"Batches{since} {NOT_LISTED}: {error}"
         self.notices = [*self.notices, line][:1]
 
     def _behind(self, place: Place) -> Iterator[tuple[BatchPage, Place]]:
-        """Read and store the pages behind a place, to the end of the list, each with its place.
+        """Read and store the pages from a place to the end of the list, yielding each with its end.
 
         Raises NotTheApi for a list that doesn't go from newer to older.
         """
@@ -232,7 +233,7 @@ class Round:
             if place.cursor in seen or self.pages >= MOST_PAGES:
                 raise NotTheApi("its list of batches repeats itself or never ends.")
             seen.add(place.cursor)
-            self._rest()
+            self._pause()
             page = self._page(place.cursor, place.edge)
             oldest = _oldest(page)
             if place.edge and oldest and oldest > place.edge:
@@ -241,7 +242,7 @@ class Round:
             yield page, place
 
     def _page(self, cursor: str | None, edge: datetime | None) -> BatchPage:
-        """Read and store one page: the newest, or the one behind the cursor."""
+        """Read and store one page: the newest, or the one after the cursor."""
         self.turn.let_go()
         asked_at = clock.now()
         page = self.client.list_page(limit=PAGE_SIZE, after_id=cursor)
@@ -263,45 +264,48 @@ class Round:
         return page
 
     def _check_claim(self, page: BatchPage) -> None:
-        """Keep whose list this is. Raises Stopped when the workspace is another worker's now, or
-        disabled, or gone.
+        """Save the Anthropic workspace that the answer names.
+
+        Raises Stopped if the workspace has been claimed by another worker, disabled or deleted.
         """
         workspace = self.workspace
         named = page.workspace_id or workspace.api_workspace_id
         is_new = named != workspace.api_workspace_id
-        mine = Workspace.objects.filter(pk=workspace.pk, claim=workspace.claim, is_enabled=True)
+        held = Workspace.objects.filter(pk=workspace.pk, claim=workspace.claim, is_enabled=True)
         columns = {"api_workspace_id": named} if is_new else {}
-        if not mine.update(stamped_at=clock.now(), **columns):
+        if not held.update(stamped_at=clock.now(), **columns):
             raise Stopped
         workspace.api_workspace_id = named
 
     def _check_overlap(self, page: BatchPage) -> None:
-        """Raises OtherWorkspace for a newest page that shares no batch with ours, if the API
-        doesn't know ours either.
+        """Raise OtherWorkspace if the newest page holds no mirrored batch and the API knows none.
+
+        Only the newest mirrored batch is looked up.
         """
-        ours = self.workspace.batches.filter(deleted_upstream_at=None)
-        if ours.filter(api_id__in=[batch.id for batch in page.batches]).exists():
+        mirrored = self.workspace.batches.filter(deleted_upstream_at=None)
+        if mirrored.filter(api_id__in=[batch.id for batch in page.batches]).exists():
             return
-        newest = ours.order_by("-created_at", "-id").values_list("api_id", flat=True).first()
+        newest = mirrored.order_by("-created_at", "-id").values_list("api_id", flat=True).first()
         if newest is None or not page.has_more:
-            # Without more pages `_absent` compares the whole list.
+            # If this page is the whole list, `_absent` compares it.
             return
         try:
             self.client.retrieve(newest)
         except BatchNotFound:
             raise OtherWorkspace(
-                f"The list that the key of {self.workspace.name} gets shares no batch with ours, "
-                f"and Anthropic doesn't know {newest}: the key may belong to another workspace."
+                f"The list for the key of {self.workspace.name} has no batch that was listed "
+                f"before, and Anthropic doesn't know {newest}: the key may belong to another "
+                "workspace."
             ) from None
 
     def _absent(self, page: BatchPage, edge: datetime | None) -> list[int]:
-        """Rows that this page's stretch of the list should have held, and did not.
+        """Primary keys of the mirrored batches that this page should have held and did not.
 
-        The stretch reaches from the page's oldest batch up to the oldest of the page before.
-        Batches of the very moments at its edges may stand on the neighboring page. Raises
-        OtherWorkspace when most are absent, and the answer doesn't name the workspace it is for.
+        The page covers the time from its oldest batch to the oldest one of the page before, both
+        excluded, as batches created at these moments may be on either page. Raises OtherWorkspace
+        if most are absent and the answer doesn't name its workspace.
         """
-        # A batch that can't be read is not missing, and neither is what hides behind it.
+        # A batch that can't be read isn't missing. Nor are others on a page that has one.
         if page.unreadable or (page.has_more and not page.batches):
             return []
         rows = self.workspace.batches.filter(
@@ -317,27 +321,27 @@ class Round:
         self.expected += len(expected)
         self.absent += len(absent)
         if len(expected) > PAGE_SIZE and not self.is_complete:
-            # More than the page could hold: the list breaks off. Other rounds don't list what is
-            # older, and so would not take back that it is missing.
+            # More than a page can hold, so the list broke off. Later rounds don't list batches
+            # from before the horizon, and so would not find that they exist.
             recent = set(rows.filter(created_at__gte=self.horizon).values_list("pk", flat=True))
             absent = [pk for pk in absent if pk in recent]
         is_named = bool(page.workspace_id) or self._accepts_any_list
         if not is_named and self.absent > MOST_ABSENT * self.expected:
             raise OtherWorkspace(
-                f"The list that the key of {self.workspace.name} gets lacks {self.absent:,} of "
-                f"{self.expected:,} batches that it held before: it may belong to another "
+                f"The list for the key of {self.workspace.name} lacks {self.absent:,} of "
+                f"{self.expected:,} batches that were listed before: the key may belong to another "
                 "Anthropic workspace."
             )
         return absent
 
     @property
     def _accepts_any_list(self) -> bool:
-        """An admin has said that the list is right, whatever it holds."""
+        """Whether an admin accepted the list as it is (`accept_list`)."""
         until = self.workspace.list_accepted_until
         return bool(until and self.started_at < until)
 
-    def _rest(self) -> None:
-        """Wait as the last answer asked. Raises Stopped."""
+    def _pause(self) -> None:
+        """Wait as the last answer requested. Raises Stopped."""
         if self.pause and not self.turn.is_stopping():
             self.turn.wait(self.pause)
         if self.turn.is_stopping():
@@ -349,11 +353,11 @@ def _oldest(page: BatchPage) -> datetime | None:
 
 
 def _retry_now(workspace: Workspace) -> None:
-    """What could not be asked for while the API was not to be called is due at once."""
-    mine = {"batch__workspace": workspace, "next_attempt_at__isnull": False}
+    """Make the work that waited while the API could not be called due at once."""
+    waiting = {"batch__workspace": workspace, "next_attempt_at__isnull": False}
     # Locks are taken in one order: see Revision.
     with Revision.writing():
-        Cancellation.objects.open().filter(**mine).update(next_attempt_at=None)
+        Cancellation.objects.open().filter(**waiting).update(next_attempt_at=None)
         if workspace.hold:
-            unread = Ingestion.objects.filter(batch__results_state="pending", **mine)
+            unread = Ingestion.objects.filter(batch__results_state="pending", **waiting)
             unread.update(next_attempt_at=None)

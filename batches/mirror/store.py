@@ -1,4 +1,4 @@
-"""The API's answers → rows. The only writer of a batch's mirrored columns."""
+"""The API's answers → rows. The only module that writes a batch's mirrored columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ from django.db.models import Q
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
-from batches.models.batch import COUNTS
-from batches.outcome import outcome_of
+from batches.models.batch import COUNTS, derived
 
-# The columns that are the API's own fields, one to one.
+# Columns with the API's own fields.
 MIRRORED = (
     "processing_status",
     "created_at",
@@ -37,13 +36,13 @@ WRITTEN = (
     "missing_noted_at",
     "deleted_upstream_at",
 )
-# What a new row has besides: ours alone, and never touched again from here.
+# A new row also has these columns of Batchboard's, which this module never changes again.
 INSERTED = (
     *("workspace_id", "api_id", "twin_of", "first_revision", "first_seen_at"),
     *("label", "owner", "note"),
     *WRITTEN,
 )
-# Counts that merely move are noted in the history at most once in this time.
+# A change of the counts alone is added to the history at most once in this time.
 OBSERVATION_GAP = timedelta(minutes=1)
 MISSING_ROUNDS = 3
 MISSING_GAP = timedelta(minutes=5)
@@ -56,15 +55,15 @@ RANK: dict[str, int] = {
 
 
 class OtherWorkspace(Exception):
-    """The answer is of another Anthropic workspace than the one our rows belong to.
+    """The answer belongs to another Anthropic workspace than the mirrored batches.
 
-    `str(error)` is fit to show a person.
+    `str(error)` can be shown to people.
     """
 
 
 @dataclass(slots=True)
 class Stored:
-    """How many batches of a page were new, changed or neither."""
+    """How many batches of a page were new, changed and unchanged."""
 
     created: int = 0
     changed: int = 0
@@ -89,59 +88,73 @@ def store(
     asked_at: datetime | None = None,
     is_steady: bool = False,
 ) -> Stored:
-    """Insert what is new, update what differs, leave the rest untouched; safe to repeat.
+    """Insert new batches, update changed ones, and settle their cancellations, all or nothing.
 
-    Batches are given newest first, as the API lists them. Takes effect whole or not at all. A
-    batch never goes back: an answer that was already on its way when a cancel was accepted
-    does not make it `in_progress` again; nor does an answer to a question of `asked_at` overwrite
-    what a later question has changed since. `is_steady` says that nothing may have changed, as in
-    most rounds: then one read is enough, and nothing is locked. Raises OtherWorkspace.
+    Batches come newest first, as the API lists them. A row never goes back to an earlier status:
+    an answer that was already on its way when a cancel was accepted does not make it `in_progress`
+    again. Nor does the answer to a call of `asked_at` overwrite that to a later call. `is_steady`
+    says that probably nothing has changed, as in most rounds; one read then finds out, without a
+    lock. Raises OtherWorkspace.
     """
     remotes = {remote.id: remote for remote in remote_batches}
     for remote in remotes.values():
         refuse_other_workspace(workspace, remote.workspace_id)
     if is_steady and _all_unchanged(workspace, remotes):
         return Stored(unchanged=len(remotes))
-    # Within a caller's transaction it is all or nothing anyway: no savepoint.
+    # No savepoint: within a caller's transaction it is all or nothing anyway.
     with transaction.atomic(savepoint=False):
-        # Taken first, and before the rows are read: it also keeps two writers of the same
-        # batches apart.
-        first_revision = Revision.take(len(remotes))
-        rows = {
-            row.api_id: row
-            for row in Batch.objects.select_for_update().filter(
-                workspace=workspace, api_id__in=list(remotes)
-            )
-        }
-        stored = Stored()
-        new: list[RemoteBatch] = []
-        changed: list[tuple[Batch, RemoteBatch]] = []
-        for remote in remotes.values():
-            row = rows.get(remote.id)
-            if row is None:
-                new.append(remote)
-            elif _is_news(row, remote) and not _is_older(row, asked_at, now):
-                changed.append((row, remote))
-            else:
-                stored.unchanged += 1
-        Observation.objects.bulk_create(
-            [
-                _observation(row, now)
-                for row, remote in changed
-                if _is_worth_noting(row, remote, now)
-            ]
-        )
-        remotes_to_write = [*new, *(remote for _, remote in changed)]
-        _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
-        for row, remote in changed:
-            _copy(row, remote, row.revision, now)
-        _settle_cancellations(workspace, [row for row, _ in changed], now)
-    stored.created, stored.changed = len(new), len(changed)
-    return stored
+        written = write_rows(workspace, remotes, now=now, asked_at=asked_at)
+        _settle_cancellations(workspace, written.changed, now)
+    new, changed = len(written.new), len(written.changed)
+    return Stored(new, changed, len(remotes) - new - changed)
+
+
+@dataclass(slots=True)
+class Written:
+    """Existing rows by ID, as they are now; those of them that changed; batches that are new."""
+
+    rows: dict[str, Batch]
+    changed: list[Batch]
+    new: list[RemoteBatch]
+
+
+def write_rows(
+    workspace: Workspace,
+    remotes: Mapping[str, RemoteBatch],
+    *,
+    now: datetime,
+    asked_at: datetime | None = None,
+) -> Written:
+    """Write rows as `store` does, but leave their cancellations for the caller to settle.
+
+    `remotes` are batches of this workspace, by ID. Needs an open transaction.
+    """
+    # Before the rows are read, as the lock on the counter also keeps two writers apart.
+    first_revision = Revision.take(len(remotes))
+    existing = Batch.objects.select_for_update().filter(
+        workspace=workspace, api_id__in=list(remotes)
+    )
+    rows = {row.api_id: row for row in existing}
+    new = [remote for remote in remotes.values() if remote.id not in rows]
+    changed = [
+        (row, remote)
+        for remote in remotes.values()
+        if (row := rows.get(remote.id))
+        and _is_news(row, remote)
+        and not _is_older(row, asked_at, now)
+    ]
+    Observation.objects.bulk_create(
+        [_observation(row, now) for row, remote in changed if _is_worth_noting(row, remote, now)]
+    )
+    remotes_to_write = [*new, *(remote for _, remote in changed)]
+    _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
+    for row, remote in changed:
+        _copy(row, remote, now)
+    return Written(rows, [row for row, _ in changed], new)
 
 
 def refuse_other_workspace(workspace: Workspace, named: str) -> None:
-    """Raise OtherWorkspace if an answer names another workspace than earlier ones did."""
+    """Raise OtherWorkspace if an answer names another workspace than earlier answers."""
     if not named or not workspace.api_workspace_id or named == workspace.api_workspace_id:
         return
     raise OtherWorkspace(
@@ -151,30 +164,30 @@ def refuse_other_workspace(workspace: Workspace, named: str) -> None:
 
 
 def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:
-    """Whether every row already says what the API says now."""
+    """Whether every row already holds what the API says now."""
     rows = Batch.objects.filter(workspace=workspace, api_id__in=list(remotes)).values_list(
         "api_id", "raw", "missing_rounds"
     )
-    known = {api_id: told for api_id, *told in rows}
+    known = {api_id: columns for api_id, *columns in rows}
     return len(known) == len(remotes) and all(
         known[api_id] == [remote.raw, 0] for api_id, remote in remotes.items()
     )
 
 
 def _twins(workspace: Workspace, new: Sequence[RemoteBatch]) -> dict[str, int]:
-    """Of new batches, those that an older workspace mirrors with a key of the same Anthropic
-    workspace: that workspace's primary key by the batch's ID.
+    """New batches that another workspace mirrors already: that workspace's primary key by ID.
 
-    A workspace at another address can list any ID that it likes, so it has no twins.
+    Only workspaces with the same address and Anthropic workspace count, as an address can list
+    any IDs it likes.
     """
     same = Workspace.objects.filter(
         base_url=workspace.base_url, api_workspace_id=workspace.api_workspace_id
     ).exclude(pk=workspace.pk)
-    older = list(same.values_list("pk", flat=True)) if new else []
-    if not older:
+    others = list(same.values_list("pk", flat=True)) if new else []
+    if not others:
         return {}
     rows = Batch.objects.filter(
-        api_id__in=[remote.id for remote in new], workspace__in=older, twin_of=None
+        api_id__in=[remote.id for remote in new], workspace__in=others, twin_of=None
     )
     twins = dict(rows.values_list("api_id", "workspace_id"))
     if twins and not workspace.has_twins:
@@ -190,14 +203,14 @@ def _upsert(
     now: datetime,
     twins: Mapping[str, int],
 ) -> None:
-    """Write new and changed rows; on conflict only WRITTEN columns change.
+    """Insert or update rows; an update changes the WRITTEN columns only.
 
-    In SQL of our own: Django's bulk_create does the same in three times the time, most of it
-    spent on preparing each value of thirty columns.
+    In SQL, as Django's bulk_create takes three times as long, mostly to prepare the values of
+    thirty columns.
     """
     if not remotes:
         return
-    # The list is newest first; numbered from its end, so that newer batches have higher numbers.
+    # Numbered from the list's end, so that newer batches have higher revisions.
     numbered = enumerate(reversed(remotes), start=first_revision)
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -218,7 +231,7 @@ def _upsert_sql() -> str:
     places = ", ".join(["%s"] * len(INSERTED))
     changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in WRITTEN)
     table, key = quote(Batch._meta.db_table), f"{quote('api_id')}, {quote('workspace_id')}"
-    # Nothing but our own names goes into the text.
+    # The statement is made of column names from this module only.
     insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
     return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
@@ -226,13 +239,8 @@ def _upsert_sql() -> str:
 def _values(
     workspace: Workspace, remote: RemoteBatch, number: int, now: datetime, twin_of: int | None
 ) -> tuple[Any, ...]:
-    """One row in the order of INSERTED."""
+    """The values of one row, in the order of INSERTED."""
     adapt = connection.ops.adapt_datetimefield_value
-    outcome = outcome_of(
-        remote.processing_status,
-        remote.request_counts,
-        cancel_initiated=remote.cancel_initiated_at is not None,
-    )
     seen = adapt(now)
     return (
         *(workspace.pk, remote.id, twin_of, number, seen, "", "", ""),
@@ -245,26 +253,26 @@ def _values(
         remote.results_url,
         *(getattr(remote.request_counts, name) for name in COUNTS),
         msgspec.json.encode(remote.raw).decode(),
-        outcome,
-        remote.processing_status != Batch.Status.ENDED,
+        *derived(remote.processing_status, remote.request_counts, remote.cancel_initiated_at),
         *(number, seen, 0, None, None),
     )
 
 
-def _copy(row: Batch, remote: RemoteBatch, number: int, now: datetime) -> None:
+def _copy(row: Batch, remote: RemoteBatch, now: datetime) -> None:
+    """Set on a loaded row what `_upsert` has written, except for its revision."""
     for name in MIRRORED:
         setattr(row, name, getattr(remote, name))
     for name in COUNTS:
         setattr(row, name, getattr(remote.request_counts, name))
     row.raw = remote.raw
-    row.revision, row.changed_at = number, now
-    # Listed again: it was never gone.
+    row.changed_at = now
+    # The API has it, so it is not missing.
     row.missing_rounds, row.missing_noted_at, row.deleted_upstream_at = 0, None, None
     row.derive()
 
 
 def _is_news(row: Batch, remote: RemoteBatch) -> bool:
-    """Whether the row should change. An unknown status is believed until the batch has ended."""
+    """Whether the row should change. An unknown status is accepted unless the batch has ended."""
     before, after = RANK.get(row.processing_status), RANK.get(remote.processing_status)
     if row.has_ended and after != before:
         return False
@@ -274,7 +282,7 @@ def _is_news(row: Batch, remote: RemoteBatch) -> bool:
 
 
 def _is_older(row: Batch, asked_at: datetime | None, now: datetime) -> bool:
-    """Whether the row was changed by an answer to a later question."""
+    """Whether the row already holds the answer to a later call."""
     return asked_at is not None and asked_at < row.changed_at <= now
 
 
@@ -296,26 +304,26 @@ def _observation(row: Batch, now: datetime) -> Observation:
 
 
 def _settle_cancellations(workspace: Workspace, rows: Sequence[Batch], now: datetime) -> None:
-    """What a round sees answers what a lost reply could not: whether the cancel was accepted."""
-    live = {row.pk: row for row in rows if row.shows_cancel or row.has_ended}
+    """Settle the rows' cancellations, such as one whose answer from the API was lost."""
+    live = {row.pk: row for row in rows if row.shows_cancel or not row.is_active}
     if not live:
         return
-    undecided = Q(state__in=["requested", "accepted"], settled_at=None)
-    for cancellation in Cancellation.objects.filter(
-        # One that was called refused is corrected, unless another was requested since.
-        undecided | Q(state="refused", pk__in=[row.latest_cancellation_id for row in rows]),
-        batch__in=list(live),
-    ):
+    # The latest is corrected if it seemed refused and the batch shows that it was accepted.
+    refused = Cancellation.objects.filter(
+        state="refused", pk__in=[row.latest_cancellation_id for row in rows]
+    )
+    undecided = Cancellation.objects.unsettled()
+    for cancellation in (undecided | refused).filter(batch__in=list(live)):
         batch = live[cancellation.batch_id or 0]
         batch.workspace = workspace
         cancellation.settle(batch, now)
 
 
 def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime) -> int:
-    """Count one more round without these batches, by primary key; at three they are gone.
+    """Count one more round without these batches, given by primary key; how many are now deleted.
 
-    Rounds closer together than MISSING_GAP count once: one 404 or one short list proves
-    nothing (api.md). Returns how many were found deleted upstream.
+    A batch counts as deleted upstream after three rounds without it, each MISSING_GAP or more
+    after the one before, since a single list can be wrong.
     """
     if not missing:
         return 0
@@ -327,20 +335,20 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
             .filter(
                 Q(missing_noted_at=None)
                 | Q(missing_noted_at__lte=now - MISSING_GAP)
-                # A clock that was ahead wrote it.
+                # Written by a clock that was ahead.
                 | Q(missing_noted_at__gt=now + MARGIN)
             )
         )
-        gone: list[Batch] = []
+        deleted: list[Batch] = []
         for row in rows:
             row.missing_rounds += 1
             row.missing_noted_at = now
             if row.missing_rounds >= MISSING_ROUNDS:
                 row.deleted_upstream_at = now
-                row.revision = first_revision + len(gone)
+                row.revision = first_revision + len(deleted)
                 row.changed_at = now
                 row.derive()
-                gone.append(row)
+                deleted.append(row)
         Batch.objects.bulk_update(
             rows,
             [
@@ -354,12 +362,9 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
             ],
             batch_size=100,
         )
-        if gone:
+        if deleted:
             Workspace.objects.filter(pk=workspace.pk).update(
-                latest_revision=first_revision + len(gone) - 1
+                latest_revision=first_revision + len(deleted) - 1
             )
-            standing = Cancellation.objects.unsettled().filter(batch__in=gone)
-            for cancellation in standing.select_related("batch__workspace"):
-                if cancellation.batch:
-                    cancellation.settle_without_batch(cancellation.batch, now)
-    return len(gone)
+            _settle_cancellations(workspace, deleted, now)
+    return len(deleted)

@@ -1,4 +1,4 @@
-"""API → rows: one round of a workspace, and what becomes of it."""
+"""API → rows: runs one round of a workspace and saves how it went."""
 
 import time
 
@@ -16,15 +16,15 @@ from batches.turn import Turn
 
 log = structlog.get_logger(__name__)
 
-# Where nothing is active only new batches can appear.
+# Without active batches, only new ones can appear, so rounds are this many times less frequent.
 IDLE_POLLS = 3
 
 
 def sync_workspace(workspace: Workspace, turn: Turn) -> bool:
-    """One round of a workspace that the caller has claimed; gives the claim back at the end.
+    """Run one round of a claimed workspace, and give the claim back.
 
-    True when the newest page was read. What went wrong is kept on the workspace, for its page to
-    show, and the next round is put off. Raises ClaimLost.
+    True if the newest page was read. An error is saved on the workspace, for pages to show, and
+    the next round is put off. Raises ClaimLost.
     """
     try:
         current = Round(workspace, connect.client_for(workspace, is_round=True), turn)
@@ -45,9 +45,9 @@ def _succeeded(done: Round) -> None:
     interval = max(settings.BATCHBOARD_POLL_SECONDS * (1 if is_busy else IDLE_POLLS), done.pause)
     workspace.done(
         clock.now(),
-        # The next round goes on with the complete listing at once.
+        # While the complete listing is unfinished, the next round continues it at once.
         seconds=(done.pause or None) if done.is_unfinished else interval,
-        # A round that takes longer than the interval is the pace, too.
+        # A round may take longer than the interval between rounds.
         interval_seconds=max(interval, time.monotonic() - done.began),
         notice=_notice(done),
         **({"usual_durations": usual_durations(workspace)} if done.stored.has_news else {}),
@@ -63,17 +63,17 @@ def _succeeded(done: Round) -> None:
 
 
 def _notice(done: Round) -> str:
-    """What a person should know of a round that went well all the same; one line each."""
+    """What people should know about a successful round, one line each."""
     lines = list(done.notices)
     if done.unreadable:
         lines.append(
-            f"{len(done.unreadable)} batches in the API's list can't be read and are not shown "
-            f"as they are now, such as {done.unreadable[0]}."
+            f"{len(done.unreadable)} batches in the API's list can't be read, so what is shown of "
+            f"them may be out of date. One of them: {done.unreadable[0]}."
         )
     if done.workspace.has_twins:
         lines.append(
-            "Another workspace here lists some of the same batches: both keys belong to the same "
-            "Anthropic workspace. Where you see both, each batch is shown and counted once."
+            "Another workspace in Batchboard lists some of the same batches: both keys belong to "
+            "the same Anthropic workspace. If you see both, each batch is shown and counted once."
         )
     return "\n".join(lines)[:2000]
 
@@ -87,6 +87,6 @@ def _failed(workspace: Workspace, error: Exception) -> None:
         hold, at_least = Workspace.Hold.FOREIGN, REFUSED_SECONDS
     elif isinstance(error, TryLater):
         at_least = error.retry_after or 0.0
-    named = error.request_id if isinstance(error, ApiError) else ""
-    wait = workspace.put_off(now, str(error), request_id=named, at_least=at_least, hold=hold)
+    request_id = error.request_id if isinstance(error, ApiError) else ""
+    wait = workspace.put_off(now, str(error), request_id=request_id, at_least=at_least, hold=hold)
     log.warning("round failed", workspace=workspace.slug, error=str(error), wait=wait)

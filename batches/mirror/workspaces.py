@@ -1,4 +1,4 @@
-"""Workspaces as a whole: the environment's, and what deleting one does."""
+"""Creates the environment's workspace, and deletes workspaces."""
 
 from datetime import timedelta
 from itertools import chain, count
@@ -21,20 +21,20 @@ from batches.models import (
 )
 from batches.models.workspace import environment_key
 
-# Three rounds, five minutes apart, after which missing batches are no longer expected; and more.
+# More than the three rounds, five minutes apart, after which missing batches count as deleted.
 ACCEPTED_FOR = timedelta(hours=1)
 
 
 def adopt_environment() -> Workspace | None:
-    """Make, or update, the workspace that the environment's key stands for.
+    """Create or update the workspace of the environment's key.
 
-    The key itself stays in the environment. None when there is no key there: a workspace made
-    earlier is then left as it is, as another machine's worker may have the key.
+    The key itself is not stored. Without a key, returns None and leaves a workspace from earlier
+    as it is, since a worker on another machine may have the key.
     """
     if not environment_key():
         return None
-    mine = Workspace.objects.filter(from_environment=True)
-    if not mine.exists():
+    rows = Workspace.objects.filter(from_environment=True)
+    if not rows.exists():
         name = _free_name()
         try:
             with transaction.atomic():
@@ -45,11 +45,11 @@ def adopt_environment() -> Workspace | None:
                     from_environment=True,
                 )
         except IntegrityError:
-            # Another process was quicker.
-            if not mine.exists():
+            # Another process may have created it first.
+            if not rows.exists():
                 raise
-    mine.exclude(base_url=settings.ANTHROPIC_BASE_URL).update(base_url=settings.ANTHROPIC_BASE_URL)
-    return mine.get()
+    rows.exclude(base_url=settings.ANTHROPIC_BASE_URL).update(base_url=settings.ANTHROPIC_BASE_URL)
+    return rows.get()
 
 
 def _free_name() -> str:
@@ -57,11 +57,11 @@ def _free_name() -> str:
         name = "default" if number == 1 else f"default-{number}"
         if not Workspace.objects.filter(Q(slug=name) | Q(name__iexact=name)).exists():
             return name
-    raise AssertionError("count() ends only with memory")
+    raise AssertionError("count() never ends")
 
 
 def free_slug(name: str) -> str:
-    """A slug made of the name that no workspace has yet."""
+    """A slug made from the name that no workspace has yet."""
     stem = slugify(name)[:50].strip("-_") or "workspace"
     taken = set(Workspace.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     numbered = (f"{stem}-{number}" for number in count(2))
@@ -69,9 +69,9 @@ def free_slug(name: str) -> str:
 
 
 def accept_list(workspace: Workspace) -> None:
-    """Accept what the API lists for the workspace's key for an hour, whatever it holds.
+    """Accept any list that the API returns for the workspace's key, for an hour.
 
-    Batches that it no longer lists count as deleted after three rounds; others come in.
+    Batches that it lacks count as deleted after three rounds; new ones are mirrored.
     """
     now = clock.now()
     Workspace.objects.filter(pk=workspace.pk).update(
@@ -80,7 +80,7 @@ def accept_list(workspace: Workspace) -> None:
 
 
 class Deletion(NamedTuple):
-    """How many rows deleting a workspace takes away, and how many it leaves; in words, done."""
+    """How many rows deleting a workspace removes and keeps. As text: what was done."""
 
     batches: int
     failed_requests: int
@@ -95,7 +95,7 @@ class Deletion(NamedTuple):
 
 
 def deletion_of(workspace: Workspace) -> Deletion:
-    """What deleting the workspace would do, to be shown before it is done."""
+    """What deleting the workspace would do, to show before it is done."""
     return Deletion(
         batches=workspace.batches.count(),
         failed_requests=FailedRequest.objects.filter(batch__workspace=workspace).count(),
@@ -104,18 +104,18 @@ def deletion_of(workspace: Workspace) -> Deletion:
 
 
 def delete_workspace(workspace: Workspace) -> Deletion:
-    """Delete the workspace and all that is mirrored of it, keeping cancellations and the audit.
+    """Delete the workspace and its mirrored batches; keep its cancellations and audit events.
 
-    In SQL alone, as a workspace can hold millions of rows.
+    Loads no rows, as a workspace can hold millions.
     """
     with transaction.atomic():
         done = deletion_of(workspace)
-        mine = Batch.objects.filter(workspace=workspace)
-        mine.update(latest_cancellation=None)
+        batches = Batch.objects.filter(workspace=workspace)
+        batches.update(latest_cancellation=None)
         Cancellation.objects.filter(batch__workspace=workspace).update(batch=None)
         for model in (FailedRequest, BatchUsage, Ingestion, Observation):
             rows = model._default_manager.filter(batch__workspace=workspace)
             rows._raw_delete(rows.db)
-        mine._raw_delete(mine.db)
+        batches._raw_delete(batches.db)
         workspace.delete()
     return done

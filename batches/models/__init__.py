@@ -1,4 +1,4 @@
-"""The mirror's tables, and the questions that may be asked of them."""
+"""The tables, their querysets, and questions about the state of a row."""
 
 from batches.models.audit import AuditEvent
 from batches.models.batch import Batch, BatchQuerySet, Observation

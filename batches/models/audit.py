@@ -13,7 +13,7 @@ class AuditIsAppendOnly(TypeError):
 
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
     def hiding_actors(self, which: models.Q | models.Value) -> Self:
-        """Marks those whose actor must not be named (`is_actor_hidden`)."""
+        """Set `is_actor_hidden` on events whose actor must not be named."""
         return self.annotate(is_actor_hidden=which)
 
     def update(self, **changes: Any) -> Never:
@@ -27,10 +27,10 @@ class AuditQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """Who did what, from where, why, and the outcome. Append-only.
+    """Who did what, from where and why, and the outcome. Append-only.
 
-    People, workspaces and batches are held by name and number, not by foreign key, so that
-    deleting one of them neither deletes nor blanks what was recorded.
+    People, workspaces and batches are named by copies of name and ID, not by foreign keys, so
+    that an event stays complete when one of them is deleted.
     """
 
     class Action(models.TextChoices):
@@ -76,16 +76,16 @@ class AuditEvent(models.Model):
     actor = models.CharField(max_length=150)
     actor_id = models.BigIntegerField(null=True)
     address = models.CharField(max_length=45, blank=True)
-    # One of Action, or a word of an older version's.
+    # One of Action, or an action of an older version.
     action = models.CharField(max_length=40)
-    # Whom it was done to, where that is a person.
+    # The person to whom it was done, if there is one.
     person = models.CharField(max_length=150, blank=True)
     person_id = models.BigIntegerField(null=True)
     workspace = models.CharField(max_length=100, blank=True)
     workspace_id = models.BigIntegerField(null=True)
     batch_api_id = models.CharField(max_length=200, blank=True, db_index=True)
-    # The cancellation that the event belongs to. The request for it is the event that the others,
-    # its steps, are shown with.
+    # The cancellation that the event belongs to. Pages show the other events of a cancellation as
+    # steps of the event that requested it.
     cancellation_id = models.BigIntegerField(null=True, db_index=True)
     is_step = models.BooleanField(default=False)
     reason = models.CharField(max_length=500, blank=True)
@@ -100,9 +100,9 @@ class AuditEvent(models.Model):
     class Meta:
         ordering = ["-at", "-id"]
         default_permissions = ("view",)
-        # The last column gives the order in which the newest of each are sought. None begins with
-        # person_id: with one, SQLite would gather all that a person may see and sort it, rather
-        # than walk back from the newest.
+        # The last column gives the order for queries of the newest events. No index begins with
+        # person_id: with one, SQLite would collect and sort all events that a person may see,
+        # rather than walk back from the newest.
         indexes = [
             models.Index(fields=["workspace_id", "id"], name="audit_workspace"),
             models.Index(fields=["action", "id"], name="audit_action"),
@@ -123,8 +123,8 @@ class AuditEvent(models.Model):
     ) -> "AuditEvent":
         """Record one action, one of Action.
 
-        `actor` is the person who took it, and `person` the one it was done to. What no person did
-        is recorded with `by` and without an address.
+        `actor` is the person who took it, and `person` the one to whom it was done. For what no
+        person did, `by` says who did it instead.
         """
         workspace = batch.workspace if batch else workspace
         return cls.objects.create(
@@ -145,7 +145,7 @@ class AuditEvent(models.Model):
 
     @property
     def action_words(self) -> str:
-        """The action as pages name it; one of an older version's as it was recorded."""
+        """The action in words for pages; an action of an older version as it was recorded."""
         return dict(self.Action.choices).get(self.action, self.action)
 
     def save(self, *args: Any, **options: Any) -> None:

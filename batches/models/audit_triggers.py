@@ -1,8 +1,8 @@
 """The triggers that keep the audit append-only (docs/decisions/audit-append-only.md).
 
-Django alters a table on SQLite by building a new one, and the old one's triggers go with it. A
-migration that alters `batches_auditevent` therefore runs `install` as its last operation; a test
-fails for one that doesn't.
+To alter a table on SQLite, Django builds a new one and drops the old one with its triggers. So a
+migration that alters `batches_auditevent` must run `install` as its last operation; a test fails
+for one that doesn't.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001
-    """Undo `install`, for a migration's way back."""
+    """Undo `install`, to reverse a migration."""
     if schema_editor.connection.vendor == "sqlite":
         for name in SQLITE:
             schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")

@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -15,7 +15,7 @@ REACHED = (
     *("state", "accepted_at", "settled_at", "request_id", "error"),
     *("claim", "claimed_until", "next_attempt_at"),
 )
-# How far Anthropic's clock and ours may differ.
+# How far Anthropic's clock and Batchboard's may differ.
 CLOCKS_DIFFER = timedelta(minutes=5)
 NO_LONGER_THERE = "Anthropic no longer has this batch."
 OVERTAKEN = "The batch finished before the cancel took effect."
@@ -23,16 +23,20 @@ OVERTAKEN = "The batch finished before the cancel took effect."
 
 class CancellationQuerySet(ClaimableQuerySet["Cancellation"]):
     def open(self) -> Self:
-        """Requested, and not known to be accepted, refused or overtaken."""
+        """Requested, with no outcome known yet."""
         return self.filter(state=Cancellation.State.REQUESTED)
+
+    def standing(self) -> Self:
+        """Requested or accepted: at most one for each batch."""
+        return self.filter(state__in=["requested", "accepted"])
 
     def unsettled(self) -> Self:
         """Still waiting for the API's answer, or for the batch to end."""
-        return self.filter(state__in=["requested", "accepted"], settled_at=None)
+        return self.standing().filter(settled_at=None)
 
 
 class Cancellation(Claimable):
-    """A request to cancel a batch: saved before the API is called, and kept for good."""
+    """A request to cancel a batch. It is saved before the API is called, and never deleted."""
 
     FIRST_WAIT = 2.0
 
@@ -42,7 +46,7 @@ class Cancellation(Claimable):
         REFUSED = "refused", "refused by the API"
         OVERTAKEN = "overtaken", "the batch finished before the cancel took effect"
 
-    # Without a batch once its workspace has been deleted; the copies below say which it was.
+    # None after the batch's workspace was deleted; the two columns below still name them.
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.SET_NULL, related_name="cancellations"
     )
@@ -52,7 +56,7 @@ class Cancellation(Claimable):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    # Kept apart from the account, which may be renamed or deleted.
+    # A copy, as the account may be renamed or deleted.
     requested_by_name = models.CharField(max_length=150)
     requested_from = models.CharField(max_length=45, blank=True)
     reason = models.CharField(max_length=500, blank=True)
@@ -66,7 +70,7 @@ class Cancellation(Claimable):
 
     accepted_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
-    # 404s in a row.
+    # 404 answers in a row, and when the first of them came.
     not_found_since = models.DateTimeField(null=True)
     not_found_count = models.PositiveIntegerField(default=0)
 
@@ -75,7 +79,7 @@ class Cancellation(Claimable):
     class Meta:
         ordering = ["requested_at", "id"]
         constraints = [
-            # Two people who press at once make one cancellation (ux.md 8).
+            # Two people who press at once make one cancellation.
             models.UniqueConstraint(
                 fields=["batch"],
                 condition=Q(state__in=["requested", "accepted"]),
@@ -83,96 +87,75 @@ class Cancellation(Claimable):
             )
         ]
         indexes = [
-            # Whole: SQLite takes no index with a condition for a query with parameters.
+            # Without a condition: SQLite can't use a partial index for a query with parameters.
             models.Index(fields=["state", "next_attempt_at"], name="cancellation_state"),
         ]
 
     def __str__(self) -> str:
         return f"{self.batch_api_id} {self.state}"
 
-    def settle(self, batch: Batch, now: datetime) -> bool:
-        """Bring the row in line with what the mirror shows of its batch; whether it changed.
+    def settle(self, batch: Batch, now: datetime, *, refusal: str = "") -> bool:
+        """Save, and record in the audit, what follows from the batch as it is now.
 
-        Accepted only when the API says that the batch is being canceled, or was.
+        The only function that changes the state; True if it did. `refusal` is the API's final
+        answer that it won't cancel a batch that still runs. Needs an open transaction.
         """
-        before = self.state, self.settled_at
-        if self._can_be_accepted(batch):
-            self.accept(batch, batch.cancel_initiated_at or now)
-        if batch.has_ended and self.settled_at is None:
+        events: list[dict[str, Any]] = []
+        if self._is_accepted(batch):
+            self.state, self.error = self.State.ACCEPTED, ""
+            self.accepted_at, self.settled_at = batch.cancel_initiated_at or now, None
+            events.append(
+                {
+                    "action": AuditEvent.Action.CANCEL_ACCEPTED,
+                    "outcome": "The API accepted the cancellation.",
+                    "request_id": self.request_id,
+                }
+            )
+        if self.settled_at is None and (event := self._last_event(batch, refusal)):
             self.settled_at = now
-            if self.is_open:
-                self.state, self.error = self.State.OVERTAKEN, ""
-                self._close(AuditEvent.Action.CANCEL_OVERTAKEN, batch, outcome=OVERTAKEN)
-            else:
-                self._close(AuditEvent.Action.BATCH_ENDED, batch, outcome=batch.outcome_sentence)
-        return (self.state, self.settled_at) != before
+            events.append(event)
+        if not events:
+            return False
+        self.claim, self.claimed_until, self.next_attempt_at = "", None, None
+        self.save(update_fields=REACHED)
+        for event in events:
+            details: dict[str, Any] = {"by": AuditEvent.Actor.ANTHROPIC} | event
+            AuditEvent.record(batch=batch, cancellation_id=self.pk, is_step=True, **details)
+        return True
 
-    def _can_be_accepted(self, batch: Batch) -> bool:
+    def _last_event(self, batch: Batch, refusal: str) -> dict[str, Any] | None:
+        """The event that settles the cancellation, if there is one; sets the state."""
+        action = AuditEvent.Action
+        if batch.has_ended:
+            if not self.is_open:
+                return {"action": action.BATCH_ENDED, "outcome": batch.outcome_sentence}
+            self.state, self.error = self.State.OVERTAKEN, ""
+            return {"action": action.CANCEL_OVERTAKEN, "outcome": OVERTAKEN}
+        if batch.deleted_upstream_at:
+            if self.is_open:
+                self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
+            by = AuditEvent.Actor.BATCHBOARD
+            return {"action": action.BATCH_GONE, "by": by, "outcome": NO_LONGER_THERE}
+        if refusal and self.is_open:
+            self.state, self.error = self.State.REFUSED, refusal
+            return {
+                "action": action.CANCEL_REFUSED,
+                "outcome": refusal,
+                "request_id": self.request_id,
+            }
+        return None
+
+    def _is_accepted(self, batch: Batch) -> bool:
+        """Whether the batch shows that the API accepted the cancellation, which is news."""
         if self.is_open:
             return batch.shows_cancel
-        # What was called refused was accepted after all. A later cancel is another person's.
+        # It seemed refused and was accepted after all. A later cancel is someone else's.
         initiated = batch.cancel_initiated_at
         return bool(
             self.state == self.State.REFUSED
             and initiated
             and self.settled_at
             and self.requested_at - CLOCKS_DIFFER <= initiated <= self.settled_at + CLOCKS_DIFFER
-        )
-
-    def accept(self, batch: Batch, at: datetime) -> None:
-        """The API has taken it, at `at`."""
-        self.state, self.accepted_at, self.settled_at = self.State.ACCEPTED, at, None
-        self.error = ""
-        self._close(
-            AuditEvent.Action.CANCEL_ACCEPTED,
-            batch,
-            outcome="The API accepted the cancellation.",
-            request_id=self.request_id,
-        )
-
-    def refuse(self, batch: Batch, now: datetime, *, error: str, request_id: str = "") -> None:
-        """The API won't cancel the batch, which still runs; `error` is its answer."""
-        self.state, self.settled_at, self.error = self.State.REFUSED, now, error
-        self.request_id = request_id or self.request_id
-        self._close(
-            AuditEvent.Action.CANCEL_REFUSED, batch, outcome=error, request_id=self.request_id
-        )
-
-    def settle_without_batch(self, batch: Batch, now: datetime) -> None:
-        """The batch is gone upstream: nothing is left that could be canceled."""
-        self.settled_at = now
-        if self.is_open:
-            self.state, self.error = self.State.REFUSED, NO_LONGER_THERE
-        self._close(
-            AuditEvent.Action.BATCH_GONE,
-            batch,
-            by=AuditEvent.Actor.BATCHBOARD,
-            outcome=NO_LONGER_THERE,
-        )
-
-    def _close(
-        self,
-        action: str,
-        batch: Batch,
-        *,
-        by: AuditEvent.Actor = AuditEvent.Actor.ANTHROPIC,
-        outcome: str,
-        request_id: str = "",
-    ) -> None:
-        """Save the state that was reached and record it in the audit.
-
-        `request_id` names the API's answer, where the state comes from one.
-        """
-        self.claim, self.claimed_until, self.next_attempt_at = "", None, None
-        self.save(update_fields=REACHED)
-        AuditEvent.record(
-            action,
-            by=by,
-            batch=batch,
-            cancellation_id=self.pk,
-            is_step=True,
-            outcome=outcome,
-            request_id=request_id,
         )
 
     def report_failure(self) -> None:
@@ -183,8 +166,3 @@ class Cancellation(Claimable):
     @property
     def is_open(self) -> bool:
         return self.state == self.State.REQUESTED
-
-    @property
-    def stands(self) -> bool:
-        """Requested and not refused: pressing again adds nothing."""
-        return self.state in {self.State.REQUESTED, self.State.ACCEPTED}

@@ -5,7 +5,7 @@ from batches.models.claim import Claimable, ClaimableQuerySet
 
 class CostReportQuerySet(ClaimableQuerySet["CostReport"]):
     def the_one(self) -> "CostReport":
-        """The only row, made when it is first asked for."""
+        """The only row, created if need be."""
         found = self.filter(pk=1).first()
         if found is None:
             self.bulk_create([CostReport(pk=1)], ignore_conflicts=True)
@@ -14,7 +14,7 @@ class CostReportQuerySet(ClaimableQuerySet["CostReport"]):
 
 
 class CostReport(Claimable):
-    """How the fetching of Anthropic's cost report goes: one row, as there is one Admin key."""
+    """The work of fetching Anthropic's cost report. There is one row, for the one Admin key."""
 
     FIRST_WAIT = 60.0
     LONGEST_WAIT = 3600.0
@@ -22,9 +22,9 @@ class CostReport(Claimable):
     fetched_at = models.DateTimeField(null=True)
     # When Anthropic last updated its figures, as the report says.
     refreshed_at = models.DateTimeField(null=True)
-    # From this day on every day's figures have been fetched, days without any cost too.
+    # All days from this one on have been fetched, including days without any cost.
     covers_since = models.DateField(null=True)
-    # The organization's workspaces, id to name; empty where the key may not list them.
+    # The organization's workspaces, ID to name. Empty if the key may not list them.
     workspace_names = models.JSONField(default=dict)
 
     objects = CostReportQuerySet.as_manager()
@@ -34,12 +34,12 @@ class CostReport(Claimable):
 
 
 class ReportedCost(models.Model):
-    """The cost of one workspace's batches on one UTC day, in USD, by Anthropic's cost report."""
+    """The cost of one workspace's batches on one UTC day, in USD, from Anthropic's cost report."""
 
     day = models.DateField()
     # Anthropic's ID, wrkspc_…; empty for the organization's default workspace.
     api_workspace_id = models.CharField(max_length=100, blank=True)
-    # Twelve places hold the cost of any single token; SQLite keeps fifteen digits of them all.
+    # Twelve decimal places hold the cost of a single token. SQLite keeps 15 digits in all.
     amount = models.DecimalField(max_digits=26, decimal_places=12)
     requests = models.PositiveBigIntegerField(null=True)
 

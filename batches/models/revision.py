@@ -5,10 +5,10 @@ from django.db import connection, models, transaction
 
 
 class Revision(models.Model):
-    """One counter for all of the mirror: the order in which changes became visible.
+    """One counter for all batches: numbers the changes in the order in which they are committed.
 
-    Whoever takes numbers holds the row's lock until commit, so that a lower number is never
-    committed after a higher one and a poll that compares numbers misses nothing.
+    A transaction that takes numbers holds the row's lock until it commits. So a lower number is
+    never committed after a higher one, and a poll that compares numbers misses no change.
     """
 
     value = models.BigIntegerField(default=0)
@@ -18,11 +18,11 @@ class Revision(models.Model):
 
     @classmethod
     def take(cls, count: int) -> int:
-        """Reserve `count` numbers; the first of them. Needs an open transaction."""
+        """Take `count` numbers and return the first. Needs an open transaction."""
         if not connection.in_atomic_block:
             raise transaction.TransactionManagementError("Revision.take needs a transaction.")
         table = connection.ops.quote_name(cls._meta.db_table)
-        # One statement for both: a cancel takes numbers several times.
+        # One statement, as a cancel takes numbers several times.
         sql = f"UPDATE {table} SET value = value + %s WHERE id = 1 RETURNING value"  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(sql, [count])
@@ -31,10 +31,10 @@ class Revision(models.Model):
     @classmethod
     @contextmanager
     def writing(cls) -> Iterator[None]:
-        """A transaction that holds the counter from its start.
+        """Open a transaction that holds the counter's lock from the start.
 
-        Every transaction that locks a batch or a cancellation begins so: with one order of
-        locks, no two writers can wait for each other for ever.
+        Every transaction that locks a batch or a cancellation begins like this: locks taken in
+        one order can't deadlock.
         """
         with transaction.atomic():
             cls.take(0)

@@ -10,7 +10,7 @@ from batches.models.revision import Revision
 from batches.models.workspace import Workspace
 
 LONGEST_NAME = 100
-# What a usage row counts, beside its requests; the billed ones have prices (see pricing).
+# What a usage row counts in addition to requests. TOKEN_CLASSES and web searches have prices.
 TOKEN_CLASSES = (
     "input_tokens",
     "output_tokens",
@@ -19,21 +19,20 @@ TOKEN_CLASSES = (
     "cache_read_tokens",
 )
 COUNTED = (*TOKEN_CLASSES, "thinking_tokens", "web_searches")
-# Beside the day, all that the price of a usage row depends on.
+# All that the price of a usage row depends on, in addition to the day.
 PRICED_BY = ("model", "prompt_over", "prompt_up_to", "inference_geo", "tier", "unpriced_by")
 
 
 class BatchUsage(models.Model):
-    """What the succeeded requests of one batch used, by all that a price depends on.
+    """What the succeeded requests of one batch used, by everything that a price depends on.
 
-    Tokens are as the API counts them; `thinking_tokens` are part of the output. The bracket says
-    between which boundaries of the price table each prompt lay: over `prompt_over` tokens, and up
-    to `prompt_up_to` (None: no upper bound). Costs are computed when asked for, never stored, so
-    that a corrected table corrects history.
+    Tokens are counted as by the API; `thinking_tokens` are part of the output. Prompts were longer
+    than `prompt_over` tokens and at most `prompt_up_to` tokens (None: no limit), which are limits
+    from the price table. Costs are not stored, so that a corrected price table corrects history.
     """
 
     class Part(models.TextChoices):
-        """What a model did for a request; the latter two are in no figure of the message."""
+        """What a model did for a request. The message's own usage excludes the latter two."""
 
         MESSAGE = "message", "message"
         COMPACTION = "compaction", "compaction"
@@ -43,19 +42,19 @@ class BatchUsage(models.Model):
     model = models.CharField(max_length=LONGEST_NAME)
     prompt_over = models.PositiveBigIntegerField(default=0)
     prompt_up_to = models.PositiveBigIntegerField(null=True)
-    # As the API says it: us, global, not_available; empty where it says nothing.
+    # The API's word: us, global, not_available; empty if it gives none.
     inference_geo = models.CharField(max_length=40, blank=True)
-    # "batch", "standard", or another word of the API's, such as "priority" or "fast".
+    # "batch", "standard", or another of the API's words, such as "priority" or "fast".
     tier = models.CharField(max_length=40, default="batch", db_default="batch")
     part = models.CharField(
         max_length=10, choices=Part, default=Part.MESSAGE, db_default=Part.MESSAGE
     )
-    # The fields of these requests' usage that may change the price in a way not known here.
+    # Fields in these requests' usage that change the price in a way that Batchboard doesn't know.
     unpriced_by = models.CharField(max_length=200, blank=True, default="", db_default="")
 
-    # Over all rows each request is counted once.
+    # Each request is counted in one row only.
     requests = models.PositiveBigIntegerField()
-    # Requests that have any tokens in this row; a request may have some in several.
+    # Requests with any tokens in this row. A request may have tokens in several rows.
     uses = models.PositiveBigIntegerField(default=0, db_default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
@@ -65,8 +64,8 @@ class BatchUsage(models.Model):
     thinking_tokens = models.PositiveBigIntegerField(default=0)
     web_searches = models.PositiveBigIntegerField(default=0)
 
-    # The batch's own, once more: spend sums over one index alone, without the batches. The first
-    # three can't change after the end; `labels.label_batch` writes the others in both places.
+    # Copies of the batch's columns, so that spend reads one index and no batches. The first three
+    # can't change after the end; `labels.write_labels` keeps the others up to date.
     workspace = models.ForeignKey(
         Workspace, on_delete=models.CASCADE, related_name="+", db_index=False
     )
@@ -85,8 +84,8 @@ class BatchUsage(models.Model):
         ]
         indexes = [
             models.Index(
-                # All that spend reads, in the order it groups by: nothing is sorted, and no row
-                # of the table is touched.
+                # All columns that spend reads, in the order of its grouping, so that it sorts
+                # nothing and reads only the index.
                 fields=[
                     *("workspace", "day", *PRICED_BY, "part"),
                     *("is_canceled", "label", "owner", "requests"),
@@ -94,7 +93,7 @@ class BatchUsage(models.Model):
                 ],
                 name="usage_spend",
             ),
-            # Which batches used a model: the list's filter, and unpriced ones.
+            # Which batches used a model: for the list's filter, and for unpriced models.
             models.Index(fields=["model", "batch"], name="usage_model"),
         ]
 
@@ -103,14 +102,14 @@ class BatchUsage(models.Model):
 
 
 class FailedRequest(models.Model):
-    """One request that did not succeed, in the results file's own words; never its content."""
+    """One request that did not succeed, as the results file describes it, without its content."""
 
-    # The index below begins with the batch.
+    # No index of its own, as the one below begins with the batch.
     batch = models.ForeignKey(
         Batch, on_delete=models.CASCADE, related_name="failed_requests", db_index=False
     )
     custom_id = models.TextField()
-    # The result's type: errored, canceled, expired, or a word the API has added since.
+    # The result's type: errored, canceled, expired, or one that the API has added since.
     outcome = models.CharField(max_length=60)
     error_type = models.CharField(max_length=LONGEST_NAME, blank=True)
     message = models.CharField(max_length=500, blank=True)
@@ -127,26 +126,27 @@ class FailedRequest(models.Model):
 
 class IngestionQuerySet(ClaimableQuerySet["Ingestion"]):
     def take(self, keys: Iterable[int], now: datetime, *, owner: str) -> tuple[str, list[int]]:
-        """As `ClaimableQuerySet.take`, for batches by primary key, which may have no row yet."""
+        """As `ClaimableQuerySet.take`. Creates the rows of batches that have none yet."""
         self.bulk_create([Ingestion(batch_id=key) for key in keys], ignore_conflicts=True)
         return super().take(keys, now, owner=owner)
 
 
 class Ingestion(Claimable):
-    """How the reading of one batch's results file goes, and what it counted beside usage."""
+    """The work of reading one batch's results file, and what was counted in addition to usage."""
 
     batch = models.OneToOneField(
         Batch, on_delete=models.CASCADE, primary_key=True, related_name="ingestion"
     )
-    # Attempts whose file was short, cut or garbled; an API that can't be reached costs none.
+    # Attempts whose file was incomplete or garbled. An API that can't be reached doesn't count.
     unreadable_attempts = models.PositiveIntegerField(default=0)
 
     ingested_at = models.DateTimeField(null=True)
     lines = models.PositiveBigIntegerField(default=0)
-    # Lines that could not be understood in a file that was whole otherwise, and what was wrong.
+    # Lines that could not be understood in an otherwise complete file.
     odd_lines = models.PositiveBigIntegerField(default=0)
-    # Lines that repeat the custom_id of another one.
+    # Lines that repeat the custom_id of another line.
     repeated_lines = models.PositiveBigIntegerField(default=0, db_default=0)
+    # What was wrong with odd and repeated lines.
     problem = models.TextField(blank=True)
     # Requests by the result's type, and succeeded ones by stop_reason.
     outcomes = models.JSONField(default=dict)

@@ -1,4 +1,4 @@
-"""Which worker processes run, and the chores that belong to no other table."""
+"""Worker processes, and recurring work that belongs to no other table."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -8,7 +8,7 @@ from django.db import models
 from batches.clock import is_future
 from batches.models.claim import Claimable, ClaimableQuerySet
 
-# Workers write their row every five seconds.
+# A worker writes its row every five seconds.
 SEEN_FOR = timedelta(seconds=30)
 
 
@@ -18,7 +18,7 @@ class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
         return self.filter(kinds__contains=f",{kind},")
 
     def last_seen(self) -> dict[str, datetime]:
-        """When a worker that does it was last seen, by kind of work."""
+        """By kind of work, when a worker that runs it was last seen."""
         seen: dict[str, datetime] = {}
         for kinds, at in self.order_by("seen_at").values_list("kinds", "seen_at"):
             seen |= dict.fromkeys(kinds.strip(",").split(","), at)
@@ -26,16 +26,16 @@ class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
 
 
 class WorkerProcess(models.Model):
-    """One `manage.py worker`. It writes every few seconds that it lives."""
+    """One `manage.py worker`, which updates `seen_at` every few seconds."""
 
-    # Also the beginning of each of its claims.
+    # The claims of the worker begin with its name.
     name = models.CharField(max_length=12, primary_key=True)
-    # Machine and process namespace in which `pid` means something, and when it was started:
-    # a successor on the same machine can tell whether this process still runs.
+    # The machine and process namespace that `pid` belongs to, and when the process was started.
+    # With these a later worker on the same machine can tell whether this one still runs.
     place = models.CharField(max_length=200)
     pid = models.PositiveIntegerField()
     process_started = models.CharField(max_length=40, blank=True)
-    # Comma before, between and after.
+    # With a comma before, between and after the names.
     kinds = models.CharField(max_length=200)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -48,12 +48,12 @@ class WorkerProcess(models.Model):
 
 
 def is_running(seen_at: datetime | None, now: datetime) -> bool:
-    """Whether a worker that was last seen then can be expected to run."""
+    """Whether a worker that was last seen at that time is assumed to run."""
     return bool(seen_at and not is_future(seen_at, now) and now - seen_at <= SEEN_FOR)
 
 
 class Chore(Claimable):
-    """A recurring task of Batchboard's own, such as deleting expired sessions."""
+    """Recurring housekeeping, such as deleting expired sessions."""
 
     name = models.CharField(max_length=40, unique=True)
 

@@ -12,59 +12,59 @@ from batches.fields import EncryptedTextField, is_undecryptable
 from batches.models.claim import Claimable, ClaimableQuerySet
 from batches.models.worker import WorkerProcess, is_running
 
-# How many poll intervals may pass before the page stops calling itself fresh (ux.md 5).
+# After this many poll intervals without a round, pages say that they may be out of date.
 STALE_AFTER_POLLS = 3
-# A shorter secret is not shown in part: what is left could be guessed.
+# Of a shorter secret no part is shown, as the rest could be guessed.
 SHORTEST_HINTED = 12
 # How a key is sent.
 AUTHS = [("x-api-key", "x-api-key"), ("bearer", "Authorization: Bearer")]
-# A refused key may be good again: the cause can be a gateway, an outage or an address list.
+# A refused key is tried again, as a gateway, an outage or an IP allowlist can be the cause.
 REFUSED_SECONDS = 300.0
 
 
 class WorkspaceQuerySet(ClaimableQuerySet["Workspace"]):
     def for_pages(self) -> Self:
-        """Without the key, which pages have no use for; with the time a worker was last seen."""
+        """Without secrets, which pages don't need; with the time when a worker was last seen."""
         return self.defer("api_key", "extra_headers").annotate(worker_seen_at=worker_seen_at())
 
     def for_admins(self) -> Self:
-        """As `for_pages`, with whether secrets are stored."""
+        """As `for_pages`; `has_key` and `has_headers` say whether secrets are stored."""
         return self.for_pages().annotate(has_key=~Q(api_key=""), has_headers=~Q(extra_headers=""))
 
     def usable_here(self) -> Self:
-        """Enabled ones whose key this process can have.
+        """Enabled workspaces whose key this process may have.
 
-        A process without the environment's key must leave that workspace to those that have it.
+        A process without the environment's key leaves that workspace to processes that have it.
         """
         enabled = self.filter(is_enabled=True)
         return enabled if environment_key() else enabled.filter(from_environment=False)
 
     def callable(self) -> Self:
-        """Those that anything but a round may call the API for."""
+        """Workspaces for which the API may be called, also by others than rounds."""
         return self.usable_here().filter(hold="")
 
 
 def worker_seen_at() -> Subquery:
-    """When a worker that syncs was last seen, as a column of a query."""
+    """When a worker that syncs was last seen, for a query's column."""
     seen = WorkerProcess.objects.doing("sync").filter(ended_at=None).order_by("-seen_at")
     return Subquery(seen.values("seen_at")[:1])
 
 
 def environment_key() -> str:
-    """The environment's credential, which the official SDK reads in the same order."""
+    """The environment's API key or token, in the official SDK's order."""
     return str(settings.ANTHROPIC_API_KEY or settings.ANTHROPIC_AUTH_TOKEN)
 
 
 class Workspace(Claimable):
-    """One API key's view of the API: the batches that this key lists.
+    """One API key and the batches that it lists.
 
-    As `Claimable` it stands for its sync rounds.
+    The work that a worker claims with the row is a round.
     """
 
     FIRST_WAIT = 2.0
 
     class Hold(models.TextChoices):
-        """Why nothing is asked but by a round, which looks whether that is over."""
+        """Why only rounds may call the API, which find out when the reason has passed."""
 
         REFUSED = "refused", "Anthropic refuses the key"
         FOREIGN = "foreign", "the key belongs to another Anthropic workspace"
@@ -74,8 +74,8 @@ class Workspace(Claimable):
     # Checked by `batches.connect`, which knows more hosts than Django's validator.
     base_url = models.CharField(max_length=300, default="https://api.anthropic.com")
     api_key = EncryptedTextField(blank=True, editable=False)
-    # For people to tell keys apart: the last characters of the stored one, and when it was stored.
-    # Empty for a short key, and for one stored before there were these columns.
+    # The last characters of the stored key, to tell keys apart, and when it was stored. Empty for
+    # a short key, and for keys from before these columns existed.
     key_hint = models.CharField(max_length=4, blank=True, editable=False)
     key_set_at = models.DateTimeField(null=True, editable=False)
     auth = models.CharField(
@@ -83,19 +83,19 @@ class Workspace(Claimable):
         choices=AUTHS,
         default="x-api-key",
     )
-    # More headers that a gateway asks for, one `Name: value` a line; as secret as the key.
+    # Further headers for a gateway, one `Name: value` a line; as secret as the key.
     extra_headers = EncryptedTextField(blank=True, editable=False)
     headers_set_at = models.DateTimeField(null=True, editable=False)
-    # For a credential that spans workspaces: the wrkspc_… it should act in.
+    # The wrkspc_… to act in, for a credential of several workspaces.
     anthropic_workspace_id = models.CharField(max_length=100, blank=True)
-    # The Anthropic workspace that the mirrored batches belong to, as answers have named it. An
-    # answer that names another one is an error (`batches.mirror.sync`).
+    # The Anthropic workspace of the mirrored batches, as the API's answers name it. An answer
+    # that names another one is an error (`batches.mirror.store`).
     api_workspace_id = models.CharField(max_length=100, blank=True, editable=False)
-    # Until then a list that lacks most of our batches, or is of another workspace, is accepted.
+    # Until this time any list is accepted, even one of another Anthropic workspace.
     list_accepted_until = models.DateTimeField(null=True, editable=False)
     hold = models.CharField(max_length=10, choices=Hold, blank=True, editable=False)
-    # Some of its batches are mirrored by an older workspace, too, with a key of the same
-    # Anthropic workspace.
+    # Another workspace, whose key belongs to the same Anthropic workspace, mirrored some of the
+    # same batches first.
     has_twins = models.BooleanField(default=False, editable=False)
     from_environment = models.BooleanField(default=False, editable=False)
     is_enabled = models.BooleanField(default=True)
@@ -103,15 +103,15 @@ class Workspace(Claimable):
         settings.AUTH_USER_MODEL, blank=True, related_name="workspaces"
     )
 
-    # The pace that the last round chose: quick while something is active.
+    # Seconds between rounds, as the last round chose them: fewer while a batch is active.
     interval_seconds = models.FloatField(default=10, editable=False)
-    # When a round last began that read the newest page.
+    # The start of the last round that read the newest page.
     last_synced_at = models.DateTimeField(null=True, editable=False)
-    # Until here the list has been read back to whatever could still change.
+    # The start of the last round that listed all batches that could still change.
     covered_until = models.DateTimeField(null=True, editable=False)
 
-    # The complete listing, the first and then one a day, goes on beside the rounds: where it
-    # resumes, how far back it has come, and when it may go on after a failure.
+    # The full listing, once at first and then daily, takes several rounds: where it continues, how
+    # far back it has come, and when it may continue after a failure.
     listing_began_at = models.DateTimeField(null=True, editable=False)
     listing_after_id = models.CharField(max_length=200, blank=True, editable=False)
     listing_reached_at = models.DateTimeField(null=True, editable=False)
@@ -121,17 +121,17 @@ class Workspace(Claimable):
     backfilled_at = models.DateTimeField(null=True, editable=False)
     last_full_round_at = models.DateTimeField(null=True, editable=False)
 
-    # The highest revision among its batches: what an unchanged poll compares, in one query.
+    # The highest revision of its batches. Polls compare it to find that nothing changed.
     latest_revision = models.BigIntegerField(default=0, editable=False)
 
-    # How long batches took here, by size: see `batches.mirror.history`.
+    # How long batches took, by size: see `batches.mirror.history`.
     usual_durations = models.JSONField(default=dict, editable=False)
 
     notice = models.TextField(blank=True, editable=False)
 
-    # A column of the queries of `for_pages` alone.
+    # Set by `for_pages`.
     worker_seen_at: datetime | None
-    # Columns of the queries of `for_admins` alone.
+    # Set by `for_admins`.
     has_key: bool
     has_headers: bool
 
@@ -152,11 +152,11 @@ class Workspace(Claimable):
 
     @property
     def key(self) -> str:
-        """The API key: the stored one, or the process's own; empty when there is none."""
+        """The API key, stored or from the environment; empty if there is none."""
         return environment_key() if self.from_environment else str(self.api_key)
 
     def set_key(self, key: str, now: datetime) -> None:
-        """Take this key, unsaved, with what pages may show of it."""
+        """Set the key, and what pages may show of it, without saving."""
         self.api_key, self.key_set_at = key, now
         self.key_hint = key[-4:] if len(key) >= SHORTEST_HINTED else ""
 
@@ -169,24 +169,24 @@ class Workspace(Claimable):
 
     @property
     def acts_in(self) -> str:
-        """The Anthropic workspace to name in calls; empty for a key of one workspace."""
+        """The Anthropic workspace to name in calls; empty for a key of a single workspace."""
         if self.from_environment and settings.ANTHROPIC_WORKSPACE_ID:
             return str(settings.ANTHROPIC_WORKSPACE_ID)
         return self.anthropic_workspace_id
 
     @property
     def environment_headers(self) -> Mapping[str, str]:
-        """ANTHROPIC_CUSTOM_HEADERS, for the environment's workspace alone."""
+        """ANTHROPIC_CUSTOM_HEADERS, for the environment's workspace only."""
         return settings.ANTHROPIC_CUSTOM_HEADERS if self.from_environment else {}
 
     @property
     def has_undecryptable_secret(self) -> bool:
-        """A stored secret was encrypted with a key that this process does not have."""
+        """Whether a stored secret was encrypted with a key that this process doesn't have."""
         return any(map(is_undecryptable, (self.api_key, self.extra_headers)))
 
     @property
     def fingerprint(self) -> str:
-        """Tells keys, headers and addresses apart without holding any."""
+        """A hash of key, headers and address, which changes with each of them."""
         secret = "\0".join(
             [
                 *(self.key, self.base_url, self.sent_as, self.acts_in, str(self.extra_headers)),
@@ -196,13 +196,13 @@ class Workspace(Claimable):
         return hashlib.sha256(secret.encode()).hexdigest()
 
     def is_worker_running(self, now: datetime) -> bool:
-        """Whether a worker that syncs was seen just now. Needs a row of `for_pages`."""
+        """Whether a worker that syncs was seen recently. Needs a row from `for_pages`."""
         return is_running(self.worker_seen_at, now)
 
     def is_stale(self, now: datetime) -> bool:
-        """What is shown may be out of date: no whole round for three intervals, or ever.
+        """Whether what is shown may be out of date: no good round for STALE_AFTER_POLLS intervals.
 
-        A time in the future says nothing: the clock that wrote it was wrong.
+        A time in the future means nothing, as the clock that wrote it was wrong.
         """
         if self.last_synced_at is None or self.hold or is_future(self.last_synced_at, now):
             return True

@@ -143,5 +143,5 @@ def _batches(query: AuditQuery, ids: set[str]) -> dict[tuple[int | None, str], B
     if not ids:
         return {}
     batches = visible_batches(query.user).filter(api_id__in=ids).with_workspace()
-    lean = batches.defer("raw").told_apart(query.workspaces)
+    lean = batches.defer("raw").with_shared_ids_marked(query.workspaces)
     return {(batch.workspace_id, batch.api_id): batch for batch in lean}

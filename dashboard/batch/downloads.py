@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from batches import clock, connect
 from batches.client import ApiError, BatchNotFound, TryLater
 from batches.models import Batch, Ingestion
+from batches.models.batch import RESULTS_KEPT
 from batches.outcome import STOP_REASONS
 from batches.results import download
 from batches.results.download import BrokenOff, RequestFilter, ResultRow
@@ -41,7 +42,7 @@ HEADER = (
 # Any batch may be asked for these outcomes, even if it has none of them.
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 LINKS_WORK = "Nothing is wrong with the batch: the links on its page work."
-RESULTS_EXPIRE = "Results expire 29 days after a batch is created."
+RESULTS_EXPIRE = f"Results expire {RESULTS_KEPT.days} days after a batch is created."
 type BeginDownload = Callable[[HttpRequest, Batch, Selection, ExitStack], Iterator[bytes]]
 
 

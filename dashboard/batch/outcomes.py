@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from batches.models import Batch, Ingestion
-from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, shares
+from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, segments
 from batches.results.failures import failure_kinds
 from batches.results.tally import NOT_STATED
 
@@ -65,7 +65,7 @@ def outcome_counts(batch: Batch, ingestion: Ingestion | None) -> list[OutcomeCou
         return [OutcomeCount(name, count) for name, count in named]
     if not batch.has_ended:
         return []
-    return [OutcomeCount(share.name, share.count) for share in shares(batch)]
+    return [OutcomeCount(share.name, share.count) for share in segments(batch)]
 
 
 def stop_reasons(ingestion: Ingestion | None) -> list[StopReason]:

@@ -2,7 +2,7 @@
 
 from hashlib import blake2s
 
-from batches.labels import Labels, write
+from batches.labels import Labels, write_labels
 from batches.models import Batch, Revision
 
 PROJECTS = (
@@ -25,4 +25,4 @@ def label_once() -> None:
         # The same batch is called the same at every start.
         draw = blake2s(batch.api_id.encode(), digest_size=1).digest()[0]
         with Revision.writing():
-            write(batch, PROJECTS[draw % len(PROJECTS)])
+            write_labels(batch, PROJECTS[draw % len(PROJECTS)])

@@ -165,7 +165,7 @@ class Listing:
 
     def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
         """With everything that their cards show."""
-        return batches.for_cards().told_apart(self.workspaces)
+        return batches.for_cards().with_shared_ids_marked(self.workspaces)
 
     def page(self) -> tuple[list[Batch], str]:
         """Up to PAGE_SIZE batches for cards, and the cursor of the next page; empty on the last."""

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
+from batches.models.batch import RESULTS_KEPT
 from batches.spend.totals import compute_spend, lost_next
 from dashboard.access import allow, visible_workspaces
 from dashboard.errors import invalid_filters, page
@@ -132,4 +133,8 @@ def expiring_context(selection: Selection) -> dict[str, Any]:
     expiring = lost_next(selection.workspaces, clock.now())
     shown = list(expiring.with_workspace().defer("raw")[:MOST_EXPIRING])
     count = len(shown) if len(shown) < MOST_EXPIRING else expiring.count()
-    return {"expiring": shown, "expiring_count": count}
+    return {
+        "expiring": shown,
+        "expiring_count": count,
+        "results_kept_days": RESULTS_KEPT.days,
+    }

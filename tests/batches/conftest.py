@@ -13,18 +13,18 @@ from batches.worker.loop import Worker
 
 @pytest.fixture
 def working(committed):
-    """A function that starts a worker for these kinds in a thread; it is stopped at the end."""
-    begun = []
+    """A function that starts a worker for some kinds in a thread. The fixture stops it."""
+    started = []
 
     def start(*kinds: Kind) -> Worker:
         worker = Worker(kinds)
         thread = threading.Thread(target=worker.run)
         thread.start()
-        begun.append((worker, thread))
+        started.append((worker, thread))
         return worker
 
     yield start
-    for worker, thread in begun:
+    for worker, thread in started:
         worker.ask_to_stop()
         thread.join(timeout=20)
         assert not thread.is_alive(), "the worker did not end"

@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete what the audit holds."""
+"""The database itself refuses to change or delete audit events."""
 
 import pytest
 from django.core import serializers
@@ -10,7 +10,7 @@ from batches.models import AuditEvent
 from batches.models.audit import AuditIsAppendOnly
 from batches.models.audit_triggers import MESSAGE, TABLE
 
-# What an attempt to replace an event would write.
+# An event for attempts to replace one.
 COLUMNS = (
     "at, actor, action, actor_kind, address, person, workspace, batch_api_id, is_step, reason,"
     " outcome, request_id"
@@ -27,7 +27,10 @@ def event(person) -> AuditEvent:
 
 @pytest.fixture
 def refused(event):
-    """Runs what should be refused; the event is as it was, and new ones can still be recorded."""
+    """A function that runs an attempt and expects the database to refuse it.
+
+    At the end the event must be unchanged, and another one is recorded.
+    """
 
     def refused(attempt) -> None:
         with pytest.raises(IntegrityError, match=MESSAGE), transaction.atomic():
@@ -112,7 +115,7 @@ def test_a_session_that_says_it_is_a_replica_cannot_change_an_event(refused):
     refused(attempt)
 
 
-def test_djangos_own_ways_around_the_model_are_refused(refused, event):
+def test_djangos_ways_around_the_model_are_refused(refused, event):
     changed = AuditEvent(pk=event.pk, at=event.at, actor="mallory", action=event.action)
     everything = AuditEvent._base_manager.all()
 
@@ -128,8 +131,8 @@ def test_djangos_own_ways_around_the_model_are_refused(refused, event):
     )
 
 
-def test_the_triggers_are_there_after_every_migration(db):
-    # A migration that alters the table on SQLite loses them and must install them again.
+def test_the_triggers_exist_after_all_migrations(db):
+    # A migration that alters the table on SQLite drops them and must install them again.
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
@@ -168,7 +171,7 @@ def test_a_copy_of_the_audit_can_be_loaded(event):
     assert AuditEvent.objects.get(pk=copy.pk).actor == "bob"
 
 
-def test_deleting_person_workspace_and_batch_leaves_the_record(mirrored, person, workspace):
+def test_deleting_person_workspace_and_batch_keeps_the_event(mirrored, person, workspace):
     batch, actor = mirrored(), person("operator", workspace, name="ada")
     AuditEvent.record(AuditEvent.Action.CANCEL_REQUESTED, actor=actor, batch=batch)
 

@@ -1,4 +1,4 @@
-"""What the audit keeps of a cancel that several people press, and of the API's answers."""
+"""What the audit records when several people cancel, and when the API answers."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def batch(mirrored):
 
 @pytest.fixture
 def press(batch):
-    """Someone presses Cancel."""
+    """A function: a person presses Cancel."""
 
     def press(actor, reason: str = "", address: str = "192.0.2.7") -> Cancellation:
         return cancel.cancel_batch(batch, actor=actor, address=address, reason=reason)
@@ -55,7 +55,7 @@ def test_the_same_person_is_recorded_again_only_for_another_reason(press, person
     assert repeated() == [("ada", "too expensive", "192.0.2.7")]
 
 
-def test_nobody_fills_the_audit_by_pressing(press, person):
+def test_the_audit_records_a_limited_number_of_presses_by_one_person(press, person):
     ada = person("operator", name="ada")
 
     for number in range(cancel.MOST_RECORDED + 5):

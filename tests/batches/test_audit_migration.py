@@ -1,4 +1,4 @@
-"""What the migrations make of the events that earlier versions recorded."""
+"""How the migrations change the events that earlier versions recorded."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +13,8 @@ AFTER = [("batches", "0006_audit_append_only")]
 
 @pytest.fixture
 def old(transactional_db):
-    """The models of the version before; then the database is brought up to date."""
-    # The rows that the migrations themselves made are needed on the way back.
+    """The models of the version before. At the end all migrations are applied again."""
+    # Not in a transaction, as SQLite can't alter tables in one.
     yield migrate(BEFORE)
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
@@ -26,7 +26,7 @@ def migrate(target):
 
 
 def recorder(apps):
-    """Records as the earlier version did, a second after the event before."""
+    """A function that records as the earlier version did, one second after the last event."""
     events = apps.get_model("batches", "AuditEvent").objects
 
     def record(action: str, api_id: str = "one", *, at=None, workspace_id: int = 1, **columns):
@@ -52,7 +52,7 @@ def cancellation(apps, api_id: str, at: datetime):
 
 
 def groups() -> list[tuple]:
-    """Action, number of its cancellation and whether it is a step, oldest first."""
+    """Of each event, oldest first: action, cancellation, and whether it is a step."""
     from batches.models import AuditEvent
 
     return list(
@@ -68,7 +68,7 @@ def test_the_answers_to_a_cancel_become_its_steps(old):
     again = cancellation(old, "one", NOON + timedelta(hours=1))
     record("batch labeled")
     record("cancel requested", at=NOON + timedelta(hours=1))
-    # By a worker whose clock is late.
+    # Recorded by a worker whose clock is late.
     record("cancel accepted", at=NOON + timedelta(minutes=59))
     record("batch ended")
 
@@ -84,9 +84,9 @@ def test_the_answers_to_a_cancel_become_its_steps(old):
     ]
 
 
-def test_batches_of_one_id_in_two_workspaces_stay_apart(old):
+def test_batches_with_one_id_in_two_workspaces_keep_their_own_events(old):
     record = recorder(old)
-    mine = cancellation(old, "one", NOON)
+    first = cancellation(old, "one", NOON)
     other = cancellation(old, "one", NOON + timedelta(seconds=1))
     record("cancel requested", at=NOON, workspace_id=1)
     record("cancel requested", at=NOON + timedelta(seconds=1), workspace_id=2)
@@ -96,14 +96,14 @@ def test_batches_of_one_id_in_two_workspaces_stay_apart(old):
     migrate(AFTER)
 
     assert groups() == [
-        ("cancel requested", mine.pk, False),
+        ("cancel requested", first.pk, False),
         ("cancel requested", other.pk, False),
-        ("cancel accepted", mine.pk, True),
+        ("cancel accepted", first.pk, True),
         ("cancel accepted", other.pk, True),
     ]
 
 
-def test_an_answer_without_its_request_stays_an_event_of_its_own(old):
+def test_an_answer_without_a_request_is_not_a_step(old):
     recorder(old)("batch gone")
 
     migrate(AFTER)
@@ -111,7 +111,7 @@ def test_an_answer_without_its_request_stays_an_event_of_its_own(old):
     assert groups() == [("batch gone", None, False)]
 
 
-def test_anthropic_and_batchboard_are_told_from_people_of_these_names(old):
+def test_anthropic_and_batchboard_differ_from_people_with_these_names(old):
     from batches.models import AuditEvent
 
     record = recorder(old)
@@ -125,7 +125,7 @@ def test_anthropic_and_batchboard_are_told_from_people_of_these_names(old):
     assert list(kinds) == ["anthropic", "batchboard", "person"]
 
 
-def test_the_way_back_takes_the_triggers_along(old):
+def test_reversing_the_migration_removes_the_triggers(old):
     migrate(AFTER)
     events = migrate(BEFORE).get_model("batches", "AuditEvent").objects
     event = events.create(at=NOON, action="cancel requested")

@@ -19,7 +19,7 @@ def operator(person, workspace):
 
 @pytest.fixture
 def press(operator):
-    """One person presses Cancel."""
+    """A function: a person presses Cancel."""
 
     def press(batch: Batch, actor=None, reason: str = "") -> Cancellation:
         return cancel.cancel_batch(
@@ -31,7 +31,7 @@ def press(operator):
 
 @pytest.fixture
 def retry():
-    """A worker attempts it once more, its back-off over, if nobody else does."""
+    """A function: a worker attempts the cancellation again, unless another process has it."""
 
     def retry(cancellation: Cancellation) -> Cancellation:
         Cancellation.objects.filter(pk=cancellation.pk).update(next_attempt_at=None)
@@ -48,7 +48,7 @@ def _no_waits(no_waits):
     pass
 
 
-def test_an_accepted_cancel_shows_canceling_and_says_who_when_and_why(mirrored, press):
+def test_an_accepted_cancel_shows_canceling_and_records_who_when_and_why(mirrored, press):
     batch = mirrored(requests=7)
 
     cancellation = press(batch, reason="wrong prompt")
@@ -92,7 +92,7 @@ def test_the_request_is_committed_before_the_api_is_called(
 
     cancel.cancel_batch(batch, actor=operator, address="", reason="")
 
-    # Outside any transaction: what is there would outlive a kill -9 from here on.
+    # Outside any transaction: from here on the cancellation survives a kill -9.
     assert seen == [(False, State.REQUESTED)]
 
 
@@ -126,12 +126,12 @@ def test_a_passing_fault_leaves_it_requested_and_the_worker_confirms_it(
     assert batch.processing_status == "canceling"
 
 
-def test_a_lost_reply_is_made_good_by_what_the_mirror_sees(
+def test_a_round_confirms_a_cancel_whose_answer_was_lost(
     mirrored, operator, sandbox, sync, workspace
 ):
     batch = mirrored()
     cancellation = cancel.request(batch, actor=operator, address="", reason="")
-    # The process died after the API took it: nothing of the answer was stored.
+    # The process died after the API accepted the cancel, before it saved the answer.
     cancel.connect.client_for(workspace).cancel(batch.api_id)
 
     sync(workspace)
@@ -154,7 +154,7 @@ def test_a_killed_attempt_is_taken_over_once_its_claim_has_lapsed(
     assert retry(cancellation).state == State.ACCEPTED
 
 
-def test_a_batch_that_ended_meanwhile_is_told_so_and_asked_nothing(
+def test_canceling_an_ended_batch_raises_and_calls_nothing(
     mirrored, press, sandbox, workspace, sync
 ):
     batch = mirrored(requests=3)
@@ -179,7 +179,7 @@ def test_a_batch_that_ended_before_the_mirror_knew_overtakes_the_cancel(mirrored
     assert batch.outcome == "all_succeeded"
 
 
-def test_a_batch_canceled_elsewhere_meanwhile_is_accepted(mirrored, press, sandbox, workspace):
+def test_canceling_a_batch_canceled_elsewhere_is_accepted(mirrored, press, sandbox, workspace):
     batch = mirrored()
     cancel.connect.client_for(workspace).cancel(batch.api_id)
 
@@ -189,7 +189,7 @@ def test_a_batch_canceled_elsewhere_meanwhile_is_accepted(mirrored, press, sandb
     assert sandbox.accepted_cancels(batch.api_id) == 1
 
 
-def test_a_refusal_stays_in_the_apis_own_words_with_the_request_id(mirrored, press, sandbox):
+def test_a_refusal_keeps_the_apis_words_with_the_request_id(mirrored, press, sandbox):
     batch = mirrored()
     sandbox.fail_next("400-spend", times=1, path="/cancel")
 
@@ -213,7 +213,7 @@ def test_after_a_refusal_cancel_can_be_pressed_again(mirrored, press, sandbox):
     assert again.state == State.ACCEPTED
 
 
-def test_one_404_proves_nothing_but_three_over_minutes_do(mirrored, press, retry, sandbox):
+def test_one_404_is_retried_and_three_over_minutes_mean_refused(mirrored, press, retry, sandbox):
     batch = mirrored()
     sandbox.remove(batch.api_id)
 
@@ -234,7 +234,7 @@ def test_a_batch_deleted_upstream_cannot_be_canceled(mirrored, press):
         press(batch)
 
 
-def test_the_api_is_asked_again_no_sooner_than_it_said(mirrored, press, sandbox):
+def test_the_next_attempt_waits_as_long_as_the_api_requested(mirrored, press, sandbox):
     batch = mirrored()
     sandbox.fail_next("429", times=3)
 
@@ -245,7 +245,7 @@ def test_the_api_is_asked_again_no_sooner_than_it_said(mirrored, press, sandbox)
     assert not Cancellation.objects.due(before).exists()
 
 
-def test_pressing_again_does_not_shorten_the_pause_that_the_api_asked_for(mirrored, press, sandbox):
+def test_pressing_again_does_not_shorten_the_pause_that_the_api_requested(mirrored, press, sandbox):
     batch = mirrored()
     sandbox.fail_next("429", times=99)
     press(batch)
@@ -275,7 +275,7 @@ def test_every_step_is_in_the_audit(mirrored, press, sandbox, sync, workspace):
     assert events[2].outcome == "canceled: 2 of 2"
 
 
-def test_the_audit_names_the_person_for_the_request_and_anthropic_for_what_followed(
+def test_the_audit_names_the_person_for_the_request_and_anthropic_for_the_answers(
     mirrored, press, sandbox, sync, workspace
 ):
     batch = mirrored(requests=2)
@@ -283,9 +283,9 @@ def test_the_audit_names_the_person_for_the_request_and_anthropic_for_what_follo
     sandbox.finish(batch.api_id)
     sync(workspace)
 
-    who = AuditEvent.objects.order_by("id").values_list("action", "actor", "address")
+    events = AuditEvent.objects.order_by("id").values_list("action", "actor", "address")
 
-    assert list(who) == [
+    assert list(events) == [
         ("cancel requested", "operator", "192.0.2.7"),
         ("cancel accepted", "Anthropic", ""),
         ("batch ended", "Anthropic", ""),

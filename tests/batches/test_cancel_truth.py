@@ -1,4 +1,4 @@
-"""What each answer of the API makes of a cancellation: requested is not accepted."""
+"""What each answer of the API means for a cancellation: requested is not accepted."""
 
 import json
 from datetime import timedelta
@@ -20,9 +20,9 @@ State = Cancellation.State
 
 @pytest.fixture
 def scripted(mirrored, monkeypatch, person, workspace):
-    """A batch, and an API that answers cancels and retrieves of it as the test says.
+    """A batch, and an API that answers cancels and retrieves as the test says.
 
-    Answers are "canceling", "ended", "unchanged", a status with an error, or an exception.
+    Answers are "canceling", "canceled", "ended", "unchanged", a status code or an exception.
     """
 
     class Scripted:
@@ -39,27 +39,28 @@ def scripted(mirrored, monkeypatch, person, workspace):
             is_cancel = request.method == "POST"
             self.calls.append("cancel" if is_cancel else "retrieve")
             script = self.cancels if is_cancel else self.retrieves
-            said = script.pop(0) if len(script) > 1 else script[0]
-            if isinstance(said, Exception):
-                raise said
-            if isinstance(said, int):
-                error = {"type": "invalid_request_error", "message": f"No: {said}."}
+            answer = script.pop(0) if len(script) > 1 else script[0]
+            if isinstance(answer, Exception):
+                raise answer
+            if isinstance(answer, int):
+                error = {"type": "invalid_request_error", "message": f"No: {answer}."}
                 return httpx.Response(
-                    said,
+                    answer,
                     json={"type": "error", "error": error},
-                    headers={"request-id": f"req_{said}"},
+                    headers={"request-id": f"req_{answer}"},
                 )
-            return httpx.Response(200, json=self.as_it_is(said))
+            return httpx.Response(200, json=self.described(answer))
 
-        def as_it_is(self, said: str) -> dict:
+        def described(self, answer: str) -> dict:
+            """The batch as the API describes it in this answer."""
             raw = json.loads(json.dumps(Batch.objects.get().raw))
             now = timezone.now().isoformat()
-            if said in {"canceling", "canceled"}:
+            if answer in {"canceling", "canceled"}:
                 raw["cancel_initiated_at"] = now
                 raw["processing_status"] = "canceling"
-            if said in {"ended", "canceled"}:
+            if answer in {"ended", "canceled"}:
                 counts = dict.fromkeys(raw["request_counts"], 0)
-                counts["canceled" if said == "canceled" else "succeeded"] = 5
+                counts["canceled" if answer == "canceled" else "succeeded"] = 5
                 raw |= {"processing_status": "ended", "ended_at": now, "request_counts": counts}
             return raw
 
@@ -89,24 +90,24 @@ LOST = httpx.ReadError("connection reset")
         (["canceling"], [], State.ACCEPTED),
         (["canceled"], [], State.ACCEPTED),
         (["ended"], [], State.OVERTAKEN),
-        # 200 and unchanged: only the batch tells.
+        # Status 200, but no sign of the cancel: the batch itself decides.
         (["unchanged"], ["canceling"], State.ACCEPTED),
         (["unchanged"], ["unchanged"], State.REQUESTED),
         (["unchanged"], [500], State.REQUESTED),
-        # Refused: only with the batch at hand, still running.
+        # Refused only if the batch, retrieved, still runs.
         ([400], ["unchanged"], State.REFUSED),
         ([400], ["canceling"], State.ACCEPTED),
         ([400], ["ended"], State.OVERTAKEN),
         ([400], [500], State.REQUESTED),
         ([400], [404], State.REQUESTED),
         ([400], [LOST], State.REQUESTED),
-        # The answer was lost, and the repeat meets a conflict: it may well be accepted.
+        # The answer was lost and the retry met a conflict: the cancel may be accepted.
         ([LOST, 409], ["canceling"], State.ACCEPTED),
         ([LOST, 409], ["unchanged"], State.REQUESTED),
         ([LOST, 409], [529], State.REQUESTED),
         ([LOST, 409], [404], State.REQUESTED),
         ([409], ["unchanged"], State.REQUESTED),
-        # About the key or the network, not about the batch.
+        # Errors of the key or the network say nothing about the batch.
         ([401], ["unchanged"], State.REQUESTED),
         ([402], ["unchanged"], State.REQUESTED),
         ([403], ["unchanged"], State.REQUESTED),
@@ -116,7 +117,7 @@ LOST = httpx.ReadError("connection reset")
         ([LOST], [], State.REQUESTED),
     ],
 )
-def test_an_answer_is_taken_for_no_more_than_it_says(scripted, cancels, retrieves, state):
+def test_each_answer_leads_to_the_state_that_it_proves(scripted, cancels, retrieves, state):
     scripted.cancels, scripted.retrieves = cancels, retrieves
 
     pressed = scripted.press()
@@ -125,7 +126,7 @@ def test_an_answer_is_taken_for_no_more_than_it_says(scripted, cancels, retrieve
     assert Cancellation.objects.get().state == state
 
 
-def test_what_was_not_confirmed_is_tried_again_and_confirmed(scripted):
+def test_an_unconfirmed_cancellation_is_retried_and_confirmed(scripted):
     scripted.cancels, scripted.retrieves = ["unchanged"], ["unchanged"]
     scripted.press()
     scripted.cancels = ["canceling"]
@@ -135,7 +136,7 @@ def test_what_was_not_confirmed_is_tried_again_and_confirmed(scripted):
     assert list(actions) == ["cancel requested", "cancel accepted"]
 
 
-def test_only_404s_in_a_row_mean_that_the_batch_is_gone(scripted):
+def test_only_404s_in_a_row_mean_that_the_batch_is_deleted(scripted):
     scripted.cancels = [404]
     scripted.press()
     Cancellation.objects.update(not_found_since=timezone.now() - timedelta(minutes=10))
@@ -148,10 +149,10 @@ def test_only_404s_in_a_row_mean_that_the_batch_is_gone(scripted):
     assert scripted.retry().state == State.REFUSED
 
 
-def test_a_round_that_sees_the_cancel_corrects_a_refused_one(scripted, workspace):
+def test_a_round_that_sees_the_cancel_corrects_a_refused_cancellation(scripted, workspace):
     scripted.cancels, scripted.retrieves = [400], ["unchanged"]
     assert scripted.press().state == State.REFUSED
-    seen = scripted.as_it_is("canceling")
+    seen = scripted.described("canceling")
     remote = connect.client_for(workspace)
     scripted.retrieves = ["canceling"]
 
@@ -165,7 +166,7 @@ def test_a_round_that_sees_the_cancel_corrects_a_refused_one(scripted, workspace
     assert (last.action, last.actor) == ("cancel accepted", "Anthropic")
 
 
-def test_a_cancel_of_hours_later_is_not_credited_to_a_refused_request(scripted, workspace):
+def test_a_cancel_hours_later_does_not_correct_a_refused_cancellation(scripted, workspace):
     scripted.cancels, scripted.retrieves = [400], ["unchanged"]
     scripted.press()
     Cancellation.objects.update(
@@ -181,7 +182,7 @@ def test_a_cancel_of_hours_later_is_not_credited_to_a_refused_request(scripted, 
     assert Cancellation.objects.get().state == State.REFUSED
 
 
-def test_a_refused_one_is_not_corrected_when_another_stands(scripted, workspace):
+def test_a_refused_cancellation_is_not_corrected_if_there_is_a_later_one(scripted, workspace):
     scripted.cancels, scripted.retrieves = [400], ["unchanged"]
     scripted.press()
     scripted.cancels = [529]
@@ -202,17 +203,17 @@ def test_an_attempt_whose_claim_was_lost_writes_nothing(scripted):
     scripted.cancels = [529]
     scripted.press()
     Cancellation.objects.update(next_attempt_at=None)
-    mine = claim(Cancellation.objects.get())
-    Cancellation.objects.update(claim="another's", error="theirs")
+    claimed = claim(Cancellation.objects.get())
+    Cancellation.objects.update(claim="another", error="another's")
 
-    cancel.attempt(mine)
+    cancel.attempt(claimed)
 
     kept = Cancellation.objects.get()
-    assert (kept.claim, kept.error, kept.attempts) == ("another's", "theirs", 1)
+    assert (kept.claim, kept.error, kept.attempts) == ("another", "another's", 1)
 
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.OVERTAKEN, State.ACCEPTED])
-def test_one_that_was_settled_before_it_was_claimed_is_not_sent(scripted, state):
+def test_a_cancellation_settled_before_it_was_claimed_is_not_sent(scripted, state):
     scripted.cancels = [529]
     scripted.press()
     Cancellation.objects.update(next_attempt_at=None, state=state)
@@ -236,10 +237,10 @@ ANSWER = st.sampled_from(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_accepted_only_if_the_api_showed_it_and_refused_only_if_it_runs_on(
+def test_accepted_only_if_the_batch_shows_it_and_refused_only_if_it_still_runs(
     scripted, cancels, retrieves
 ):
-    """Whatever comes in whatever order."""
+    """For any answers in any order."""
     reset(scripted)
     scripted.cancels, scripted.retrieves = list(cancels), list(retrieves)
 
@@ -251,20 +252,20 @@ def test_accepted_only_if_the_api_showed_it_and_refused_only_if_it_runs_on(
         scripted.retry()
 
     row, batch = Cancellation.objects.get(), Batch.objects.get()
-    said = {str(answer) for answer in (*cancels, *retrieves)}
+    answers = {str(answer) for answer in (*cancels, *retrieves)}
     if row.state == State.ACCEPTED:
         assert batch.processing_status == "canceling"
     elif row.state == State.OVERTAKEN:
         assert batch.processing_status == "ended"
     elif row.state == State.REFUSED:
         assert batch.processing_status == "in_progress"
-        assert "400" in said
+        assert "400" in answers
     outcomes = AuditEvent.objects.filter(cancellation_id=row.pk, is_step=True)
     assert outcomes.count() == (0 if row.is_open else 1)
 
 
 def reset(scripted) -> None:
-    """The batch as it was, with nothing requested."""
+    """Restore the batch, without cancellations."""
     Batch.objects.all().delete()
     Cancellation.objects.all().delete()
     Batch.objects.bulk_create([scripted.batch])

@@ -29,7 +29,7 @@ def test_an_older_key_still_reads_after_rotation(stored, settings):
     assert Workspace.objects.get().api_key == "sk-ant-secret"
 
 
-def test_with_a_wrong_key_the_row_is_read_without_the_secret(stored, settings):
+def test_with_a_wrong_key_the_row_is_loaded_without_the_secret(stored, settings):
     settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 
     row = Workspace.objects.get()
@@ -38,7 +38,7 @@ def test_with_a_wrong_key_the_row_is_read_without_the_secret(stored, settings):
     assert row.has_undecryptable_secret
 
 
-def test_saving_a_row_that_cannot_be_decrypted_keeps_what_was_stored(stored, settings):
+def test_saving_a_row_that_cannot_be_decrypted_keeps_the_secret(stored, settings):
     right = settings.BATCHBOARD_ENCRYPTION_KEYS
     settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     row = Workspace.objects.get()
@@ -60,7 +60,7 @@ def test_a_new_key_can_be_stored_over_one_that_cannot_be_decrypted(stored, setti
     assert Workspace.objects.get().api_key == "sk-ant-new"
 
 
-def test_what_is_no_fernet_key_is_named(stored, settings):
+def test_a_key_that_is_no_fernet_key_is_an_error(stored, settings):
     settings.BATCHBOARD_ENCRYPTION_KEYS = ["hunter2"]
 
     with pytest.raises(ImproperlyConfigured, match="not a Fernet key"):

@@ -19,7 +19,7 @@ def label(person):
     return label
 
 
-def test_a_label_is_on_the_batch_and_shows_itself_to_polls(mirrored, label):
+def test_a_label_is_on_the_batch_and_polls_show_it(mirrored, label):
     batch = mirrored()
     before = Revision.current()
 
@@ -30,7 +30,7 @@ def test_a_label_is_on_the_batch_and_shows_itself_to_polls(mirrored, label):
     assert row.revision > before
 
 
-def test_who_labeled_what_is_in_the_audit(mirrored, label):
+def test_labeling_is_recorded_in_the_audit(mirrored, label):
     batch = mirrored()
     label(batch, "eval", "ada")
 
@@ -43,7 +43,7 @@ def test_who_labeled_what_is_in_the_audit(mirrored, label):
     assert len(event.outcome) < 200
 
 
-def test_the_same_again_writes_nothing(mirrored, label):
+def test_the_same_labels_again_write_nothing(mirrored, label):
     batch = mirrored()
     label(batch, "eval")
     before = (Revision.current(), AuditEvent.objects.count())
@@ -53,18 +53,18 @@ def test_the_same_again_writes_nothing(mirrored, label):
     assert (Revision.current(), AuditEvent.objects.count()) == before
 
 
-def test_what_somebody_has_not_seen_is_not_overwritten(mirrored, label):
+def test_labels_that_the_person_has_not_seen_are_not_overwritten(mirrored, label):
     batch = mirrored()
-    label(batch, "theirs")
+    label(batch, "first")
 
     with pytest.raises(LabelsChanged) as conflict:
-        label(batch, "mine", seen=Labels())
+        label(batch, "second", seen=Labels())
 
-    assert conflict.value.current == Labels("theirs")
-    assert Batch.objects.get().label == "theirs"
+    assert conflict.value.current == Labels("first")
+    assert Batch.objects.get().label == "first"
 
 
-def test_the_spend_of_a_labeled_batch_moves_with_it(ended, label):
+def test_a_batchs_usage_gets_its_labels(ended, label):
     batch = ended(models=["claude-sonnet-5-5"])
     ingest(batch)
 
@@ -90,13 +90,13 @@ def test_the_sync_leaves_labels_alone(mirrored, label, sandbox, sync, workspace)
     )
 
 
-def test_what_is_suggested_is_what_these_workspaces_use(
+def test_suggestions_are_what_these_workspaces_use(
     mirrored, label, sandbox, other_workspace, sync, workspace
 ):
     label(mirrored(), "b", "ada")
     label(mirrored(), "a", "ada")
-    theirs = sandbox.add_batch(key=sandbox.other_key)
+    other = sandbox.add_batch(key=sandbox.other_key)
     sync(other_workspace)
-    label(Batch.objects.get(api_id=theirs), "secret project", "eve")
+    label(Batch.objects.get(api_id=other), "secret project", "eve")
 
     assert in_use([workspace.pk]) == (["a", "b"], ["ada"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.outcome import outcome_of, outcome_sentence, shares
+from batches.outcome import outcome_of, outcome_sentence, segments
 
 
 @dataclass
@@ -37,14 +37,14 @@ counts = st.builds(Counts, *[st.integers(0, 2**40)] * 5)
         (Counts(processing=1, succeeded=1), False, "outcome unknown"),
     ],
 )
-def test_an_ended_batch_says_what_it_came_to(ended, canceled_first, sentence):
+def test_an_ended_batch_has_a_sentence_about_its_outcome(ended, canceled_first, sentence):
     outcome = outcome_of("ended", ended, cancel_initiated=canceled_first)
 
     assert outcome_sentence(outcome, ended) == sentence
 
 
 @given(counts, st.sampled_from(["in_progress", "canceling", "paused"]), st.booleans())
-def test_nothing_has_an_outcome_before_the_end(tally, status, canceled):
+def test_a_batch_has_no_outcome_before_it_ends(tally, status, canceled):
     assert outcome_of(status, tally, cancel_initiated=canceled) == ""
 
 
@@ -65,8 +65,8 @@ def test_an_outcome_never_says_more_than_the_counts(tally, canceled):
 
 
 @given(counts)
-def test_a_bars_parts_are_the_counts_and_fill_it(tally):
-    parts = shares(tally)
+def test_a_bars_segments_are_the_counts_and_fill_it(tally):
+    parts = segments(tally)
 
     assert sum(part.count for part in parts) == tally.total
     if parts:

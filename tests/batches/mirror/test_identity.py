@@ -1,4 +1,4 @@
-"""A wrong key, or a list that is another's, stores nothing, deletes nothing and cancels nothing."""
+"""Another workspace's key or list stores nothing, deletes nothing and cancels nothing."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from batches import cancel, connect
-from batches.mirror.store import OtherWorkspace
+from batches.mirror.store import OtherWorkspace, store
 from batches.mirror.workspaces import accept_list, delete_workspace, deletion_of
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
 from batches.results import reading
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_waits")
 
 @pytest.fixture
 def unnamed(sandbox, monkeypatch):
-    """The API as some gateways pass it on: no answer names its Anthropic workspace."""
+    """The API behind a gateway that drops the header with the Anthropic workspace."""
 
     class Unnamed(httpx.BaseTransport):
         def __init__(self) -> None:
@@ -35,7 +35,7 @@ def unnamed(sandbox, monkeypatch):
 
 @pytest.fixture
 def rounds_later(sync):
-    """A function: so many rounds of a workspace, more than five minutes apart."""
+    """A function that runs rounds of a workspace as if more than five minutes apart."""
 
     def rounds_later(workspace: Workspace, count: int = 4) -> None:
         for _ in range(count):
@@ -46,8 +46,8 @@ def rounds_later(sync):
     return rounds_later
 
 
-def wrong_key(workspace: Workspace, key: str) -> None:
-    """Somebody puts another workspace's key in."""
+def set_key(workspace: Workspace, key: str) -> None:
+    """Someone sets the workspace's key."""
     Workspace.objects.filter(pk=workspace.pk).update(api_key=key)
     workspace.refresh_from_db()
 
@@ -57,21 +57,21 @@ def rows() -> list[tuple]:
     return list(Batch.objects.order_by("api_id").values_list(*columns))
 
 
-def test_another_workspaces_key_stores_deletes_and_loses_nothing_and_says_so(
+def test_another_workspaces_key_changes_no_rows_and_is_an_error(
     sandbox, workspace, mirrored, sync, rounds_later
 ):
     mirrored()
     mirrored(status="ended")
-    theirs = sandbox.add_batch(key=sandbox.other_key)
+    other = sandbox.add_batch(key=sandbox.other_key)
     before = rows()
-    wrong_key(workspace, sandbox.other_key)
+    set_key(workspace, sandbox.other_key)
 
     assert not sync(workspace)
     rounds_later(workspace)
     reading.derive_lost(timezone.now())
 
     assert rows() == before
-    assert not Batch.objects.filter(api_id=theirs).exists()
+    assert not Batch.objects.filter(api_id=other).exists()
     assert workspace.hold == "foreign"
     assert sandbox.keys[sandbox.other_key] in workspace.error
     assert workspace.api_workspace_id == sandbox.keys[sandbox.key]
@@ -82,7 +82,7 @@ def test_with_another_workspaces_key_nothing_is_canceled_or_read(
 ):
     batch = mirrored()
     ended = mirrored(status="ended")
-    wrong_key(workspace, sandbox.other_key)
+    set_key(workspace, sandbox.other_key)
     sync(workspace)
     calls = len(sandbox.calls)
 
@@ -96,14 +96,16 @@ def test_with_another_workspaces_key_nothing_is_canceled_or_read(
     assert len(sandbox.calls) == calls
 
 
-def test_the_right_key_put_back_goes_on_where_it_was(sandbox, workspace, mirrored, sync, person):
+def test_the_right_key_set_again_lets_the_cancellation_go_on(
+    sandbox, workspace, mirrored, sync, person
+):
     batch = mirrored()
-    wrong_key(workspace, sandbox.other_key)
+    set_key(workspace, sandbox.other_key)
     sync(workspace)
     batch.workspace.refresh_from_db()
     cancel.cancel_batch(batch, actor=person("operator", workspace), address="", reason="")
 
-    wrong_key(workspace, sandbox.key)
+    set_key(workspace, sandbox.key)
     assert sync(workspace)
 
     assert workspace.hold == ""
@@ -121,11 +123,11 @@ def test_the_batch_in_an_answer_for_another_workspace_is_not_stored(sandbox, wor
     remote = connect.client_for(workspace).retrieve(batch.api_id)
 
     with pytest.raises(OtherWorkspace, match="wrkspc_other"):
-        cancel.store(batch.workspace, [remote], now=timezone.now())
+        store(batch.workspace, [remote], now=timezone.now())
 
 
 @pytest.mark.parametrize("kept", [0, 3])
-def test_a_list_that_suddenly_lacks_most_of_ours_deletes_nothing(
+def test_a_list_that_suddenly_lacks_most_batches_deletes_nothing(
     sandbox, workspace, sync, unnamed, rounds_later, kept
 ):
     ids = [sandbox.add_batch() for _ in range(10)]
@@ -133,13 +135,13 @@ def test_a_list_that_suddenly_lacks_most_of_ours_deletes_nothing(
     before = rows()
     for api_id in ids[kept:]:
         sandbox.remove(api_id)
-    stranger = sandbox.add_batch()
+    new = sandbox.add_batch()
 
     assert not sync(workspace)
     rounds_later(workspace)
 
     assert rows() == before
-    assert not Batch.objects.filter(api_id=stranger).exists()
+    assert not Batch.objects.filter(api_id=new).exists()
     assert workspace.hold == "foreign"
     assert f"lacks {10 - kept} of 10" in workspace.error
 
@@ -158,7 +160,7 @@ def test_an_empty_list_three_times_over_ten_minutes_deletes_nothing(
     assert rows() == before
 
 
-def test_a_few_deleted_batches_are_noticed_without_a_named_workspace(
+def test_a_few_deleted_batches_are_found_if_answers_name_no_workspace(
     sandbox, workspace, sync, unnamed, rounds_later
 ):
     ids = [sandbox.add_batch() for _ in range(10)]
@@ -168,14 +170,14 @@ def test_a_few_deleted_batches_are_noticed_without_a_named_workspace(
 
     rounds_later(workspace)
 
-    gone = Batch.objects.filter(deleted_upstream_at__isnull=False)
-    assert set(gone.values_list("api_id", flat=True)) == set(ids[:4])
+    deleted = Batch.objects.filter(deleted_upstream_at__isnull=False)
+    assert set(deleted.values_list("api_id", flat=True)) == set(ids[:4])
 
 
-def test_an_unnamed_newest_page_of_another_key_is_not_stored_and_the_right_key_goes_on(
+def test_an_unnamed_newest_page_of_another_key_is_not_stored(
     sandbox, workspace, sync, unnamed, monkeypatch
 ):
-    """Ours are old, theirs are newer, so that the newest page alone shows nothing missing."""
+    """The mirrored batches are older than the page, so none of them is missing from it."""
     monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
     for hours in range(3):
         sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2, hours=hours))
@@ -183,21 +185,21 @@ def test_an_unnamed_newest_page_of_another_key_is_not_stored_and_the_right_key_g
     before = rows()
     for _ in range(25):
         sandbox.add_batch(key=sandbox.other_key)
-    wrong_key(workspace, sandbox.other_key)
+    set_key(workspace, sandbox.other_key)
 
     assert not sync(workspace)
 
     assert rows() == before
     assert workspace.hold == "foreign"
-    wrong_key(workspace, sandbox.key)
+    set_key(workspace, sandbox.key)
     assert sync(workspace)
     assert workspace.hold == ""
 
 
-def test_a_page_full_of_new_batches_of_our_own_is_stored(
+def test_a_page_full_of_new_batches_of_the_same_workspace_is_stored(
     sandbox, workspace, sync, unnamed, monkeypatch
 ):
-    """As after a long pause: the newest page shares none with ours, and yet it is our list."""
+    """As after a long pause: no mirrored batch is on the newest page."""
     monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
     sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=2))
     sync(workspace)
@@ -209,7 +211,7 @@ def test_a_page_full_of_new_batches_of_our_own_is_stored(
     assert Batch.objects.count() == 26
 
 
-def test_one_old_batch_deleted_behind_a_full_page_is_no_other_list(
+def test_one_deleted_batch_behind_a_full_page_does_not_mean_another_list(
     sandbox, workspace, sync, unnamed, rounds_later, monkeypatch
 ):
     monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
@@ -225,9 +227,7 @@ def test_one_old_batch_deleted_behind_a_full_page_is_no_other_list(
     assert Batch.objects.get(api_id=old).deleted_upstream_at
 
 
-def test_where_the_answer_names_our_workspace_its_list_is_believed(
-    sandbox, workspace, sync, rounds_later
-):
+def test_a_list_that_names_the_right_workspace_is_believed(sandbox, workspace, sync, rounds_later):
     ids = [sandbox.add_batch(status="ended") for _ in range(3)]
     sync(workspace)
     for api_id in ids:
@@ -243,7 +243,7 @@ def test_an_admin_can_accept_the_list_as_it_is_now(
 ):
     old = mirrored()
     new = sandbox.add_batch(key=sandbox.other_key)
-    wrong_key(workspace, sandbox.other_key)
+    set_key(workspace, sandbox.other_key)
     sync(workspace)
 
     accept_list(workspace)
@@ -256,7 +256,7 @@ def test_an_admin_can_accept_the_list_as_it_is_now(
     assert old.deleted_upstream_at
 
 
-def test_two_workspaces_may_list_one_batch_and_each_has_its_row(sandbox, workspace, mirrored, sync):
+def test_two_workspaces_that_list_one_batch_each_have_a_row(sandbox, workspace, mirrored, sync):
     batch = mirrored()
     twin = Workspace.objects.create(
         name="Twin", slug="twin", base_url="http://sandbox", api_key=sandbox.key
@@ -269,12 +269,12 @@ def test_two_workspaces_may_list_one_batch_and_each_has_its_row(sandbox, workspa
     rows = Batch.objects.filter(api_id=batch.api_id).order_by("pk")
     assert [row.workspace_id for row in rows] == [workspace.pk, twin.pk]
     assert [row.twin_of for row in rows] == [None, workspace.pk]
-    # Each is as its own workspace's rounds have seen it.
+    # Each row is as of its own workspace's last round.
     assert [row.processing_status for row in rows] == ["in_progress", "ended"]
     assert "same Anthropic workspace" in twin.notice
 
 
-def test_an_address_that_lists_others_ids_takes_nothing_from_them(
+def test_another_address_that_lists_the_same_ids_changes_no_other_rows(
     sandbox, workspace, mirrored, sync
 ):
     batch = mirrored()
@@ -286,14 +286,14 @@ def test_an_address_that_lists_others_ids_takes_nothing_from_them(
     sandbox.finish(batch.api_id)
     assert sync(workspace)
 
-    mine = Batch.objects.get(api_id=batch.api_id, workspace=workspace)
-    theirs = Batch.objects.get(api_id=batch.api_id, workspace=hostile)
-    assert mine.has_ended
-    assert not theirs.has_ended
-    assert theirs.twin_of is None
+    own = Batch.objects.get(api_id=batch.api_id, workspace=workspace)
+    other = Batch.objects.get(api_id=batch.api_id, workspace=hostile)
+    assert own.has_ended
+    assert not other.has_ended
+    assert other.twin_of is None
 
 
-def test_a_deleted_batch_that_is_listed_again_is_as_it_was_and_is_read(
+def test_a_deleted_batch_that_is_listed_again_is_restored_and_read(
     sandbox, workspace, mirrored, sync
 ):
     batch = mirrored(status="ended")
@@ -309,7 +309,7 @@ def test_a_deleted_batch_that_is_listed_again_is_as_it_was_and_is_read(
     assert ingest(batch)
 
 
-def test_a_batch_that_is_missing_while_it_runs_has_no_lost_results(mirrored):
+def test_a_running_batch_that_is_missing_has_no_lost_results(mirrored):
     mirrored()
     Batch.objects.update(deleted_upstream_at=timezone.now(), is_active=False)
 
@@ -318,7 +318,7 @@ def test_a_batch_that_is_missing_while_it_runs_has_no_lost_results(mirrored):
     assert Batch.objects.get().results_state == "pending"
 
 
-def test_a_workspace_that_is_deleted_leaves_cancellations_and_the_audit(
+def test_deleting_a_workspace_keeps_cancellations_and_the_audit(
     sandbox, workspace, mirrored, person
 ):
     batch = mirrored()
@@ -328,11 +328,11 @@ def test_a_workspace_that_is_deleted_leaves_cancellations_and_the_audit(
         batch, actor=person("operator", workspace), address="192.0.2.7", reason="wrong prompt"
     )
     events = AuditEvent.objects.count()
-    said = deletion_of(workspace)
+    announced = deletion_of(workspace)
 
     done = delete_workspace(workspace)
 
-    assert done == said == (2, 7, 1)
+    assert done == announced == (2, 7, 1)
     assert not Batch.objects.exists()
     kept = Cancellation.objects.get()
     assert (kept.batch_id, kept.batch_api_id, kept.workspace_name) == (

@@ -1,4 +1,4 @@
-"""The newest page is read every round, whatever happens further back."""
+"""Every round reads the newest page, and the full listing goes on over several rounds."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,10 +19,13 @@ def _small_pages(monkeypatch):
 
 
 @pytest.fixture
-def spoiling(sandbox, monkeypatch) -> Callable[..., None]:
-    """A function that has answers about the list changed: it gets the cursor and the answer."""
+def spoil_list(sandbox, monkeypatch) -> Callable[..., None]:
+    """A function that sets a callback, which may change answers of the list.
 
-    def spoiling(change) -> None:
+    The callback gets the cursor and the answer, and may return another answer.
+    """
+
+    def spoil(change) -> None:
         inner = sandbox.transport()
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -34,16 +37,16 @@ def spoiling(sandbox, monkeypatch) -> Callable[..., None]:
         connect.forget_clients()
         monkeypatch.setattr(connect, "transport", lambda: httpx.MockTransport(answer))
 
-    return spoiling
+    return spoil
 
 
 def whole(response: httpx.Response) -> httpx.Response:
-    """The same answer, whose body has not begun to be read."""
+    """A copy of the answer whose body can be read again."""
     return httpx.Response(response.status_code, headers=response.headers, content=response.read())
 
 
 def old_batches(sandbox, count: int) -> list[str]:
-    """Ended batches of the last weeks, beyond all that can still change."""
+    """Add ended batches that are too old to change."""
     now = sandbox.now()
     return [
         sandbox.add_batch(status="ended", created_at=now - timedelta(days=2, hours=n))
@@ -56,7 +59,7 @@ def failing_behind_the_first_page(cursor, response):
 
 
 def repeating_the_first_page(sandbox):
-    """Whatever the cursor, the newest page comes."""
+    """A callback that answers with the newest page, whatever the cursor."""
     inner = sandbox.transport()
 
     def repeat(cursor, response):
@@ -70,13 +73,13 @@ def repeating_the_first_page(sandbox):
 
 
 @pytest.mark.parametrize("fault", ["500", "repeats"])
-def test_a_bad_page_further_back_leaves_the_newest_live_and_says_what_is_missing(
-    sandbox, workspace, sync, spoiling, fault
+def test_an_error_further_back_leaves_the_newest_page_live_and_a_notice(
+    sandbox, workspace, sync, spoil_list, fault
 ):
     old_batches(sandbox, 30)
     active = sandbox.add_batch()
     change = failing_behind_the_first_page if fault == "500" else repeating_the_first_page(sandbox)
-    spoiling(change)
+    spoil_list(change)
     assert sync(workspace)
     created_later = sandbox.add_batch()
     sandbox.finish(active)
@@ -90,13 +93,11 @@ def test_a_bad_page_further_back_leaves_the_newest_live_and_says_what_is_missing
     assert "could not be listed" in workspace.notice
 
 
-def test_the_listing_goes_on_where_it_failed_once_the_page_comes(
-    sandbox, workspace, sync, spoiling
-):
+def test_the_listing_continues_where_it_failed(sandbox, workspace, sync, spoil_list):
     old_batches(sandbox, 35)
-    spoiling(failing_behind_the_first_page)
+    spoil_list(failing_behind_the_first_page)
     sync(workspace)
-    spoiling(lambda cursor, response: None)
+    spoil_list(lambda cursor, response: None)
     Workspace.objects.update(listing_next_at=None)
 
     sync(workspace)
@@ -106,35 +107,35 @@ def test_the_listing_goes_on_where_it_failed_once_the_page_comes(
     assert workspace.notice == ""
 
 
-def test_a_part_that_failed_is_not_tried_again_with_every_round(sandbox, workspace, sync, spoiling):
+def test_a_failed_listing_is_not_retried_in_every_round(sandbox, workspace, sync, spoil_list):
     old_batches(sandbox, 30)
-    asked: list[str | None] = []
-    spoiling(lambda cursor, response: asked.append(cursor) or
+    cursors: list[str | None] = []
+    spoil_list(lambda cursor, response: cursors.append(cursor) or
              failing_behind_the_first_page(cursor, response))  # fmt: skip
     sync(workspace)
-    first = len([cursor for cursor in asked if cursor])
+    first = len([cursor for cursor in cursors if cursor])
 
     sync(workspace)
 
-    assert len([cursor for cursor in asked if cursor]) == first
-    # The notice stays for as long as the trouble does.
+    assert len([cursor for cursor in cursors if cursor]) == first
+    # The notice stays until the listing continues.
     assert "could not be listed" in workspace.notice
 
 
-def test_a_long_first_listing_goes_on_from_round_to_round(sandbox, workspace, sync, settings):
+def test_a_long_first_listing_continues_from_round_to_round(sandbox, workspace, sync, settings):
     settings.BATCHBOARD_POLL_SECONDS = 0
     old_batches(sandbox, 45)
 
     assert sync(workspace)
     assert Batch.objects.count() == 20
-    # Fresh already, though the listing is not complete.
+    # The workspace is already fresh, though the listing is not complete.
     assert workspace.last_synced_at
     assert workspace.backfilled_at is None
     assert workspace.listing_reached_at
     assert workspace.next_attempt_at is None
-    created_meanwhile = sandbox.add_batch()
+    created_later = sandbox.add_batch()
     assert sync(workspace)
-    assert Batch.objects.filter(api_id=created_meanwhile).exists()
+    assert Batch.objects.filter(api_id=created_later).exists()
     for _ in range(3):
         sync(workspace)
 
@@ -142,7 +143,7 @@ def test_a_long_first_listing_goes_on_from_round_to_round(sandbox, workspace, sy
     assert workspace.backfilled_at
 
 
-def test_the_daily_listing_notices_what_was_deleted_far_back(sandbox, workspace, sync):
+def test_the_daily_listing_finds_old_batches_that_were_deleted(sandbox, workspace, sync):
     ids = old_batches(sandbox, 35)
     sync(workspace)
     sandbox.remove(ids[-1])
@@ -152,14 +153,12 @@ def test_the_daily_listing_notices_what_was_deleted_far_back(sandbox, workspace,
         Batch.objects.exclude(missing_noted_at=None).update(missing_noted_at=yesterday)
         sync(workspace)
 
-    gone = Batch.objects.filter(deleted_upstream_at__isnull=False)
-    assert [batch.api_id for batch in gone] == [ids[-1]]
+    deleted = Batch.objects.filter(deleted_upstream_at__isnull=False)
+    assert [batch.api_id for batch in deleted] == [ids[-1]]
 
 
-def test_lists_that_break_off_now_and_then_delete_nothing_further_back(
-    sandbox, workspace, sync, spoiling
-):
-    """Good rounds list only the newest, so they can't take back that older ones were missing."""
+def test_lists_that_sometimes_break_off_delete_no_old_batches(sandbox, workspace, sync, spoil_list):
+    """Good rounds list only new batches, so they can't find that older ones still exist."""
     old_batches(sandbox, 30)
     sync(workspace)
 
@@ -170,9 +169,9 @@ def test_lists_that_break_off_now_and_then_delete_nothing_further_back(
         )  # fmt: skip
 
     for _ in range(4):
-        spoiling(break_off)
+        spoil_list(break_off)
         sync(workspace)
-        spoiling(lambda cursor, response: None)
+        spoil_list(lambda cursor, response: None)
         sync(workspace)
         long_ago = timezone.now() - timedelta(minutes=6)
         Batch.objects.exclude(missing_noted_at=None).update(missing_noted_at=long_ago)
@@ -180,8 +179,8 @@ def test_lists_that_break_off_now_and_then_delete_nothing_further_back(
     assert not Batch.objects.filter(deleted_upstream_at__isnull=False).exists()
 
 
-def test_the_place_to_go_on_from_takes_nothing_for_missing(sandbox, workspace, sync, settings):
-    """A part that resumes behind a batch that is no longer there doesn't know what came before."""
+def test_a_listing_after_a_deleted_batch_calls_nothing_missing(sandbox, workspace, sync, settings):
+    """Without that batch's row, the listing doesn't know where the page before ended."""
     ids = old_batches(sandbox, 35)
     sync(workspace)
     Workspace.objects.update(
@@ -204,16 +203,18 @@ def test_the_place_to_go_on_from_takes_nothing_for_missing(sandbox, workspace, s
         },
     ],
 )
-def test_the_pause_that_the_last_page_asks_for_is_kept(sandbox, workspace, sync, spoiling, headers):
+def test_the_pause_requested_by_the_last_page_is_kept(
+    sandbox, workspace, sync, spoil_list, headers
+):
     sandbox.add_batch()
     reset = (timezone.now() + timedelta(seconds=46)).isoformat()
-    told = {name: value.replace("RESET", reset) for name, value in headers.items()}
+    requested = {name: value.replace("RESET", reset) for name, value in headers.items()}
 
-    def tell(cursor, response):
-        response.headers.update(told)
+    def request_pause(cursor, response):
+        response.headers.update(requested)
         return response
 
-    spoiling(tell)
+    spoil_list(request_pause)
 
     before = timezone.now()
     assert sync(workspace)
@@ -221,14 +222,14 @@ def test_the_pause_that_the_last_page_asks_for_is_kept(sandbox, workspace, sync,
     assert workspace.next_attempt_at - before > timedelta(seconds=44)
 
 
-def test_a_workspace_that_is_disabled_meanwhile_stores_no_more(sandbox, workspace, sync, spoiling):
+def test_a_workspace_disabled_during_a_round_stores_no_more(sandbox, workspace, sync, spoil_list):
     old_batches(sandbox, 40)
 
     def disable(cursor, response):
         if cursor:
             Workspace.objects.update(is_enabled=False)
 
-    spoiling(disable)
+    spoil_list(disable)
 
     assert not sync(workspace)
 

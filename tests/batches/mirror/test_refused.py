@@ -1,4 +1,4 @@
-"""A refused key: the workspace says so, is asked again, and nothing else asks in between."""
+"""A refused key: rounds keep trying it every five minutes, and nothing else calls the API."""
 
 from datetime import timedelta
 
@@ -26,13 +26,13 @@ def refused(sandbox, workspace, mirrored, sync):
     return workspace
 
 
-def test_it_is_on_hold_with_the_apis_words_and_the_request_id(refused):
+def test_the_workspace_is_on_hold_with_the_apis_error_and_request_id(refused):
     assert refused.hold == "refused"
     assert "403" in refused.error
     assert refused.request_id.startswith("req_")
 
 
-def test_it_is_asked_again_after_five_minutes_and_recovers_by_itself(refused, sync):
+def test_a_round_tries_again_after_five_minutes_and_the_workspace_recovers(refused, sync):
     now = timezone.now()
 
     assert not DUE["sync"](now + timedelta(minutes=2)).exists()
@@ -41,7 +41,7 @@ def test_it_is_asked_again_after_five_minutes_and_recovers_by_itself(refused, sy
     assert (refused.hold, refused.error) == ("", "")
 
 
-def test_it_is_asked_every_five_minutes_for_as_long_as_it_is_refused(refused, sandbox, sync):
+def test_rounds_try_every_five_minutes_while_the_key_is_refused(refused, sandbox, sync):
     sandbox.fail_next("401", times=99)
 
     for _ in range(6):
@@ -51,7 +51,7 @@ def test_it_is_asked_every_five_minutes_for_as_long_as_it_is_refused(refused, sa
         assert refused.next_attempt_at - before > timedelta(minutes=4, seconds=55)
 
 
-def test_nothing_but_the_round_asks_meanwhile(refused, sandbox, person):
+def test_only_rounds_call_the_api_while_the_key_is_refused(refused, sandbox, person):
     calls = len(sandbox.calls)
     running, ended = Batch.objects.order_by("-is_active").select_related("workspace")
 
@@ -68,7 +68,7 @@ def test_nothing_but_the_round_asks_meanwhile(refused, sandbox, person):
     assert "refuses the key" in ended.ingestion.error
 
 
-def test_what_waited_goes_on_at_once_when_the_key_works_again(refused, sync, person):
+def test_waiting_work_is_due_at_once_when_the_key_works_again(refused, sync, person):
     running, ended = Batch.objects.order_by("-is_active").select_related("workspace")
     cancel.cancel_batch(running, actor=person("operator", refused), address="", reason="")
     ingest(ended)
@@ -79,7 +79,7 @@ def test_what_waited_goes_on_at_once_when_the_key_works_again(refused, sync, per
     assert list(DUE["results"](timezone.now())) == [ended]
 
 
-def test_rounds_that_failed_do_not_use_up_the_attempts_to_read(sandbox, workspace, mirrored, sync):
+def test_failed_rounds_do_not_change_when_results_are_read(sandbox, workspace, mirrored, sync):
     batch = mirrored(status="ended")
     sandbox.fail_next("404", times=3, path="/results")
     ingest(batch)
@@ -94,7 +94,7 @@ def test_rounds_that_failed_do_not_use_up_the_attempts_to_read(sandbox, workspac
 
 
 @pytest.mark.parametrize("status", ["401", "403"])
-def test_a_cancel_that_is_refused_for_the_key_waits_and_the_workspace_is_looked_at(
+def test_a_cancel_with_a_refused_key_waits_and_a_round_is_due(
     sandbox, mirrored, person, workspace, status
 ):
     batch = mirrored()
@@ -107,11 +107,11 @@ def test_a_cancel_that_is_refused_for_the_key_waits_and_the_workspace_is_looked_
 
     assert cancellation.state == "requested"
     assert status in cancellation.error
-    # Whether the key is refused altogether is for a round to find out, at once.
+    # A round finds out at once whether the key is refused for everything.
     assert DUE["sync"](timezone.now()).exists()
 
 
-def test_a_key_that_cannot_be_decrypted_belongs_to_its_workspace_alone(
+def test_a_key_that_cannot_be_decrypted_affects_only_its_workspace(
     sandbox, workspace, other_workspace, sync, settings
 ):
     sandbox.add_batch(key=sandbox.other_key)
@@ -131,9 +131,7 @@ def test_a_key_that_cannot_be_decrypted_belongs_to_its_workspace_alone(
     assert Batch.objects.count() == 1
 
 
-def test_a_new_key_over_one_that_cannot_be_decrypted_works_at_once(
-    sandbox, workspace, sync, settings
-):
+def test_a_new_key_replaces_one_that_cannot_be_decrypted(sandbox, workspace, sync, settings):
     settings.BATCHBOARD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     broken = Workspace.objects.get(pk=workspace.pk)
     assert not sync(broken)
@@ -153,7 +151,7 @@ def test_a_new_key_over_one_that_cannot_be_decrypted_works_at_once(
         ({"hold": "foreign"}, "another Anthropic workspace"),
     ],
 )
-def test_one_predicate_says_why_a_workspace_is_not_asked(workspace, columns, words):
+def test_an_error_says_why_the_api_is_not_called_for_a_workspace(workspace, columns, words):
     for name, value in columns.items():
         setattr(workspace, name, value)
 
@@ -167,7 +165,7 @@ def test_a_last_sync_in_the_future_is_not_fresh(workspace, sync):
 
     now = timezone.now()
     assert workspace.is_stale(now)
-    # And the next round is due at once, not in an hour.
+    # The next round is due at once, not in an hour.
     assert DUE["sync"](now).exists()
     assert sync(workspace)
     assert not workspace.is_stale(timezone.now())

@@ -14,7 +14,8 @@ def _no_waits(no_waits):
     pass
 
 
-def listed(sandbox) -> int:
+def list_calls(sandbox) -> int:
+    """How often the list has been called."""
     return sum(path == "/v1/messages/batches" for _, path in sandbox.calls)
 
 
@@ -23,15 +24,15 @@ def small_pages(monkeypatch):
     monkeypatch.setattr("batches.mirror.round.PAGE_SIZE", 10)
 
 
-def test_the_first_round_mirrors_every_batch_of_this_workspace_alone(
+def test_the_first_round_mirrors_all_batches_of_its_workspace_only(
     sandbox, workspace, sync, small_pages
 ):
-    mine = {sandbox.add_batch() for _ in range(35)}
+    own = {sandbox.add_batch() for _ in range(35)}
     sandbox.add_batch(key=sandbox.other_key)
 
     assert sync(workspace)
 
-    assert set(Batch.objects.values_list("api_id", flat=True)) == mine
+    assert set(Batch.objects.values_list("api_id", flat=True)) == own
     assert workspace.backfilled_at
     assert workspace.last_synced_at
 
@@ -39,12 +40,12 @@ def test_the_first_round_mirrors_every_batch_of_this_workspace_alone(
 def test_a_row_holds_what_the_api_said(mirrored, sandbox):
     batch = mirrored(status="ended", requests=10, succeeded=7, errored=3)
 
-    told = sandbox.describe(batch.api_id)
+    described = sandbox.describe(batch.api_id)
 
-    assert batch.raw == told
+    assert batch.raw == described
     assert batch.processing_status == "ended"
     assert (batch.succeeded, batch.errored, batch.total) == (7, 3, 10)
-    assert batch.ended_at.isoformat() == told["ended_at"]
+    assert batch.ended_at.isoformat() == described["ended_at"]
     assert batch.outcome == "some_failed"
 
 
@@ -65,7 +66,7 @@ def test_an_unchanged_round_writes_no_batch_and_no_revision(
     assert all("batches_workspace" in sql for sql in writes)
 
 
-def test_what_the_api_calls_the_workspace_is_kept_and_not_written_again(
+def test_the_workspace_id_in_answers_is_saved_once(
     sandbox, workspace, sync, django_assert_max_num_queries
 ):
     sync(workspace)
@@ -79,9 +80,7 @@ def test_what_the_api_calls_the_workspace_is_kept_and_not_written_again(
     assert not any("api_workspace_id" in update for update in updates)
 
 
-def test_a_change_gets_the_next_revision_and_leaves_a_trace_in_the_history(
-    mirrored, sandbox, sync, workspace
-):
+def test_a_change_gets_the_next_revision_and_is_in_the_history(mirrored, sandbox, sync, workspace):
     batch, bystander = mirrored(requests=3), mirrored()
     sandbox.finish(batch.api_id)
 
@@ -91,27 +90,27 @@ def test_a_change_gets_the_next_revision_and_leaves_a_trace_in_the_history(
     batch.refresh_from_db()
     assert batch.revision > before
     assert workspace.latest_revision == batch.revision
-    assert [seen.processing_status for seen in batch.observations.all()] == ["in_progress"]
+    assert [earlier.processing_status for earlier in batch.observations.all()] == ["in_progress"]
     assert not bystander.observations.exists()
 
 
-def test_a_crashed_first_round_goes_on_where_it_was(sandbox, workspace, sync, small_pages):
+def test_an_interrupted_listing_continues_where_it_stopped(sandbox, workspace, sync, small_pages):
     for _ in range(45):
         sandbox.add_batch()
-    sync(workspace, is_stopping=lambda: listed(sandbox) >= 2)
+    sync(workspace, is_stopping=lambda: list_calls(sandbox) >= 2)
     assert Batch.objects.count() == 20
-    created_meanwhile = sandbox.add_batch()
-    calls_before = listed(sandbox)
+    created_later = sandbox.add_batch()
+    calls_before = list_calls(sandbox)
 
     assert sync(workspace)
 
     assert Batch.objects.count() == 46
-    assert Batch.objects.filter(api_id=created_meanwhile).exists()
-    # Three pages to the end, and the head of the list once more: not all of it.
-    assert listed(sandbox) - calls_before <= 3 + 5
+    assert Batch.objects.filter(api_id=created_later).exists()
+    # Three pages to the end, and the newest ones once more, but not the whole list.
+    assert list_calls(sandbox) - calls_before <= 3 + 5
 
 
-def test_a_first_round_starts_anew_when_its_cursor_was_deleted(
+def test_a_first_listing_starts_again_when_its_cursor_was_deleted(
     sandbox, workspace, sync, small_pages
 ):
     for _ in range(25):
@@ -125,20 +124,20 @@ def test_a_first_round_starts_anew_when_its_cursor_was_deleted(
     assert Batch.objects.filter(deleted_upstream_at=None).count() >= 24
 
 
-def test_a_round_goes_back_no_further_than_what_can_change(sandbox, workspace, sync, small_pages):
+def test_a_round_lists_only_batches_that_can_change(sandbox, workspace, sync, small_pages):
     now = sandbox.now()
     for days in range(2, 40):
         sandbox.add_batch(status="ended", created_at=now - timedelta(days=days))
     sandbox.add_batch()
     sync(workspace)
-    before = listed(sandbox)
+    before = list_calls(sandbox)
 
     sync(workspace)
 
-    assert listed(sandbox) - before == 1
+    assert list_calls(sandbox) - before == 1
 
 
-def test_a_round_goes_back_to_the_oldest_active_batch(sandbox, workspace, sync, small_pages):
+def test_a_round_lists_back_to_the_oldest_active_batch(sandbox, workspace, sync, small_pages):
     now = sandbox.now()
     old = sandbox.add_batch(
         created_at=now - timedelta(hours=23), duration=timedelta(hours=23, minutes=30)
@@ -153,7 +152,7 @@ def test_a_round_goes_back_to_the_oldest_active_batch(sandbox, workspace, sync, 
     assert Batch.objects.get(api_id=old).has_ended
 
 
-def test_batches_made_during_a_long_pause_are_found(sandbox, workspace, sync, small_pages):
+def test_batches_created_during_a_long_pause_are_found(sandbox, workspace, sync, small_pages):
     sandbox.add_batch(status="ended", created_at=sandbox.now() - timedelta(days=9))
     sync(workspace)
     Workspace.objects.update(covered_until=timezone.now() - timedelta(days=6))
@@ -180,9 +179,7 @@ def test_canceling_never_goes_back_to_in_progress(mirrored, sandbox, workspace):
     assert batch.cancel_initiated_at
 
 
-def test_a_slow_answer_does_not_overwrite_a_newer_one_of_the_same_status(
-    mirrored, sandbox, workspace
-):
+def test_a_slow_answer_does_not_overwrite_a_newer_one(mirrored, sandbox, workspace):
     batch = mirrored(requests=5, moving_counts=True)
     client = cancel.connect.client_for(workspace)
     asked_at = timezone.now()
@@ -202,30 +199,30 @@ def test_a_slow_answer_does_not_overwrite_a_newer_one_of_the_same_status(
     assert (batch.processing, batch.succeeded) == (1, 4)
 
 
-def test_a_batch_is_gone_only_after_three_rounds_five_minutes_apart(
+def test_a_batch_is_deleted_only_after_three_rounds_five_minutes_apart(
     mirrored, sandbox, sync, workspace
 ):
-    gone, kept = mirrored(), mirrored()
-    sandbox.remove(gone.api_id)
+    removed, kept = mirrored(), mirrored()
+    sandbox.remove(removed.api_id)
 
     for _ in range(5):
         sync(workspace)
-    gone.refresh_from_db()
-    assert gone.deleted_upstream_at is None
+    removed.refresh_from_db()
+    assert removed.deleted_upstream_at is None
 
     for _ in range(2):
         Batch.objects.update(missing_noted_at=timezone.now() - timedelta(minutes=6))
         sync(workspace)
 
-    gone.refresh_from_db()
+    removed.refresh_from_db()
     kept.refresh_from_db()
-    assert gone.deleted_upstream_at
-    assert not gone.is_active
+    assert removed.deleted_upstream_at
+    assert not removed.is_active
     assert kept.deleted_upstream_at is None
     assert kept.missing_rounds == 0
 
 
-def test_a_batch_that_comes_back_was_never_gone(mirrored, sandbox, sync, workspace):
+def test_a_batch_that_is_listed_again_is_not_missing(mirrored, sandbox, sync, workspace):
     batch = mirrored()
     Batch.objects.update(missing_rounds=2, missing_noted_at=timezone.now() - timedelta(minutes=6))
 
@@ -236,25 +233,25 @@ def test_a_batch_that_comes_back_was_never_gone(mirrored, sandbox, sync, workspa
 
 
 @pytest.mark.parametrize("kind", ["500", "429", "garbage", "html", "reset", "cut", "429-bare"])
-def test_a_failed_round_keeps_the_rows_says_why_and_backs_off(
+def test_a_failed_round_keeps_the_rows_saves_the_error_and_backs_off(
     mirrored, sandbox, sync, workspace, kind
 ):
     mirrored()
-    heard = Workspace.objects.get().last_synced_at
+    last_synced_at = Workspace.objects.get().last_synced_at
     sandbox.fail_next(kind, times=99)
 
     assert not sync(workspace)
 
     sandbox.faults.clear()
     assert workspace.error
-    assert workspace.last_synced_at == heard
+    assert workspace.last_synced_at == last_synced_at
     assert workspace.next_attempt_at > timezone.now()
     assert Batch.objects.count() == 1
     assert sync(workspace)
     assert workspace.error == ""
 
 
-def test_the_shown_error_carries_the_request_id(mirrored, sandbox, sync, workspace):
+def test_the_error_has_the_request_id(mirrored, sandbox, sync, workspace):
     mirrored()
     sandbox.fail_next("500", times=3)
 
@@ -263,23 +260,23 @@ def test_the_shown_error_carries_the_request_id(mirrored, sandbox, sync, workspa
     assert workspace.request_id.startswith("req_")
 
 
-def test_a_lost_claim_ends_the_round_without_a_word(sandbox, workspace, sync, small_pages):
+def test_a_lost_claim_ends_the_round_and_leaves_the_row(sandbox, workspace, sync, small_pages):
     for _ in range(30):
         sandbox.add_batch()
 
-    def stolen() -> bool:
-        Workspace.objects.update(claim="another's")
+    def lose_claim() -> bool:
+        Workspace.objects.update(claim="another")
         return False
 
     with pytest.raises(ClaimLost):
-        sync(workspace, is_stopping=stolen)
+        sync(workspace, is_stopping=lose_claim)
 
     workspace.refresh_from_db()
-    assert workspace.claim == "another's"
+    assert workspace.claim == "another"
     assert Batch.objects.count() == 10
 
 
-def test_a_stop_leaves_after_the_current_page_whole(sandbox, workspace, sync, small_pages):
+def test_a_stop_ends_the_round_after_the_current_page(sandbox, workspace, sync, small_pages):
     for _ in range(30):
         sandbox.add_batch()
 
