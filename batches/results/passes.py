@@ -1,7 +1,7 @@
 """How the tokens of one request divide by model and prompt bracket.
 
 A request may take several passes of a model: turns of a tool loop, a compaction, an advisor's
-answer. `usage.iterations` lists them (api.md, last section).
+answer. `usage.iterations` lists them.
 """
 
 from bisect import bisect_left
@@ -30,7 +30,7 @@ def tier_of(usage: Usage) -> str:
 def tier_word(service_tier: str | None, speed: str | None) -> str:
     """The tier at which a request ran: "batch", "standard", or a word that has no price.
 
-    A batch's results may name no tier (api.md). Speed "standard" is the default of every tier.
+    A batch's results may name no tier. Speed "standard" is the default of every tier.
     """
     if speed and speed != "standard":
         return speed

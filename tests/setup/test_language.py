@@ -22,7 +22,7 @@ RETIRED = {
         r"\b(colou?red by|colours?|coloured|behaviours?|organis\w+|recognis\w+|neighbour\w*"
         r"|favour\w*|centre[ds]?|catalogue|cancell(ed|ing)|labell(ed|ing))\b"
     ),
-    "30.9%, without a space": r"\d %(?![a-zA-Z(])",
+    "30.9%, without a space": r"\d %(?![\w(}])",
     "nothing: readers have no such file": r"\b(ux|api|words|style)\.md\b",
 }
 # Wording of pages and messages that was replaced.
@@ -33,18 +33,14 @@ REPLACED = [
     "Batch id, person or act",
     "Cancel asked by",
     "Canceled too late",
-    "Change it",
     "Cost lost",
     "Deleted at the API",
-    "Every field",
-    "First mirrored",
     "Found gone",
     "Leave unchanged",
     "Names the batch at the API",
     "Not in it",
     "Not in the figures",
     "Nothing was different",
-    "Requests in processing",
     "Results that will be lost next",
     "The arithmetic",
     "There is no such download",

@@ -203,6 +203,6 @@ def test_a_workspace_stored_with_http_says_why_it_no_longer_syncs(
     assert not sync(workspace)
 
     said = words(admin.get("/workspaces/").text)
-    assert "begins with http://, so anyone on the way could read the key" in said
+    assert "begins with http://, so anyone on the network could read the key" in said
     assert "BATCHBOARD_ALLOW_HTTP=1" in said
     assert sandbox.calls == []
