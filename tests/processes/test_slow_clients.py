@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from dashboard.launch.processes import GRACE_SECONDS
+from dashboard.launch.lifeline import GRACE_SECONDS
 from tests.processes.crew import PREPARED, Crew, wait_until
 from tests.processes.slow_clients import SlowClients, allow_open_files, p95, seconds_of
 
