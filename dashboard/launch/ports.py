@@ -19,7 +19,7 @@ def chosen_port(environ: Mapping[str, str], name: str) -> int:
     """
     text = environ.get(name, "").strip() or str(DEFAULTS[name])
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise PortRefused(f"{name} is {text[:20]!r}: give a port from 1 to 65535.")
+        raise PortRefused(f"{name} is {text[:20]!r}. Set it to a port from 1 to 65535.")
     return int(text)
 
 

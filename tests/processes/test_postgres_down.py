@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from batches.sandbox import SandboxApi
@@ -28,7 +29,11 @@ class Server:
 
     def kill(self) -> None:
         pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        server = psutil.Process(pid)
+        family = [server, *server.children(recursive=True)]
         os.kill(pid, signal.SIGKILL)
+        # PostgreSQL refuses to start while processes of the killed server still run.
+        psutil.wait_procs(family, timeout=30)
 
     def stop(self, mode: str) -> None:
         postgres.stop(self.programs, self.folder, mode)
