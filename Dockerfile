@@ -12,18 +12,18 @@ COPY dashboard dashboard
 COPY templates templates
 COPY static static
 
-# The static files belong to the image, so that web needs no folder of its own for them.
+# The image contains the static files, so that the web process needs no folder for them.
 ENV BATCHBOARD_STATIC_ROOT=/app/collected
-# The secrets that settings generate must not become part of an image that is shared.
+# Secrets that the settings generate must not become part of a shared image.
 RUN BATCHBOARD_VAR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && rm -r /tmp/build \
     && useradd --uid 1000 --no-create-home batchboard \
     && install -d -o batchboard /data
 
 USER batchboard
-# SQLite's database, and the secrets that are not given, survive in a volume here.
+# A volume for SQLite's database and for generated secrets.
 VOLUME /data
 ENV BATCHBOARD_VAR=/data BATCHBOARD_BIND=0.0.0.0 PORT=8000
 EXPOSE 8000
-# No HEALTHCHECK: the worker, which is the same image with `python manage.py worker`, has no port.
+# No HEALTHCHECK: the worker runs this image with `python manage.py worker` and has no port.
 CMD ["gunicorn", "-c", "dashboard/gunicorn.py", "dashboard.wsgi"]

@@ -1,5 +1,5 @@
-# Every command sets itself up first: it finds a Python, makes .venv and installs a lock with
-# hashes (.make/). What is already there is left alone.
+# Every command sets up .venv first: it finds a Python and installs a lock with hashes (.make/).
+# A second run skips this.
 
 PYTHON_IN_VENV := .venv/bin/python
 RUNTIME := requirements.txt
@@ -8,12 +8,12 @@ DEVELOPMENT := requirements-dev.txt
 .PHONY: help setup setup-dev demo run test check sdk-tests bench lock screenshots clean
 
 help:
-	@echo "make demo     try it: pages, worker and an imitation of the API"
-	@echo "make run      the same for a real key in ANTHROPIC_API_KEY"
+	@echo "make demo     try it: pages, worker and an imitation of the API, no key needed"
+	@echo "make run      pages and worker for a real key in ANTHROPIC_API_KEY"
 	@echo "make test     every test"
 	@echo "make check    lint, format, types, layers, migrations, deployment checks"
 	@echo "make bench    the benchmarks"
-	@echo "make setup    only the setup that the others begin with"
+	@echo "make setup    only the setup, with which the others begin"
 
 setup:
 	@.make/setup $(RUNTIME)
@@ -27,14 +27,14 @@ demo: setup
 run: setup
 	@exec $(PYTHON_IN_VENV) manage.py run
 
-# On SQLite, then what touches the database once more on PostgreSQL. ARGS="-k cancel" narrows it.
+# On SQLite, then the tests that use the database again on PostgreSQL. ARGS="-k cancel" selects some.
 test: setup-dev
 	@.make/test $(ARGS)
 
 check: setup-dev
 	@.make/check
 
-# For maintainers: the official SDK's own batch tests against the sandbox. Fetches them.
+# For maintainers: runs the official SDK's own batch tests, which it downloads, against the sandbox.
 sdk-tests: setup-dev
 	@.make/sdk-tests
 
@@ -45,7 +45,7 @@ bench: setup-dev
 lock:
 	@.make/lock $(ARGS)
 
-# For maintainers: the README's pictures, taken from the demo.
+# For maintainers: takes the README's pictures from the demo.
 screenshots: setup-dev
 	@exec $(PYTHON_IN_VENV) -m docs.screenshots
 

@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from dashboard.command_line import execute
     except ImportError:
-        sys.exit("Django is not installed here. Run `make setup`, then use .venv/bin/python.")
+        sys.exit("Django is not installed. Run `make setup`, then use .venv/bin/python.")
     execute(sys.argv)
 
 

@@ -4,9 +4,9 @@ from ipaddress import ip_address
 
 
 def address_in(text: str) -> str:
-    """The IP address in text such as `192.0.2.1:4711` or `[2001:db8::1]:80`; empty for any other.
+    """The IP address in text such as `192.0.2.1:4711` or `[2001:db8::1]:80`; empty without one.
 
-    Without zone; an IPv4 address within IPv6 is written as IPv4.
+    It has no zone. An IPv4 address within IPv6 becomes an IPv4 address.
     """
     host = text.strip()
     if host.startswith("["):

@@ -12,5 +12,5 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(proxies_are_counted, checks.Tags.security)
-        # Connects its receiver of sign-ins.
+        # The import connects its receiver of sign-ins.
         import_module("dashboard.sessions")

@@ -1,4 +1,4 @@
-"""System checks of settings that work, but not as meant; management commands print them."""
+"""System checks for settings that work, but not as intended."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
 UNCOUNTED = (
-    "A proxy stands in front of Batchboard, but BATCHBOARD_PROXIES is 0. So everyone has the "
-    "proxy's address in the audit and for the sign-in limits, and a few people's wrong passwords "
-    "lock everyone out."
+    "Batchboard is behind a proxy, but BATCHBOARD_PROXIES is 0. The audit and the sign-in limits "
+    "therefore see the proxy's address for everyone, and a few people's wrong passwords lock "
+    "everyone out."
 )
 COUNT_IT = "Have the proxy set X-Forwarded-For, and set BATCHBOARD_PROXIES=1."
 
@@ -19,5 +19,5 @@ def proxies_are_counted(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def is_uncounted() -> bool:
-    """Whether the settings alone say so: the web process speaks no HTTPS, so a proxy must."""
+    """Whether the settings show it: HTTPS needs a proxy, as the web process speaks only HTTP."""
     return settings.SECURE_SSL_REDIRECT and not settings.BATCHBOARD_PROXIES

@@ -1,4 +1,4 @@
-"""Django's command line, with a sentence instead of a traceback for settings that cannot work."""
+"""Django's command line, with a sentence instead of a traceback for invalid settings."""
 
 import sys
 
@@ -7,7 +7,7 @@ from django.core.management import execute_from_command_line
 
 
 def execute(argv: list[str]) -> None:
-    """Runs the command; ends the process with code 2 when the settings are unusable."""
+    """Runs the command. Exits with code 2 when the settings are invalid."""
     try:
         execute_from_command_line(argv)
     except ImproperlyConfigured as error:

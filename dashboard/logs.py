@@ -1,4 +1,4 @@
-"""What the processes log: a line for each event, with the request's ID and the person."""
+"""Configures logging: a line for each event, with the request's ID and the person."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# Anyone who has such a link can set the password.
+# Anyone who has the link can set the password.
 PASSWORD_LINK = re.compile(r"(/account/link/)[\w=-]+/[\w-]+")
 
 
@@ -24,7 +24,7 @@ SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
-    # For records of logging, too: Django's are what a 500 leaves behind.
+    # Also for records of the logging module: Django logs the traceback of a 500 with it.
     structlog.processors.format_exc_info,
     hide_password_links,
 ]
@@ -34,14 +34,14 @@ in_pairs = structlog.processors.KeyValueRenderer(
 
 
 def configuration(*, level: str, style: str) -> dict[str, Any]:
-    """Django's LOGGING for `style` "text" or "json"; also sets structlog up to use it.
+    """Django's LOGGING for `style` "text" or "json". Also configures structlog to use it.
 
     Line breaks and escape sequences in a value are escaped, so that text from outside cannot forge
     a line or color a terminal.
     """
     structlog.configure(
         processors=[
-            # First, so that what is not logged costs nothing.
+            # First, so that events below the level cost nothing.
             structlog.stdlib.filter_by_level,
             *SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -64,7 +64,7 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
             }
         },
         "handlers": {
-            # Some packages set a level of their own; this one decides.
+            # Some packages set a level of their own; this level applies to all.
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": level}
         },
         "root": {"handlers": ["stderr"], "level": level},
@@ -73,17 +73,17 @@ def configuration(*, level: str, style: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             # httpx logs a line for each call, the worker one for each round.
             "httpx": {"level": "WARNING"},
-            # Logs several lines for each sign-in, which the audit records.
+            # axes logs several lines for each sign-in, which the audit records anyway.
             "axes": {"level": "WARNING"},
-            # Two lines for each poll of each viewer would bury everything else. A request that
-            # fails is still logged, and every other line carries its request's ID and person.
+            # Two lines for each poll of each viewer would hide everything else. A request that
+            # fails is still logged, and every other line has its request's ID and person.
             "django_structlog.middlewares.request": {"level": "WARNING"},
         },
     }
 
 
 def as_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
-    """One line of `key=value` pairs, and below it the traceback, indented as no other line is."""
+    """A line of `key=value` pairs, followed by the traceback, the only indented lines."""
     traceback = str(event.pop("exception", "")).splitlines()
     return "\n".join(
         [in_pairs(logger, name, event), *(f"    {printable(line)}" for line in traceback)]

@@ -1,4 +1,4 @@
-"""Headers for every answer, and the answers to probes, ended sessions and too many sign-ins."""
+"""Adds headers to every answer, and answers probes, ended sessions and too many sign-ins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ UNUSED_FEATURES = (
     "magnetometer", "microphone", "midi", "payment", "serial", "usb", "xr-spatial-tracking",
 )  # fmt: skip
 HEADERS = {
-    # Pages are for their reader alone. Static files come with a Cache-Control of their own.
+    # Only the person who requested a page may keep it. Static files have their own Cache-Control.
     "Cache-Control": "private, no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
@@ -43,8 +43,8 @@ class HeadersMiddleware:
 class ProbeMiddleware:
     """Answers probes before the middleware that might refuse them or need the database.
 
-    Probes call a process by its own address, which ALLOWED_HOSTS does not name. They get nothing
-    that depends on the Host header, and /metrics still takes the token.
+    Probes use the process's own address, which ALLOWED_HOSTS does not contain. Their answers don't
+    depend on the Host header, and /metrics still requires the token.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -62,9 +62,9 @@ class ProbeMiddleware:
 
 
 class HtmxLoginMiddleware:
-    """Sends an htmx request without a session to the login page.
+    """Sends an htmx request without a session to the sign-in page.
 
-    A plain redirect would put the login form into a card (ux.md 26).
+    A plain redirect would put the sign-in form into a card.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -84,7 +84,7 @@ class HtmxLoginMiddleware:
 
 
 class TooManySignInsMiddleware:
-    """Answers 503 when a view can't hash a password now, because too many others do."""
+    """Answers 503 when a view can't hash a password because too many others are being hashed."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -99,7 +99,7 @@ class TooManySignInsMiddleware:
 
 
 def page_of(request: Any) -> str:
-    """The path of the page that an htmx request came from; the list's for another site's page."""
+    """The path of the page that sent an htmx request; the list's path for another site's page."""
     current = request.htmx.current_url or ""
     if not url_has_allowed_host_and_scheme(current, allowed_hosts={request.get_host()}):
         return resolve_url(settings.LOGIN_REDIRECT_URL)

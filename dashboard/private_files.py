@@ -1,4 +1,4 @@
-"""Files and folders that only the user who runs Batchboard may read."""
+"""Makes files and folders that only the user who runs Batchboard can read."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ OWNER_ALONE = 0o700
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder, and missing ones above it, readable by their owner alone.
+    """Create the folder, and missing ones above it, readable only by their owner.
 
-    Folders that exist keep their mode, which may be an operator's choice. Raises OSError.
+    Existing folders keep their mode, which the administrator may have chosen. Raises OSError.
     """
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
@@ -19,7 +19,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_database(path: Path) -> None:
-    """Make SQLite's file, and close it and the files beside it. SQLite gives new ones its mode.
+    """Create SQLite's file and close it and its journal, whose mode SQLite copies from the file.
 
     Raises OSError.
     """
@@ -30,7 +30,7 @@ def make_database(path: Path) -> None:
 
 
 def close_folders(path: Path, *, top: Path) -> None:
-    """Close the folder and those above it, up to `top`. Does nothing if it is not within `top`."""
+    """Close the folder and those above it, up to `top`. Does nothing outside `top`."""
     folders = (path, *path.parents)
     if top in folders:
         for folder in folders[: folders.index(top) + 1]:
@@ -38,11 +38,11 @@ def close_folders(path: Path, *, top: Path) -> None:
 
 
 def close(path: Path) -> None:
-    """Remove the permissions of group and others, if the file or folder is ours.
+    """Remove the permissions of group and others from a file or folder of this user.
 
     Does nothing if it doesn't exist.
     """
-    # The last connection to a database deletes the files beside it, at any moment.
+    # The last connection to the database may delete the journal at any moment.
     with contextlib.suppress(OSError):
         found = path.stat()
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~OWNER_ALONE:

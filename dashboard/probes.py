@@ -1,4 +1,4 @@
-"""For probes: the process is alive, it can serve pages, and figures for Prometheus."""
+"""The health check, the readiness check and the metrics for Prometheus."""
 
 import hmac
 from datetime import datetime
@@ -20,8 +20,8 @@ from dashboard.schema import schema_problem
 
 log = structlog.get_logger(__name__)
 
-# The databases, by alias, whose migrations this process has seen applied. Reading them all takes a
-# moment, and an applied one stays applied.
+# Aliases of the databases whose migrations this process has seen applied. Reading them takes a
+# moment, and an applied migration stays applied.
 fitting: set[str] = set()
 
 
@@ -36,7 +36,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Whether this process can serve pages: the database answers and has the right tables.
 
-    Whether the API answers, or a worker runs, changes nothing here: pages are served regardless.
+    It does not depend on the API or the worker, because pages are served without them.
     """
     try:
         problem = readiness_problem()
@@ -63,7 +63,7 @@ def readiness_problem() -> str:
 @allow_anyone
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Of all workspaces: for a superuser, or a scraper with BATCHBOARD_METRICS_TOKEN as bearer."""
+    """Metrics of all workspaces, for a superuser or the bearer of BATCHBOARD_METRICS_TOKEN."""
     if not (has_token(request) or request.user.is_superuser):
         if request.user.is_authenticated:
             raise PermissionDenied
@@ -102,7 +102,7 @@ def measured(now: datetime) -> CollectorRegistry:
 
 
 def age(at: datetime, now: datetime) -> float:
-    """Seconds since then; zero for a time ahead, which another clock wrote."""
+    """Seconds since then; zero for a time in the future, which another machine's clock wrote."""
     return max(0.0, (now - at).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""Reports what is wrong in the setup of a proxy in front of Batchboard."""
+"""Reports mistakes in the setup of a proxy in front of Batchboard."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -15,13 +15,13 @@ from dashboard.checks import COUNT_IT, UNCOUNTED, is_uncounted
 log = structlog.get_logger(__name__)
 
 UNTRUSTED = (
-    "A proxy says that a browser uses HTTPS, but FORWARDED_ALLOW_IPS does not name the proxy, so "
-    "nobody gets in. Add its address, or its network such as 172.16.0.0/12."
+    "A proxy says that a browser uses HTTPS, but FORWARDED_ALLOW_IPS does not contain the proxy, "
+    "so no one can sign in. Add its address, or its network, such as 172.16.0.0/12."
 )
 
 
 class ProxyMiddleware:
-    """Logs each problem once per process, and answers an endless redirect with a page."""
+    """Logs each problem once per process, and shows a page instead of an endless redirect."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -47,7 +47,7 @@ class ProxyMiddleware:
 def came_by_proxy(request: HttpRequest) -> bool:
     """Whether a proxy on a private network forwarded the request.
 
-    Anyone can send the header, but not from such an address.
+    Anyone can send the header, but not from a private address.
     """
     if "X-Forwarded-For" not in request.headers:
         return False
@@ -56,7 +56,7 @@ def came_by_proxy(request: HttpRequest) -> bool:
 
 
 def is_endless(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether the answer redirects to HTTPS someone who, as the proxy says, uses it already."""
+    """Whether the answer redirects a browser to HTTPS that, as the proxy says, already uses it."""
     is_redirect = response.status_code == 301 and settings.SECURE_SSL_REDIRECT
     says_https = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
     return is_redirect and says_https and not request.is_secure()

@@ -1,4 +1,4 @@
-"""Whether the database's tables are those that this version of Batchboard works with."""
+"""Whether the database's migrations match this version of Batchboard."""
 
 from django.apps import apps
 from django.db import connection
@@ -6,13 +6,13 @@ from django.db.migrations.loader import MigrationLoader
 
 
 def schema_problem() -> str:
-    """Why the database does not fit this version, for a person; empty when it does.
+    """Why the database does not match this version, as text for a person; empty when it does.
 
     Raises django.db.Error when the database does not answer.
     """
     loader = MigrationLoader(connection)
     if unknown := unknown_migrations(loader):
-        return f"the database is of a newer version (migration {unknown[0]} is not known here)"
+        return f"the database is from a newer version (migration {unknown[0]} is unknown here)"
     applied = loader.applied_migrations
     missing = sorted(
         name
@@ -25,7 +25,7 @@ def schema_problem() -> str:
 def unknown_migrations(loader: MigrationLoader) -> list[str]:
     """Applied migrations of Batchboard's own apps that this version does not have.
 
-    Other packages may drop old migrations when they squash them.
+    Migrations of other packages don't count: they may drop old ones when they squash them.
     """
     own = {config.label for config in apps.get_app_configs() if is_own(config.name)}
     known = set(loader.disk_migrations)

@@ -1,4 +1,4 @@
-"""Django's settings. Everything that may differ between two copies comes from the environment."""
+"""Django's settings. All that may differ between two copies comes from the environment."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from dashboard.private_files import close_folders
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
-# What a running copy writes. Two copies on one machine need two folders.
+# The folder that a running copy writes to. Two copies on one machine need two folders.
 VAR_DIR = Path(env.text("BATCHBOARD_VAR", str(BASE_DIR / "var")))
 close_folders(VAR_DIR.absolute(), top=BASE_DIR / "var")
 
@@ -63,7 +63,7 @@ BATCHBOARD_POLL_SECONDS = env.number("BATCHBOARD_POLL_SECONDS", 10, at_least=1, 
 BATCHBOARD_ENCRYPTION_KEYS = env.words("BATCHBOARD_ENCRYPTION_KEYS")
 if not BATCHBOARD_ENCRYPTION_KEYS:
     if "postgresql" in DATABASES["default"]["ENGINE"]:
-        # A key made on one machine would leave the others unable to read what it wrote.
+        # Other machines could not read what was encrypted with a key generated on this one.
         raise ImproperlyConfigured(
             "BATCHBOARD_ENCRYPTION_KEYS is required with PostgreSQL. Make one with: "
             "python -c 'from cryptography.fernet import Fernet; "
@@ -77,7 +77,7 @@ if not BATCHBOARD_ENCRYPTION_KEYS:
         )
     ]
 
-# Read here, so that no process starts with a price file that cannot be used.
+# Read here, so that no process starts with an invalid price file.
 try:
     BATCHBOARD_PRICE_TABLE = load_prices(env.text("BATCHBOARD_PRICES"))
 except BadPrices as error:
@@ -110,7 +110,7 @@ MIDDLEWARE = [
     "dashboard.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # None of those above needs the Host header to be right, or a database.
+    # None of the middleware above needs a valid Host header or a database.
     "dashboard.middleware.ProbeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -144,7 +144,7 @@ TEMPLATES = [
     },
 ]
 
-# Who may come in.
+# Signing in.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "dashboard.roles.RoleBackend",
@@ -158,7 +158,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# Seconds that a password link works.
+# How many seconds a password link works.
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch-list"
@@ -169,7 +169,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# The lock page promises when the lock ends.
+# The page about the lock says when it ends.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "dashboard.sign_in.views.locked_by_axes"
 AXES_USERNAME_CALLABLE = "dashboard.sign_in.limits.name_for_axes"
@@ -181,7 +181,7 @@ AXES_SENSITIVE_PARAMETERS = [
 # The audit records sign-ins.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-# How many proxies of your own stand before the web process and add to X-Forwarded-For.
+# How many of your own proxies are in front of the web process and add to X-Forwarded-For.
 BATCHBOARD_PROXIES = int(env.number("BATCHBOARD_PROXIES", 0, at_least=0, at_most=10))
 
 # Cookies and headers. Plain HTTP is for this machine alone; a public host means HTTPS.
@@ -196,13 +196,13 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failed"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-# An hour by default: browsers remember it, so that a longer time must be somebody's decision.
+# An hour by default: browsers remember it, so a longer time must be a decision.
 HSTS_SECONDS = int(env.number("BATCHBOARD_HSTS_SECONDS", 3600, at_least=0, at_most=63_072_000))
 SECURE_HSTS_SECONDS = HSTS_SECONDS if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("BATCHBOARD_HSTS_SUBDOMAINS")
 SECURE_HSTS_PRELOAD = env.flag("BATCHBOARD_HSTS_PRELOAD")
-# `check --deploy` asks for the two above. They bind other hosts of the domain, so they stay off
-# until somebody who owns the domain turns them on.
+# `check --deploy` recommends the two settings above. They affect other hosts of the domain, so they
+# are off until the domain's owner turns them on.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -214,7 +214,7 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
 }
 
-# A page's text box is at most a note; nothing here takes files.
+# The longest text that a page sends is a note, and no page uploads files.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 

@@ -1,4 +1,4 @@
-"""Which browser the tests drive. `python -m tests.chromium` says so, and fails without one."""
+"""Finds the browser that the tests use. `python -m tests.chromium` prints it, or fails."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ from playwright.sync_api import sync_playwright
 
 SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ADVICE = (
-    "No Chromium was found, so the browser's tests are left out. Get one with "
+    "No Chromium was found, so the browser tests are skipped. Get one with "
     "'apt install chromium' or '.venv/bin/python -m playwright install chromium', "
-    "or name yours in CHROMIUM."
+    "or give the path of one in CHROMIUM."
 )
 
 

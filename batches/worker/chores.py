@@ -11,7 +11,7 @@ from batches.models import Chore, WorkerProcess
 from batches.models.claim import ClaimableQuerySet
 from batches.results import reading
 
-# A worker that has not been seen for this long is forgotten.
+# Rows of workers not seen for this long are deleted.
 KEPT = timedelta(days=7)
 
 
@@ -33,7 +33,7 @@ CHORES: dict[str, tuple[float, Callable[[], None]]] = {
 
 
 def due_chores(now: datetime) -> ClaimableQuerySet[Chore]:
-    """Chores whose time has come; their rows are made when there are none."""
+    """Chores that are due. Creates missing rows."""
     known = Chore.objects.filter(name__in=CHORES)
     if known.count() < len(CHORES):
         Chore.objects.bulk_create([Chore(name=name) for name in CHORES], ignore_conflicts=True)
@@ -41,7 +41,7 @@ def due_chores(now: datetime) -> ClaimableQuerySet[Chore]:
 
 
 def run(chore: Chore) -> None:
-    """Do a claimed chore. Raises ClaimLost, and whatever the chore raises."""
+    """Run a claimed chore. Raises ClaimLost, and any error of the chore."""
     seconds, do = CHORES[chore.name]
     do()
     chore.done(clock.now(), seconds=seconds)

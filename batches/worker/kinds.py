@@ -1,6 +1,6 @@
-"""Every kind of work that rows stand for. A kind is a query and a function.
+"""All kinds of work. A kind is a query for due rows and a function that works on one.
 
-Add one here, with a `Claimable` model for its rows, and the worker runs it.
+To add one, add it here with a `Claimable` model for its rows.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,20 +29,20 @@ from batches.worker import chores
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of work. `due` gives rows whose primary keys are those of `model`."""
+    """One kind of work. The rows of `due` have the primary keys of `model`."""
 
     name: str
     model: type[Claimable]
     due: Callable[[datetime], QuerySet[Any]]
     run: Callable[[Any, Turn], object]
-    # The path from a row of `due` to its workspace; empty for work that belongs to none.
+    # The path from a row of `due` to its workspace; empty for work without a workspace.
     owner: str = ""
-    # Loaded with the row, by one query.
+    # Loaded with the row in one query.
     related: tuple[str, ...] = ()
-    # Rows that may have begun within SLOW_SECONDS, and rows altogether.
+    # How many rows may run that began within SLOW_SECONDS, and how many in total.
     slots: int = 1
     most: int = 1
-    # Seconds after which a row counts as stuck, and its claim is no longer renewed.
+    # Seconds after which a running row counts as stuck: its claim is no longer renewed.
     longest: float = 24 * 3600.0
 
     @property
@@ -109,7 +109,7 @@ KINDS = (
     ),
     Kind("report", CostReport, fetch.due_reports, run_report, longest=600.0),
     Kind("tidy", Chore, chores.due_chores, run_chore),
-    # Apart from readings, as thousands of batches are outdated at once after an upgrade.
+    # Separate from new results, because an upgrade can outdate thousands of batches at once.
     Kind(
         "reread",
         Ingestion,
@@ -125,7 +125,7 @@ NAMES = tuple(kind.name for kind in KINDS)
 
 
 def chosen(names: Iterable[str]) -> list[Kind]:
-    """The kinds of these names; all of them for none. Raises KeyError for an unknown name."""
+    """The kinds with these names, or all kinds. Raises KeyError for an unknown name."""
     by_name = {kind.name: kind for kind in KINDS}
     wanted = set(names) or set(by_name)
     if unknown := wanted - set(by_name):

@@ -1,8 +1,8 @@
-"""The worker: runs all work that rows say is due (see `batches.models.claim`).
+"""The worker: claims due rows (see `batches.models.claim`) and works on them in threads.
 
-Each kind (see `batches.worker.kinds`) has threads of its own, so that none waits for another. It
-takes its rows from the workspaces in turn, so that one that hangs or fails costs the others
-nothing.
+Each kind of work (see `batches.worker.kinds`) has threads of its own, so kinds never wait for each
+other. A kind takes rows from the workspaces in turn, so a workspace that hangs or fails does not
+delay the others.
 """
 
 import random
@@ -38,27 +38,27 @@ log = structlog.get_logger(__name__)
 
 # How soon a due row is noticed.
 TICK_SECONDS = 0.5
-# How often claims are renewed and the worker says that it lives; a claim lasts six times as long.
+# How often the worker renews its claims and its own row; a claim lasts six times as long.
 BEAT_SECONDS = 5.0
-# How long running work gets to end once the worker is told to.
+# How long running work may take to end once the worker is asked to stop.
 GRACE_SECONDS = 15.0
-# Work that takes longer than this may be hanging, and no longer counts against a kind's slots.
+# Work that takes longer may hang, so it no longer counts against its kind's slots.
 SLOW_SECONDS = 2.0
-# How long to wait after the database, or the loop itself, failed.
+# How long to wait after the database or the loop itself failed.
 TROUBLE_WAIT_SECONDS = 1.0
-# How long a kind of work rests whose query is broken.
+# How long a kind pauses after its query failed.
 BROKEN_SECONDS = 30.0
-# Python's own is five times as long.
+# Python's default is five times as long.
 SWITCH_SECONDS = 0.001
-# Of so many times the rows that it has room for, a worker takes some.
-LOOKED_AT = 4
-# The owner of rows that belong to no workspace.
-NOBODY = 0
+# A worker chooses at random from this many times the rows that it has room for.
+CANDIDATES = 4
+# The owner of rows without a workspace.
+NO_OWNER = 0
 
 
 @dataclass(slots=True)
 class Job:
-    """One claimed row, and the thread that works on it."""
+    """One claimed row that a thread works on."""
 
     kind: Kind
     key: int
@@ -78,28 +78,28 @@ class Job:
 
 
 class Worker:
-    """Runs work of some kinds until it is asked to stop. Used from one thread."""
+    """Runs work of some kinds until it is asked to stop. Use it from one thread."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self.kinds = kinds
         self.stop = threading.Event()
-        # Set when a job is over or the worker is to stop, so that nothing waits for a tick.
+        # Set when a job is over or the worker is to stop, so that neither waits for a tick.
         self.wake = threading.Event()
         self.presence = Presence([kind.name for kind in kinds])
         self.turn = Turn(is_stopping=self.stop.is_set, wait=self.stop.wait, let_go=let_go)
         self.has_begun = False
         self.beat_at = float("-inf")
         self.jobs: list[Job] = []
-        # Jobs whose failure the database could not take, with the error.
-        self.unsaid: list[tuple[Job, str]] = []
-        # By kind and workspace: when it last got a turn, and whether its last job went badly.
+        # Failed jobs whose error could not be saved yet.
+        self.unsaved: list[tuple[Job, str]] = []
+        # By kind and workspace: when it was last served, and whether its last job failed.
         self.served: dict[tuple[str, int], float] = {}
         self.failing: set[tuple[str, int]] = set()
-        # Kinds whose query is broken, and until when they rest.
-        self.broken_until: dict[str, float] = {}
-        # With `run_once`: rows that had their attempt.
+        # Kinds whose query failed, and until when they pause.
+        self.paused_until: dict[str, float] = {}
+        # With `run_once`: rows that were attempted already.
         self.is_once = False
-        self.had: set[tuple[str, int]] = set()
+        self.attempted: set[tuple[str, int]] = set()
         self.failures = 0
 
     def ask_to_stop(self) -> None:
@@ -108,8 +108,8 @@ class Worker:
         self.wake.set()
 
     def run(self) -> None:
-        """Work until asked to stop. A database that fails is waited for."""
-        # Readers keep the interpreter busy; a cancellation must not wait long for its turn.
+        """Work until asked to stop. Waits for the database when it fails."""
+        # Reading results keeps the interpreter busy; cancellations must not wait long for it.
         sys.setswitchinterval(SWITCH_SECONDS)
         while not self.stop.is_set():
             self.wake.clear()
@@ -120,7 +120,7 @@ class Worker:
                 let_go()
                 self.stop.wait(TROUBLE_WAIT_SECONDS)
             except Exception:
-                # It must not end the work of all other rows.
+                # One error must not stop the work on all other rows.
                 log.exception("worker failed")
                 self.stop.wait(TROUBLE_WAIT_SECONDS)
             else:
@@ -128,7 +128,7 @@ class Worker:
         self._end()
 
     def run_once(self) -> bool:
-        """Attempt what is due once, and what becomes due by that; whether nothing failed."""
+        """Attempt each due row once, and rows that become due by that; whether none failed."""
         self.is_once = True
         while not self.stop.is_set():
             self.wake.clear()
@@ -139,7 +139,7 @@ class Worker:
         return not self.failures
 
     def _tick(self) -> int:
-        """Claim what is due and start it; how many jobs began."""
+        """Claim and start what is due; returns how many jobs started."""
         close_old_connections()
         if not self.has_begun:
             self._begin()
@@ -148,15 +148,15 @@ class Worker:
             self._note(job)
         if time.monotonic() - self.beat_at > BEAT_SECONDS:
             self._beat()
-        while self.unsaid:
-            self._put_off(*self.unsaid[0])
-            self.unsaid.pop(0)
+        while self.unsaved:
+            self._put_off(*self.unsaved[0])
+            self.unsaved.pop(0)
         return sum(map(self._fill_safely, self.kinds))
 
     def _begin(self) -> None:
         self.presence.begin()
         adopt_environment()
-        # A person who restarts wants to see now whether it works.
+        # Someone who restarts the worker wants to see at once whether it works.
         Workspace.objects.usable_here().update(next_attempt_at=None)
         self.has_begun = True
 
@@ -178,8 +178,8 @@ class Worker:
         self.beat_at = time.monotonic()
 
     def _fill_safely(self, kind: Kind) -> int:
-        """A kind whose query is broken must not end the work of the others."""
-        if self.broken_until.get(kind.name, 0.0) > time.monotonic():
+        """Fill the kind; an error of its query must not stop the other kinds."""
+        if self.paused_until.get(kind.name, 0.0) > time.monotonic():
             return 0
         try:
             return self._fill(kind)
@@ -187,7 +187,7 @@ class Worker:
             raise
         except Exception:
             log.exception("kind of work failed", kind=kind.name)
-            self.broken_until[kind.name] = time.monotonic() + BROKEN_SECONDS
+            self.paused_until[kind.name] = time.monotonic() + BROKEN_SECONDS
             self.failures += 1
             return 0
 
@@ -206,22 +206,24 @@ class Worker:
         return len(keys)
 
     def _choose(self, kind: Kind, running: list[Job], free: int, now: datetime) -> dict[int, int]:
-        """Rows to claim, with their workspaces: one of each by turns, the least served first."""
+        """Rows to claim, with their workspaces: in turn, the least recently served first."""
         due = kind.due(now)
-        busy = {job.key for job in running} | {key for name, key in self.had if name == kind.name}
+        busy = {job.key for job in running} | {
+            key for name, key in self.attempted if name == kind.name
+        }
         if not kind.owner:
-            return dict.fromkeys(some_of(due, free, busy), NOBODY)
+            return dict.fromkeys(some_of(due, free, busy), NO_OWNER)
         queues = []
         for owner in self._owners(kind, due):
             room = min(free, self._room(kind, running, owner))
             if room > 0:
-                mine = some_of(due.filter(**{kind.owner: owner}), room, busy)
-                queues.append([(key, owner) for key in mine])
+                keys = some_of(due.filter(**{kind.owner: owner}), room, busy)
+                queues.append([(key, owner) for key in keys])
         by_turns = chain.from_iterable(zip_longest(*queues))
         return dict([pair for pair in by_turns if pair][:free])
 
     def _owners(self, kind: Kind, due: QuerySet[Any]) -> list[int]:
-        """Workspaces with due work that may be called, the least lately served first."""
+        """Workspaces with due work that may be called, the least recently served first."""
         usable = Workspace.objects.order_by()
         usable = usable.usable_here() if kind.owner == "pk" else usable.callable()
         waiting = due.order_by().filter(**{kind.owner: OuterRef("pk")})
@@ -231,8 +233,8 @@ class Worker:
     def _room(self, kind: Kind, running: list[Job], owner: int) -> int:
         """How many more rows of the workspace may run.
 
-        Some places are kept for workspaces that answer quickly. The others share the rest, and
-        one whose last row failed gets a single one.
+        Some places are reserved for workspaces that answer quickly. Slow and failing ones share the
+        rest, and a workspace whose last row failed gets a single place.
         """
         failing = {pk for name, pk in self.failing if name == kind.name}
         troubled = failing | {job.owner for job in running if job.is_slow}
@@ -246,18 +248,18 @@ class Worker:
     def _start(self, job: Job) -> None:
         self.served[job.kind.name, job.owner] = time.monotonic()
         name = f"{job.kind.name} {job.key}"
-        # A daemon: one that hangs must not keep the process from ending.
+        # A daemon, so that a hanging thread cannot keep the process from ending.
         thread = threading.Thread(target=self._work, args=[job], name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            log.warning("no thread", kind=job.kind.name, row=job.key, error=str(error))
-            self.unsaid.append((job, "The machine has no thread to spare."))
+            log.warning("thread not started", kind=job.kind.name, row=job.key, error=str(error))
+            self.unsaved.append((job, "The machine cannot start another thread."))
         else:
             self.jobs.append(job)
 
     def _work(self, job: Job) -> None:
-        """In a thread of its own. Whatever goes wrong belongs to the row."""
+        """Work on the row, in a thread of its own. Any error is saved on the row."""
         try:
             self._do(job)
         except ClaimLost:
@@ -280,32 +282,32 @@ class Worker:
             raise ClaimLost
         attempts = row.attempts
         job.kind.run(row, self.turn)
-        # What went wrong as foreseen stands on the row.
+        # An expected failure is already saved on the row.
         job.has_failed = row.attempts > attempts
         if self.is_once and row.next_attempt_at is not None:
-            self.had.add((job.kind.name, job.key))
+            self.attempted.add((job.kind.name, job.key))
 
     def _fail(self, job: Job, error: str) -> None:
         job.has_failed = True
         if self.is_once:
-            self.had.add((job.kind.name, job.key))
+            self.attempted.add((job.kind.name, job.key))
         try:
             self._put_off(job, error)
         except Error:
-            # Said once the database answers again.
-            self.unsaid.append((job, error))
+            # Saved once the database answers again.
+            self.unsaved.append((job, error))
 
     def _put_off(self, job: Job, error: str) -> None:
         row = job.kind.rows.filter(pk=job.key, claim=job.claim).first()
         if row is None:
             return
-        # The row may be another's by now, and then it is not ours to write to.
+        # Another worker may have claimed the row since; this one must not write to it then.
         with suppress(ClaimLost):
             row.put_off(clock.now(), error)
             row.report_failure()
 
     def _end(self) -> None:
-        """Let running jobs end, for a while, and give back what is left."""
+        """Wait for running jobs for GRACE_SECONDS, then release the other rows."""
         ends_at = time.monotonic() + GRACE_SECONDS
         while any(not job.is_over for job in self.jobs) and time.monotonic() < ends_at:
             self.wake.clear()
@@ -318,17 +320,17 @@ class Worker:
 
 
 def some_of(due: QuerySet[Any], count: int, busy: Collection[int] = ()) -> list[int]:
-    """Some rows of those that have waited longest, by primary key.
+    """Some of the rows that have waited longest, by primary key.
 
-    Not just the first ones: several workers that look at once would all want the same.
+    Not just the first ones, because several workers at once would all choose the same rows.
     """
-    keys = due.values_list("pk", flat=True)[: LOOKED_AT * count + len(busy)]
+    keys = due.values_list("pk", flat=True)[: CANDIDATES * count + len(busy)]
     waiting = [key for key in keys if key not in busy]
     return random.sample(waiting, min(count, len(waiting)))
 
 
 def let_go() -> None:
-    """Close this thread's database connection: a hanging call must not keep one."""
+    """Close this thread's database connection, so that a hanging API call does not keep one."""
     if not connection.in_atomic_block:
         with suppress(Error):
             connections.close_all()

@@ -1,4 +1,4 @@
-"""The worker's row: it says that the process lives, and lets a successor clear up after it."""
+"""The worker's row: it shows that the process runs, and lets another worker release its rows."""
 
 import os
 import socket
@@ -16,23 +16,23 @@ log = structlog.get_logger(__name__)
 
 
 class Presence:
-    """One worker process, as others see it."""
+    """The row of one worker process."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self.name = uuid.uuid4().hex[:12]
         self.kinds = f",{','.join(kinds)},"
 
     def begin(self) -> None:
-        """Write the row, and free what a dead worker of this machine still holds."""
+        """Create the row, and release the rows of workers on this machine that died."""
         now = clock.now()
         self.beat(now)
         for process in WorkerProcess.objects.filter(place=place(), ended_at=None):
             if process.name != self.name and is_dead(process):
-                log.warning("cleared up after a worker", worker=process.name, pid=process.pid)
-                clear_up(process.name, now)
+                log.warning("released rows of a dead worker", worker=process.name, pid=process.pid)
+                release_all(process.name, now)
 
     def beat(self, now: datetime) -> None:
-        """Say that the process lives."""
+        """Record that the process runs."""
         if not WorkerProcess.objects.filter(pk=self.name).update(seen_at=now):
             WorkerProcess.objects.create(
                 name=self.name,
@@ -45,19 +45,19 @@ class Presence:
             )
 
     def end(self) -> None:
-        """Give back all that is still held, and say that the process has ended."""
-        clear_up(self.name, clock.now())
+        """Release all rows that are still claimed, and record that the process has ended."""
+        release_all(self.name, clock.now())
 
 
-def clear_up(name: str, now: datetime) -> None:
-    """Free the rows that a worker held, and mark it as ended."""
+def release_all(name: str, now: datetime) -> None:
+    """Release the rows that a worker claimed, and mark it as ended."""
     for model in Claimable.__subclasses__():
         model.objects.release(name, now)  # type: ignore[attr-defined]
     WorkerProcess.objects.filter(pk=name).update(ended_at=now)
 
 
 def is_dead(process: WorkerProcess) -> bool:
-    """Whether a process of this place has ended: its number is free, or another's by now."""
+    """Whether a process of this place has ended: its ID is free, or now another process's."""
     if process.pid == os.getpid():
         return True
     try:
@@ -70,7 +70,7 @@ def is_dead(process: WorkerProcess) -> bool:
 
 
 def place() -> str:
-    """Where process numbers mean the same: the machine, since it was booted, and the container."""
+    """Where process IDs are valid: the machine, since it was booted, and the container."""
     parts = [socket.gethostname()]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
@@ -78,13 +78,13 @@ def place() -> str:
             is_link = entry.is_symlink()
             parts.append(str(entry.readlink()) if is_link else entry.read_text().strip())
         except OSError:
-            # Not Linux: the host's name has to do.
+            # Not Linux: the host name has to be enough.
             continue
     return " ".join(parts)[:200]
 
 
 def started(pid: int) -> str:
-    """When a process began, in ticks since the machine's start (proc(5)); empty if not known."""
+    """When a process started, in ticks since the machine's boot (proc(5)); empty if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

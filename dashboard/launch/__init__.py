@@ -1,1 +1,1 @@
-"""Starting Batchboard's processes together on one machine: `make demo` and `make run`."""
+"""Starts Batchboard's processes together on one machine, for `make demo` and `make run`."""

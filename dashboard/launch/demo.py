@@ -10,10 +10,10 @@ from pathlib import Path
 
 from batches.sandbox.app import ADMIN_KEY, KEYS
 from dashboard.command_line import execute
-from dashboard.launch.ports import PortRefused, sandbox_url, wanted_sandbox_port
+from dashboard.launch.ports import HOST, PortRefused, chosen_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Configures a real copy, and must not reach the demo.
+# These configure a real copy and must not reach the demo.
 FOREIGN = (
     "ALLOWED_HOSTS",
     "CSRF_TRUSTED_ORIGINS",
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment, with the demo's own folder, key and address of the API.
+    """The caller's environment with the demo's own folder, API key and API address.
 
     Raises PortRefused for an invalid SANDBOX_PORT.
     """
@@ -46,12 +46,12 @@ def demo_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "ANTHROPIC_ADMIN_KEY": ADMIN_KEY,
         "ANTHROPIC_API_KEY": next(iter(KEYS)),
-        "ANTHROPIC_BASE_URL": sandbox_url(wanted_sandbox_port(environ)),
-        # Only what goes wrong, so that the sign-ins stay the last thing on the screen.
+        "ANTHROPIC_BASE_URL": f"http://{HOST}:{chosen_port(environ, 'SANDBOX_PORT')}",
+        # Only problems are logged, so that the sign-ins stay visible at the end of the output.
         "BATCHBOARD_LOG_LEVEL": environ.get("BATCHBOARD_LOG_LEVEL") or "WARNING",
         "BATCHBOARD_POLL_SECONDS": "3",
         "BATCHBOARD_VAR": str(var),
-        # macOS has proxies outside of the environment, too.
+        # macOS also has proxies outside the environment.
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

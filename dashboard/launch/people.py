@@ -1,4 +1,4 @@
-"""Who and what the demo begins with: the sandbox's two workspaces, and one person per role."""
+"""The demo's two workspaces and its people, one per role."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from batches.models import Workspace
 from batches.sandbox.app import KEYS
 from dashboard.roles import ROLES
 
-# Without letters and digits that look alike.
+# Without letters and digits that look the same.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def prepare_demo(var: Path) -> dict[str, str]:
-    """Makes the workspaces and people, or mends them: the password of each role's person."""
+    """Creates or repairs the workspaces and people; returns a password for each role."""
     adopt_environment()
     Workspace.objects.filter(from_environment=True).update(name="Research", slug="research")
     research = Workspace.objects.get(from_environment=True)
@@ -27,7 +27,7 @@ def prepare_demo(var: Path) -> dict[str, str]:
     passwords = kept_passwords(var / "sign-ins.json")
     for role, password in passwords.items():
         person, _ = User.objects.get_or_create(username=role)
-        # Someone may have changed it on the People page: what is printed must be what works.
+        # Someone may have changed the password, but the printed one must work.
         if not person.check_password(password):
             person.set_password(password)
             person.save(update_fields=["password"])
@@ -56,7 +56,7 @@ def production_workspace() -> Workspace:
 
 
 def kept_passwords(path: Path) -> dict[str, str]:
-    """One password per role, made once and then the same at every start."""
+    """One password per role: generated at the first start, then read from `path`."""
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         return {role: str(kept[role]) for role in ROLES}
@@ -68,5 +68,5 @@ def kept_passwords(path: Path) -> dict[str, str]:
 
 
 def new_password() -> str:
-    """Fifteen letters and digits in threes, about 74 bits."""
+    """Fifteen random letters and digits in groups of three, about 74 bits."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(3)) for _ in range(5))

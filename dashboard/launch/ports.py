@@ -1,56 +1,41 @@
-"""Which ports the processes take, settled before anything starts."""
+"""Chooses and checks the ports before any process starts."""
 
 import errno
 import socket
 from collections.abc import Mapping
 
 HOST = "127.0.0.1"
-WEB_PORT = 8000
-SANDBOX_PORT = 8010
+DEFAULTS = {"PORT": 8000, "SANDBOX_PORT": 8010}
 
 
 class PortRefused(Exception):
-    """A port that cannot be used. Fit to show a person."""
+    """A port that cannot be used. `str(error)` is fit to show a person."""
 
 
-def wanted_port(environ: Mapping[str, str], name: str, default: int) -> int:
-    """The port in the variable `name`.
+def chosen_port(environ: Mapping[str, str], name: str) -> int:
+    """The port in the variable PORT or SANDBOX_PORT, or its default.
 
     Raises PortRefused for anything but a number from 1 to 65535.
     """
-    text = environ.get(name, "").strip() or str(default)
+    text = environ.get(name, "").strip() or str(DEFAULTS[name])
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise PortRefused(f"{name} is {text[:20]!r}: give a port from 1 to 65535.")
+        raise PortRefused(f"{name} is {text[:20]!r}. Set it to a port from 1 to 65535.")
     return int(text)
 
 
-def wanted_web_port(environ: Mapping[str, str]) -> int:
-    """Raises PortRefused as `wanted_port` does."""
-    return wanted_port(environ, "PORT", WEB_PORT)
+def check_ports(ports: Mapping[str, int]) -> None:
+    """Raises PortRefused unless the ports, by the names of their variables, are free and differ.
 
-
-def wanted_sandbox_port(environ: Mapping[str, str]) -> int:
-    """Raises PortRefused as `wanted_port` does."""
-    return wanted_port(environ, "SANDBOX_PORT", SANDBOX_PORT)
-
-
-def sandbox_url(port: int) -> str:
-    return f"http://{HOST}:{port}"
-
-
-def claim_ports(ports: Mapping[str, int], *, host: str = HOST) -> None:
-    """Checks that each port, by the name of its variable, is free and nobody's twice.
-
-    Raises PortRefused otherwise. Another program may still be quicker; its process then says so.
+    Another program may still take one afterwards; the process that needs it then says so.
     """
     if len(set(ports.values())) < len(ports):
         raise PortRefused(f"{' and '.join(ports)} must differ.")
     for name, port in ports.items():
         with socket.socket() as probe:
-            # As servers do: a connection of the last run that lingers is no obstacle.
+            # As servers do, so that a lingering connection of the last run doesn't count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, port))
+                probe.bind((HOST, port))
                 probe.listen(1)
             except OSError as error:
                 raise PortRefused(_why(error, name, port)) from error

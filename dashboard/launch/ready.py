@@ -1,4 +1,4 @@
-"""Whether the processes that were started really answer."""
+"""Checks whether the processes that were started answer."""
 
 import http.client
 import ipaddress
@@ -12,11 +12,11 @@ from dashboard.launch.ports import HOST
 
 
 class PageBroken(Exception):
-    """Fit to show a person."""
+    """A page answers with an error. `str(error)` is fit to show a person."""
 
 
 def web_host() -> str:
-    """The host at which this machine reaches the web process, as it stands in a URL."""
+    """The host part of the URL at which this machine reaches the web process."""
     bind = (os.environ.get("BATCHBOARD_BIND") or HOST).strip("[]")
     try:
         if ipaddress.ip_address(bind).is_unspecified:
@@ -27,27 +27,27 @@ def web_host() -> str:
 
 
 def is_listening(host: str, port: int) -> bool:
-    """Whether an HTTP server answers there, whatever it says."""
+    """Whether an HTTP server answers there, with any status."""
     return status_of(host, port, "/") is not None
 
 
 def pages_answer(port: int) -> bool:
-    """Whether the web process serves its health page and its login page.
+    """Whether the web process serves its health check and its sign-in page.
 
-    Raises PageBroken for an error of the page itself, for which waiting does not help.
+    Raises PageBroken for an error status, because waiting does not help then.
     """
     for path in ("/healthz", "/accounts/login/"):
         status = status_of(web_host(), port, path)
         if status is not None and status >= 400:
-            raise PageBroken(f"The web process answers {path} with {status}: see its log above.")
+            raise PageBroken(f"The web process answers {path} with {status}. See its log above.")
         if status != 200:
             return False
     return True
 
 
 def status_of(host: str, port: int, path: str) -> int | None:
-    """The status of a GET; None when nothing that speaks HTTP answers in time."""
-    # A copy that serves HTTPS alone redirects plain requests; this one comes as from its proxy.
+    """The status of a GET, or None when no HTTP server answers in time."""
+    # A copy that serves only HTTPS redirects plain requests, except those from its proxy.
     headers = {"Host": settings.ALLOWED_HOSTS[0].lstrip("."), "X-Forwarded-Proto": "https"}
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
@@ -60,13 +60,13 @@ def status_of(host: str, port: int, path: str) -> int | None:
 
 
 def all_mirrored_since(start: datetime) -> bool:
-    """Whether every workspace has been listed completely, and synced again since `start`."""
+    """Whether every workspace has been listed completely, and synced since `start`."""
     enabled = Workspace.objects.filter(is_enabled=True)
-    heard = enabled.filter(backfilled_at__isnull=False, last_synced_at__gte=start)
-    return enabled.count() == heard.count()
+    mirrored = enabled.filter(backfilled_at__isnull=False, last_synced_at__gte=start)
+    return enabled.count() == mirrored.count()
 
 
 def last_errors() -> str:
-    """The last error of each workspace whose sync failed, for a person."""
+    """The last error of each workspace whose sync failed, as text for a person."""
     failed = Workspace.objects.exclude(error="")
     return " ".join(f"{each.name}: {each.error}" for each in failed)

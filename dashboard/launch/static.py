@@ -1,4 +1,4 @@
-"""The static files, collected only when something about them changed: it takes several seconds."""
+"""Collects the static files only when they have changed, because it takes several seconds."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 
 def collect_static(stamp: Path) -> None:
-    """Fills STATIC_ROOT unless `stamp` says that it was filled from these very files."""
+    """Fill STATIC_ROOT, unless `stamp` says that it was filled from the same files."""
     sources = fingerprint()
     if stamp.exists() and stamp.read_text(encoding="ascii") == sources:
         return
@@ -18,10 +18,10 @@ def collect_static(stamp: Path) -> None:
 
 
 def fingerprint() -> str:
-    """Changes with the path, the size or the time of any source file."""
-    known = hashlib.sha256()
+    """A digest of the path, size and modification time of every source file."""
+    digest = hashlib.sha256()
     for finder in get_finders():
         for path, storage in sorted(finder.list([]), key=lambda each: each[0]):
             facts = Path(storage.path(path)).stat()
-            known.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
-    return known.hexdigest()
+            digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

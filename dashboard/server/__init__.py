@@ -1,1 +1,1 @@
-"""How gunicorn serves clients that send or read slowly (docs/decisions/slow-clients.md)."""
+"""Lets gunicorn serve clients that send or read slowly (docs/decisions/slow-clients.md)."""

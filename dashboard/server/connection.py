@@ -1,4 +1,4 @@
-"""A client's connection as gunicorn's threads see it: reading never waits for the client."""
+"""A client's connection, from which gunicorn's threads read without waiting for the client."""
 
 import errno
 import socket
@@ -11,16 +11,16 @@ from gunicorn.workers.gthread import TConn
 from dashboard.server.framing import Framing, Stage
 
 READ_BYTES = 64 * 1024
-# How much of an answer is kept when the network takes no more. No page or static file is larger.
+# How much of an answer is kept when the client reads slowly. No page or static file is larger.
 MOST_UNSENT_BYTES = 1024 * 1024
-# How long a client may take none of its answer.
+# How long a client may read nothing of its answer.
 STALL_SECONDS = 30
 # SO_LINGER of 0 s: closing sends a reset, so that no client takes half an answer for a whole one.
 RESET = struct.pack("ii", 1, 0)
 
 
 class ClientSocket:
-    """Stands in for a client's socket where gunicorn reads requests and writes answers.
+    """Replaces a client's socket where gunicorn reads requests and writes answers.
 
     Only one thread uses it at a time: the poller, or the one that answers the request.
     """
@@ -52,7 +52,7 @@ class ClientSocket:
         return bool(arrived)
 
     def flush(self) -> bool:
-        """Sends what the network takes at once; False if that is nothing. Raises OSError."""
+        """Sends what the network accepts at once; False if that is nothing. Raises OSError."""
         try:
             sent = self._socket.send(self.unsent)
         except BlockingIOError:
@@ -63,8 +63,8 @@ class ClientSocket:
     def recv(self, size: int) -> bytes:
         """Returns, to gunicorn's parser, some of what has arrived.
 
-        Raises ConnectionResetError when there is no more: Framing took the request for whole and
-        the parser did not, so it must not be answered.
+        Raises ConnectionResetError when there is no more: Framing considered the request complete
+        and the parser did not, so it must not be answered.
         """
         if not self.unread:
             raise ConnectionResetError(errno.ECONNRESET, "The request ends too early")
@@ -75,7 +75,7 @@ class ClientSocket:
     def sendall(self, data: bytes) -> None:
         """Sends the data or keeps it. Waits only while more than MOST_UNSENT_BYTES are kept.
 
-        Raises ConnectionResetError when the client takes nothing for STALL_SECONDS.
+        Raises ConnectionResetError when the client reads nothing for STALL_SECONDS.
         """
         self.unsent += data
         self.flush()
@@ -101,7 +101,7 @@ class ClientSocket:
         self._socket.shutdown(how)
 
     def close(self) -> None:
-        """Closes the connection, with a reset where the client has not got all of its answer."""
+        """Closes the connection, with a reset if the client has not received its whole answer."""
         with suppress(OSError):
             if self.unsent:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -112,7 +112,7 @@ class ClientSocket:
         """Does nothing: the socket stays non-blocking."""
 
     def settimeout(self, seconds: float | None) -> None:
-        """Does nothing: STALL_SECONDS is the only time-out."""
+        """Does nothing: STALL_SECONDS is the only timeout."""
 
     def gettimeout(self) -> None:
         return None
@@ -123,15 +123,15 @@ class Connection(TConn):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:
         super().__init__(cfg, sock, client, server)
-        # gunicorn need not wait for a first byte: a thread gets the connection with the request.
+        # gunicorn need not wait for a first byte: a thread gets connections with a whole request.
         self.data_ready = True
         self.keeps_alive = False
-        # By time.monotonic(): of the present wait, and of the answer's last byte.
+        # By time.monotonic(): for the current wait, and for the last byte of the answer.
         self.deadline = self.answer_deadline = 0.0
         self.await_request()
 
     def await_request(self) -> None:
-        """Starts over for the next request, of which gunicorn's parser may have read a part."""
+        """Starts over with the next request, of which gunicorn's parser may have read a part."""
         if self.parser is not None:
             self.sock.unread[:0] = self.parser.unreader.take_buffered()
         self.framing = Framing()

@@ -1,7 +1,7 @@
-"""Tells when the bytes that a client has sent are a whole request.
+"""Decides when a client has sent a whole request.
 
-This only decides when gunicorn gets the bytes. gunicorn's parser reads the same bytes again and
-alone decides what they mean and where the request ends. What the parser will refuse counts as
+This only determines when gunicorn gets the bytes. gunicorn's parser reads them again and alone
+decides what they mean and where the request ends. A request that the parser will refuse counts as
 complete here, so that it is refused at once.
 """
 
@@ -9,21 +9,21 @@ import re
 from enum import Enum, auto
 
 LARGEST_HEAD_BYTES = 64 * 1024
-# Twice DATA_UPLOAD_MAX_MEMORY_SIZE: a form that is a little too long gets Django's page about it.
+# Twice DATA_UPLOAD_MAX_MEMORY_SIZE: Django's own page answers a form that is a little too long.
 LARGEST_BODY_BYTES = 512 * 1024
-# Longer than the longest chunk size line that gunicorn takes (http/body.py).
+# Longer than the longest chunk size line that gunicorn accepts (http/body.py).
 LONGEST_LINE_BYTES = 16 * 1024
 FIELD = re.compile(
     rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE
 )
-# A browser sends none, curl one for each 64 KiB. Millions of tiny ones would keep the poller busy.
+# Browsers send none, curl one for each 64 KiB. Millions of tiny ones would keep the poller busy.
 MOST_CHUNKS = 4096
 LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
 class Stage(Enum):
-    """How much of the next request is here."""
+    """How much of the next request has arrived."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -40,16 +40,16 @@ class Framing:
         self.expects_continue = False
         self._body_at = 0
         self._is_chunked = False
-        # Where the body ends or, of a chunked one, where its next chunk begins.
+        # Where the body ends or, if it is chunked, where its next chunk begins.
         self._next = 0
         self._chunks = 0
-        # How much of the head has been looked at.
+        # How much of the head has been searched.
         self._seen = 0
 
     def stage(self, data: bytearray) -> Stage:
         """How much has arrived of the request that `data` begins with.
 
-        Each call must pass the bytes of the call before with others added.
+        Each call must pass the bytes of the previous call, with more added.
         """
         if not data:
             return Stage.NOTHING
@@ -70,7 +70,7 @@ class Framing:
     def _stage_of_open_head(self, data: bytearray) -> Stage:
         seen, self._seen = self._seen, len(data)
         if LONE_LINE_FEED.search(data, seen):
-            # gunicorn refuses it, and a head with one may never end in an empty line.
+            # gunicorn refuses it, and such a head may never end in an empty line.
             return Stage.COMPLETE
         return Stage.HEAD_TOO_LARGE if len(data) > LARGEST_HEAD_BYTES else Stage.HEAD
 
@@ -87,7 +87,7 @@ class Framing:
             # With a length as well, gunicorn refuses it.
             self._is_chunked = not lengths and codings[-1].endswith(b"chunked")
         elif len(lengths) == 1 and lengths[0].isdigit():
-            # Its first 18 digits are enough to tell that a number is too large.
+            # The first 18 digits show that a number is too large.
             self._next += int(lengths[0].lstrip(b"0")[:18] or b"0")
 
     def _is_whole(self, data: bytearray) -> bool:
@@ -101,7 +101,7 @@ class Framing:
             if not CHUNK_SIZE.fullmatch(size):
                 return True
             if int(size, 16) == 0:
-                # The empty line comes after the last chunk, or after the trailers behind it.
+                # The empty line follows the last chunk, or the trailers after it.
                 return data.find(b"\r\n\r\n", line_end) >= 0
             self._next = line_end + 2 + int(size, 16) + 2
             self._chunks += 1

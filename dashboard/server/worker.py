@@ -1,4 +1,4 @@
-"""gunicorn's thread worker, whose threads no client can hold by sending or reading slowly."""
+"""gunicorn's thread worker, changed so that slow clients cannot hold its threads."""
 
 import errno
 import selectors
@@ -18,11 +18,11 @@ from dashboard.server.framing import LARGEST_BODY_BYTES, LARGEST_HEAD_BYTES, Sta
 
 # How long a client may take to send its first byte, the rest of the head, and the body.
 SECONDS = {Stage.NOTHING: 30, Stage.HEAD: 10, Stage.BODY: 30}
-# How long the rest of an answer may take once its thread is done.
+# How long sending the rest of an answer may take once its thread is free.
 ANSWER_SECONDS = 120
-# How long a client may take to close after its last answer.
+# How long a client may take to close the connection after its last answer.
 LINGER_SECONDS = 2
-# How much is kept of requests and answers altogether. Those below MUCH_BYTES do not count.
+# How much is kept of all requests and answers together. Those below MUCH_BYTES do not count.
 MOST_HELD_BYTES = 64 * 1024 * 1024
 MUCH_BYTES = 16 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -44,10 +44,10 @@ REFUSALS = {
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Lets its main thread, the poller, wait for clients; other threads get whole requests only.
+    """Lets its main thread, the poller, wait for clients. Other threads get only whole requests.
 
-    A connection is either with a thread or in `watched`, where the one that has kept the poller
-    waiting longest is first.
+    A connection is either used by a thread or in `watched`, where the one for which the poller has
+    waited longest is first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,7 +58,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     @override
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Ends the process at its start, in a sentence, for what the poller cannot serve."""
+        """Exits with a sentence if the poller cannot serve what is configured."""
         super().check_config(cfg, log)
         is_plain = cfg.protocol == "http" and cfg.proxy_protocol == "off"
         if not is_plain or cfg.is_ssl or "h2" in cfg.http_protocols:
@@ -69,7 +69,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     @override
     def accept(self, listener: socket.socket) -> None:
-        """Called when a client connects. If there is no room, another connection is closed."""
+        """Called when a client connects. Closes another connection if there is no room."""
         # At worker_connections the base class stops accepting.
         if self.nr_conns >= self.worker_connections - 1:
             self.drop_longest()
@@ -89,7 +89,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     @override
     def finish_request(self, conn: Connection, answered: Future[bool]) -> None:
-        """Called when a thread is done with a request: whether the connection may stay open."""
+        """Called when a thread has answered; the result is whether to keep the connection."""
         failed = answered.cancelled() or answered.exception() is not None
         conn.keeps_alive = not failed and answered.result()
         conn.answer_deadline = time.monotonic() + ANSWER_SECONDS
@@ -97,7 +97,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     @override
     def murder_keepalived(self, force: bool = False) -> None:
-        """Called after every round of events; closes what is overdue, once a second."""
+        """Called after every round of events; closes overdue connections once a second."""
         now = time.monotonic()
         if now < self.next_sweep and self.alive and not force:
             return
@@ -113,7 +113,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.deadline = min(conn.deadline, deadline)
 
     def watch(self, conn: Connection, event: int, step: Step, seconds: float) -> None:
-        """Has the poller take the step whenever the event happens, for so long."""
+        """Makes the poller take the step whenever the event happens, for at most `seconds`."""
         conn.deadline = time.monotonic() + seconds
         self.watched[conn] = None
         self.poller.register(conn.sock, event, partial(self.on_event, step, conn))
@@ -123,12 +123,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.unregister(conn.sock)
 
     def on_event(self, step: Step, conn: Connection, *_: object) -> None:
-        # Another event of the same round may have ended the connection.
+        # Another event of the same round may have closed the connection.
         if conn in self.watched:
             self.safely(step, conn)
 
     def safely(self, step: Step, conn: Connection) -> None:
-        """Takes the step; an exception ends the connection, not the process."""
+        """Takes the step; an exception closes the connection but does not end the process."""
         try:
             step(conn)
         except OSError as error:
@@ -139,19 +139,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.drop(conn)
 
     def drop(self, conn: Connection) -> None:
-        """Closes a connection that no thread has."""
+        """Closes a connection that no thread uses."""
         if conn in self.watched:
             self.unwatch(conn)
         conn.sock.close()
         self.nr_conns -= 1
 
     def read(self, conn: Connection) -> None:
-        """Takes what has arrived of a request, and hands a whole one to a thread."""
+        """Reads what has arrived, and passes a whole request to a thread."""
         before = conn.sock.held_bytes
         if not conn.sock.receive():
             self.drop(conn)
             return
-        # Not for every byte of a body that drips: it looks at all connections.
+        # Not for every byte of a slow body, because this checks all connections.
         if conn.sock.held_bytes // MUCH_BYTES > before // MUCH_BYTES:
             self.limit_memory()
         if conn in self.watched:
@@ -171,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.sendall(CONTINUE)
 
     def expire(self, conn: Connection) -> None:
-        """Ends a connection that is overdue; a client that has begun a request gets an answer."""
+        """Closes an overdue connection, after an answer if the client has begun a request."""
         if conn.stage in REFUSALS:
             self.refuse(conn)
         else:
@@ -188,9 +188,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.go_on(conn)
 
     def go_on(self, conn: Connection) -> None:
-        """Turns to what follows once no thread has the connection.
+        """Continues once no thread uses the connection.
 
-        That is the rest of the answer, the next request or the end.
+        It sends the rest of the answer, awaits the next request or closes.
         """
         if conn.sock.is_closed:
             self.drop(conn)
@@ -210,7 +210,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def send_rest(self, conn: Connection) -> None:
         if conn.sock.flush():
-            # This client is reading, so others have kept the poller waiting for longer.
+            # This client is reading, so the poller has waited longer for the others.
             self.watched[conn] = self.watched.pop(conn)
             conn.deadline = min(time.monotonic() + STALL_SECONDS, conn.answer_deadline)
         if not conn.sock.unsent:
@@ -224,13 +224,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.sock.unread.clear()
 
     def drop_longest(self) -> None:
-        """Closes the connection that has kept the poller waiting longest, if it waits for any."""
+        """Closes the connection for which the poller has waited longest, if there is any."""
         for conn in self.watched:
             self.drop(conn)
             return
 
     def limit_memory(self) -> None:
-        """Closes connections, those that wait longest first, until no more is kept than allowed."""
+        """Closes connections, the longest waiting first, until no more than allowed is kept."""
         holders = [conn for conn in self.watched if conn.sock.held_bytes > MUCH_BYTES]
         held_bytes = sum(conn.sock.held_bytes for conn in holders)
         for holder in holders:

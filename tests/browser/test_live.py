@@ -1,6 +1,16 @@
+import pytest
 from playwright.sync_api import Page, expect
 
 from batches.models import Batch
+
+# Longer than the pause between two polls of a page with active batches, in ms.
+PAST_A_POLL = 3_500
+
+
+@pytest.fixture(autouse=True)
+def _clock(page: Page) -> None:
+    """The page's clock still runs, but tests can move it instead of waiting for a poll."""
+    page.clock.install()
 
 
 def card(page: Page, batch: Batch):
@@ -20,6 +30,7 @@ def test_a_batch_that_ends_changes_its_card_without_a_reload(board, mirrored, fi
     expect(card(page, batch)).to_have_attribute("data-status", "in_progress")
 
     finish(batch)
+    page.clock.run_for(PAST_A_POLL)
 
     expect(card(page, batch)).to_have_attribute("data-status", "ended")
     expect(card(page, batch)).to_contain_text("all succeeded")
@@ -32,6 +43,7 @@ def test_a_new_batch_appears_at_the_top(board, mirrored):
     expect(card(page, old)).to_be_visible()
 
     new = mirrored()
+    page.clock.run_for(PAST_A_POLL)
 
     expect(page.locator("#cards article").first).to_have_attribute("data-batch", new.api_id)
     assert page.locator("#cards article").count() == 2
@@ -42,8 +54,11 @@ def test_an_empty_list_fills_without_a_reload_newest_first(board, mirrored):
     expect(page.locator(".empty")).to_be_visible()
 
     first = mirrored()
+    # A page without active batches polls every 30 s.
+    page.clock.run_for(10 * PAST_A_POLL)
     expect(page.locator("#cards article")).to_have_count(1)
     second = mirrored()
+    page.clock.run_for(PAST_A_POLL)
 
     expect(page.locator("#cards article")).to_have_count(2)
     shown = page.locator("#cards article").evaluate_all("all => all.map(c => c.dataset.batch)")
@@ -57,6 +72,7 @@ def test_focus_stays_where_it_was_when_the_card_is_swapped(board, mirrored, fini
     page.locator(f"#link-{batch.api_id}").focus()
 
     finish(batch)
+    page.clock.run_for(PAST_A_POLL)
 
     expect(card(page, batch)).to_have_attribute("data-status", "ended")
     assert page.evaluate("document.activeElement.id") == f"link-{batch.api_id}"
@@ -67,6 +83,7 @@ def test_only_changes_of_state_are_announced(board, mirrored, finish):
     page = board()
 
     finish(batch)
+    page.clock.run_for(PAST_A_POLL)
 
     announcements = page.locator("#announcements")
     expect(announcements).to_contain_text("all succeeded")
@@ -84,8 +101,7 @@ def test_a_hidden_tab_does_not_poll_and_does_at_once_on_return(board, mirrored):
     )
     asked = polls_of(page)
 
-    # Longer than two paces of an active page.
-    page.wait_for_timeout(7000)
+    page.clock.run_for(2 * PAST_A_POLL)
     assert asked == []
 
     with page.expect_request("**/live/**", timeout=2000):
@@ -115,11 +131,12 @@ def test_pause_stops_the_polls_and_says_so(board, mirrored, finish):
     asked = polls_of(page)
 
     finish(batch)
-    page.wait_for_timeout(4000)
+    page.clock.run_for(PAST_A_POLL)
     assert asked == []
     expect(card(page, batch)).to_have_attribute("data-status", "in_progress")
 
     page.locator("#pause").click()
+    page.clock.run_for(PAST_A_POLL)
     expect(card(page, batch)).to_have_attribute("data-status", "ended")
 
 
@@ -131,7 +148,7 @@ def test_an_unchanged_poll_swaps_nothing_and_keeps_the_page_fresh(board, mirrore
 
     sync(workspace)
     with page.expect_response("**/live/**") as answer:
-        pass
+        page.clock.run_for(PAST_A_POLL)
 
     assert answer.value.status == 204
     expect(page.locator("[data-as-of] time").first).not_to_have_attribute("datetime", synced_at)
@@ -142,6 +159,7 @@ def test_a_failing_poll_keeps_the_rows_and_says_what_happened(page, board, mirro
     batch = mirrored()
     board()
     page.route("**/live/**", lambda route: route.fulfill(status=500, body="broken"))
+    page.clock.run_for(PAST_A_POLL)
 
     expect(page.locator("#poll-problem")).to_be_visible()
     expect(card(page, batch)).to_be_visible()
@@ -155,6 +173,7 @@ def test_a_session_that_ran_out_leads_to_the_login_page(page, board, mirrored, c
     board("/?status=active")
 
     context.clear_cookies()
+    page.clock.run_for(PAST_A_POLL)
 
     expect(page.locator("#id_username")).to_be_visible()
     assert page.url.endswith("/accounts/login/?next=/%3Fstatus%3Dactive")

@@ -248,7 +248,7 @@ def test_behind_pgbouncer_django_opens_no_cursor_at_the_server(tmp_path, query, 
 
 
 def test_another_value_for_pgbouncer_is_refused(tmp_path):
-    with pytest.raises(ImproperlyConfigured, match="pgbouncer is 1 or 0"):
+    with pytest.raises(ImproperlyConfigured, match="set pgbouncer to 1 or 0"):
         database("postgres://u:geheim@h/n?pgbouncer=yes", default_path=tmp_path)
 
 

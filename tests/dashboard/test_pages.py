@@ -229,7 +229,7 @@ def test_a_database_of_a_newer_version_is_not_ready(client, db, unchecked):
     response = client.get("/readyz")
 
     assert response.status_code == 503
-    assert "not ready: the database is of a newer version" in response.text
+    assert "not ready: the database is from a newer version" in response.text
 
 
 def test_leftover_migrations_of_other_packages_are_no_newer_version(client, db, unchecked):

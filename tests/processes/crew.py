@@ -1,16 +1,20 @@
-"""The product as it runs: real processes on free ports, in a folder of their own."""
+"""Batchboard as it runs: real processes on free ports, in a folder of their own."""
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,8 +25,8 @@ from psycopg import sql
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse 9 battery"
 ENCRYPTION_KEY = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
-# In one process, as each start of Django costs a second.
-PREPARED = """
+# In one process, because each start of Django takes a second.
+PREPARE = """
 from django.core.management import call_command
 call_command("migrate")
 call_command("collectstatic", interactive=False)
@@ -40,19 +44,28 @@ def named(process: str, number: int) -> str:
     return process if number == 0 else f"{process}-{number + 1}"
 
 
-def own_database(server_url: str) -> str:
-    """The address of a new, empty database on the tests' PostgreSQL server; empty without one."""
-    if not server_url:
-        return ""
-    name = f"crew_{uuid.uuid4().hex[:12]}"
+def create_database(server_url: str, *, template: str) -> str:
+    """The address of a new database on the PostgreSQL server, a copy of the template."""
+    names = f"crew_{uuid.uuid4().hex[:12]}", template
     parts = urlsplit(server_url)
     with psycopg.connect(parts._replace(path="/postgres").geturl(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return parts._replace(path=f"/{name}").geturl()
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(*map(sql.Identifier, names)))
+    return parts._replace(path=f"/{names[0]}").geturl()
+
+
+@cache
+def prepared(server_url: str) -> "Crew":
+    """A crew whose database and static files the others copy. Its processes never run."""
+    folder = tempfile.mkdtemp(prefix="batchboard-crew-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    crew = Crew(Path(folder), server_url=server_url)
+    crew.manage("shell", "-c", PREPARE)
+    return crew
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
-    """Looks ten times a second. Raises AssertionError when it stays untrue."""
+    """Checks ten times a second. Raises AssertionError when it stays false."""
     pause = threading.Event()
     deadline = time.monotonic() + seconds
     while not true():
@@ -61,23 +74,33 @@ def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None
 
 
 class Crew:
-    """Sandbox, web and worker, each of which can be killed and comes back.
+    """Sandbox, web and worker, each of which can be killed and started again.
 
-    On SQLite in `var`; where the tests run on PostgreSQL, on a database of its own there.
+    The database is SQLite's in `var` or, with the URL of a PostgreSQL server, one of its own there.
     """
 
-    def __init__(self, var: Path, *, faults: str = "", webs: int = 1, workers: int = 1) -> None:
+    def __init__(
+        self,
+        var: Path,
+        *,
+        faults: str = "",
+        webs: int = 1,
+        workers: int = 1,
+        server_url: str | None = None,
+    ) -> None:
         self.var = var
+        if server_url is None:
+            server_url = os.environ.get("TEST_DATABASE_URL", "")
+        self.server_url = server_url
         self.sandbox_port = free_port()
         self.web_ports = [free_port() for _ in range(webs)]
         self.web_url = f"http://127.0.0.1:{self.web_ports[0]}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.database_url = own_database(os.environ.get("TEST_DATABASE_URL", ""))
+        self.database_url = ""
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(var),
-            "DATABASE_URL": self.database_url,
             "BATCHBOARD_ENCRYPTION_KEYS": ENCRYPTION_KEY,
             "BATCHBOARD_VAR": str(var),
             "BATCHBOARD_POLL_SECONDS": "1",
@@ -97,9 +120,24 @@ class Crew:
             ]  # fmt: skip
         for number in range(workers):
             self.commands[named("worker", number)] = [*manage, "worker"]
+        if server_url:
+            self.use_database("template1")
+
+    def use_database(self, template: str) -> None:
+        self.database_url = create_database(self.server_url, template=template)
+        self.env["DATABASE_URL"] = self.database_url
+
+    def prepare(self) -> None:
+        """Migrates, collects the static files and creates the superuser ada, by copying."""
+        source = prepared(self.server_url)
+        ignore = shutil.ignore_patterns("static")
+        shutil.copytree(source.var, self.var, ignore=ignore, dirs_exist_ok=True)
+        self.env["BATCHBOARD_STATIC_ROOT"] = str(source.var / "static")
+        if self.server_url:
+            self.use_database(urlsplit(source.database_url).path.strip("/"))
 
     def rows(self, query: str, *values: object) -> list[tuple]:
-        """What the product's database says; `%s` stands for a value."""
+        """Rows of Batchboard's database; `%s` stands for a value."""
         if self.database_url:
             with psycopg.connect(self.database_url) as connection:
                 return connection.execute(query, values).fetchall()
@@ -110,7 +148,7 @@ class Crew:
             connection.close()
 
     def one(self, query: str, *values: object) -> object:
-        """The first column of the first row; None without one."""
+        """The first column of the first row; None without a row."""
         found = self.rows(query, *values)
         return found[0][0] if found else None
 
@@ -120,7 +158,7 @@ class Crew:
 
     def start(self, name: str) -> None:
         with (self.var / f"{name}.log").open("ab") as log:
-            # A group of its own: gunicorn's workers go with their master.
+            # A group of its own, so that gunicorn's workers are killed with their master.
             self.processes[name] = subprocess.Popen(
                 self.commands[name],
                 cwd=ROOT,
@@ -131,19 +169,19 @@ class Crew:
             )
 
     def start_all(self) -> None:
-        self.manage("shell", "-c", PREPARED)
+        self.prepare()
         for name in self.commands:
             self.start(name)
         wait_until(lambda: self.answers(f"{self.web_url}/healthz"), seconds=30, what="web")
 
     def kill(self, name: str) -> None:
-        """As the kernel does when memory runs out: no handler gets to run."""
+        """Kills the process as the kernel does when memory runs out: no handler runs."""
         process = self.processes[name]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def terminate(self, name: str, *, within: float) -> float:
-        """Ask a process to end, as systemd does: the seconds that it took."""
+        """Sends SIGTERM, as systemd does, and returns the seconds until the process ended."""
         process = self.processes[name]
         began = time.monotonic()
         process.terminate()
@@ -165,7 +203,7 @@ class Crew:
             return False
 
     def sign_in(self, name: str = "ada") -> httpx.Client:
-        """A browser without JavaScript, signed in; it asks for a card as htmx does."""
+        """A signed-in browser without JavaScript."""
         browser = httpx.Client(base_url=self.web_url, timeout=30)
         token = csrf_in(browser.get("/accounts/login/").text)
         form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token}

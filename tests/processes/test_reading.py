@@ -100,7 +100,7 @@ def crew(tmp_path, api):
     crew = Crew(tmp_path)
     crew.env["ANTHROPIC_BASE_URL"] = f"http://127.0.0.1:{api.server_port}"
     crew.env["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    crew.manage("migrate")
+    crew.prepare()
     crew.manage("shell", "-c", MADE)
     return crew
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from dashboard.sign_in.limits import MOST_PER_ADDRESS
-from tests.processes.crew import PASSWORD, PREPARED, Crew, csrf_in, wait_until
+from tests.processes.crew import PASSWORD, Crew, csrf_in, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 ATTACKERS = 16
@@ -27,7 +27,7 @@ def started(crew: Crew) -> Crew:
 @pytest.fixture
 def crew(tmp_path) -> Iterator[Crew]:
     crew = Crew(tmp_path)
-    crew.manage("shell", "-c", PREPARED)
+    crew.prepare()
     yield started(crew)
     crew.stop_all()
 
@@ -42,7 +42,7 @@ def unprepared(tmp_path) -> Iterator[Crew]:
 
 @pytest.fixture
 def attempt(crew) -> Callable[[str, str], httpx.Response]:
-    """A function that tries a name and a password, each time as a new browser."""
+    """A function that tries a name and a password in a new browser."""
     login = f"{crew.web_url}/accounts/login/"
     page = httpx.get(login)
     token, cookies = csrf_in(page.text), dict(page.cookies)
@@ -59,7 +59,7 @@ def test_pages_stay_quick_while_many_sign_in_at_once(crew, attempt):
 
     def attack() -> None:
         for _ in range(PRESSES):
-            # The right password takes as long as a wrong one, and locks nobody out.
+            # The right password takes as long as a wrong one, and locks no one out.
             statuses[attempt("ada", PASSWORD).status_code] += 1
 
     threads = [threading.Thread(target=attack) for _ in range(ATTACKERS)]

@@ -8,18 +8,16 @@ import httpx
 import psycopg
 import pytest
 
-from dashboard.launch.processes import GRACE_SECONDS
-from tests.processes.crew import PREPARED, Crew, wait_until
+from dashboard.launch.lifeline import GRACE_SECONDS
+from tests.processes.crew import Crew, wait_until
 from tests.processes.slow_clients import SlowClients, allow_open_files, p95, seconds_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
-# A page takes some 20 ms alone. Without the worker of ours, none of them comes at all.
+# A page alone takes some 20 ms. With gunicorn's own thread worker, none arrives at all.
 QUICK_SECONDS = 2
 FAILED_REQUESTS = 20_000
-SEEDED = (
-    PREPARED
-    + f"""
+SEED = f"""
 from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -47,7 +45,6 @@ AuditEvent.objects.bulk_create(
     for n in range({FAILED_REQUESTS})
 )
 """
-)
 RESULTS = "/batches/slow59/results/?outcome=errored&format=csv"
 
 
@@ -58,10 +55,11 @@ def start_web(crew: Crew) -> None:
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory) -> Iterator[Crew]:
-    """The web process alone, before sixty batches, the last of which has much to download."""
+    """Only the web process, with sixty batches. The last one has much to download."""
     allow_open_files(4096)
     crew = Crew(tmp_path_factory.mktemp("slow"))
-    crew.manage("shell", "-c", SEEDED)
+    crew.prepare()
+    crew.manage("shell", "-c", SEED)
     start_web(crew)
     yield crew
     crew.stop_all()
@@ -86,7 +84,7 @@ def attacked(crew, cookies) -> Callable[..., SlowClients]:
 
 
 def assert_others_are_served(crew: Crew, cookies: dict[str, str]) -> None:
-    """By new connections, as of people who come just now."""
+    """Over new connections, as of people who have just arrived."""
     for path in ("/healthz", "/"):
         url = crew.web_url + path
         taken = seconds_of(lambda url=url: httpx.get(url, cookies=cookies, timeout=10))
@@ -144,9 +142,9 @@ def test_forty_clients_that_read_nothing_hold_up_no_one(crew, cookies, attacked,
     request = f"GET {path} HTTP/1.1\nHost: 127.0.0.1\nCOOKIES\n\n"
 
     with attacked(40, request * times, reads=False):
-        # At first they cost what as many quick readers would. Then the network takes no more.
+        # At first they cost as much as quick readers. Then the network takes no more.
         healthz = f"{crew.web_url}/healthz"
-        wait_until(lambda: is_quick(healthz), seconds=60, what="the end of their rush")
+        wait_until(lambda: is_quick(healthz), seconds=60, what="quick answers")
         assert_others_are_served(crew, cookies)
 
 

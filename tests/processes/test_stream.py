@@ -1,4 +1,4 @@
-"""Results files through a real gunicorn: whole, cut, left half-way, slow and big."""
+"""Results files through a real gunicorn: whole, truncated, abandoned, slow and big."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from batches.sandbox import SandboxApi, SandboxServer
-from tests.processes.crew import PREPARED, Crew, wait_until
+from tests.processes.crew import Crew, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 SMALL, MEDIUM, BIG = 40, 3_000, 100_000
@@ -16,13 +16,13 @@ MB = 1024 * 1024
 
 
 class Watched:
-    """The sandbox as an app that knows how many results files it is giving out just now."""
+    """The sandbox as an app that counts the results files it is sending now."""
 
     def __init__(self, api: SandboxApi, pause: Callable[[float], object]) -> None:
         self.api = api
         self.pause = pause
-        self.giving_out = 0
-        # Blocks still to come that are half a second late, each.
+        self.sending = 0
+        # How many of the next blocks are delayed by half a second each.
         self.late = 0
 
     def __call__(self, environ, start_response) -> Iterator[bytes]:
@@ -30,7 +30,7 @@ class Watched:
         return self.watched(blocks) if environ["PATH_INFO"].endswith("/results") else blocks
 
     def watched(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        self.giving_out += 1
+        self.sending += 1
         try:
             for block in blocks:
                 if self.late:
@@ -38,15 +38,7 @@ class Watched:
                     self.pause(0.5)
                 yield block
         finally:
-            self.giving_out -= 1
-
-
-SYNCED = (
-    PREPARED
-    + """
-call_command("worker", once=True, only="sync")
-"""
-)
+            self.sending -= 1
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +57,13 @@ def api() -> Iterator[Watched]:
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory, api) -> Iterator[Crew]:
-    """The web process before a mirror of both batches."""
+    """The web process on a mirror of the three batches."""
     crew = Crew(tmp_path_factory.mktemp("stream"))
     crew.env["ANTHROPIC_BASE_URL"] = api.api.base_url
-    # Half of what a slow file takes below.
+    # Half as long as a slow file takes below.
     crew.commands["web"][-1:-1] = ["--timeout", "2"]
-    crew.manage("shell", "-c", SYNCED)
+    crew.prepare()
+    crew.manage("worker", "--once", "--only", "sync")
     crew.start("web")
     wait_until(lambda: crew.answers(f"{crew.web_url}/healthz"), seconds=30, what="web")
     yield crew
@@ -94,7 +87,7 @@ def workers(crew: Crew) -> list[psutil.Process]:
 
 
 def resident(crew: Crew) -> list[float]:
-    """Of each worker, in MB."""
+    """The resident memory of each worker in MB."""
     return [worker.memory_info().rss / MB for worker in workers(crew)]
 
 
@@ -108,7 +101,7 @@ def test_a_whole_file_comes_through_byte_for_byte(crew, reader, api):
 
 @pytest.mark.parametrize("query", ["", "?outcome=succeeded", "?format=csv", "?format=ids"])
 @pytest.mark.parametrize("fault", ["cut", "short", "half-line"])
-def test_what_does_not_come_whole_is_a_failed_download(crew, reader, api, fault, query):
+def test_an_incomplete_file_is_a_failed_download(crew, reader, api, fault, query):
     api.api.fail_next(fault, path="/results")
 
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
@@ -118,14 +111,14 @@ def test_what_does_not_come_whole_is_a_failed_download(crew, reader, api, fault,
     assert reader.get(f"/batches/small/results/{query}").status_code == 200
 
 
-def test_whoever_hangs_up_ends_the_call_to_the_api_at_once(crew, reader, api):
+def test_a_reader_who_disconnects_ends_the_call_to_the_api_at_once(crew, reader, api):
     with reader.stream("GET", "/batches/big/results/") as answer:
-        # Held, as httpx hangs up when nobody holds its pieces any more.
+        # Kept, because httpx disconnects when its iterator is deleted.
         pieces = answer.iter_bytes(1024)
         next(pieces)
-        assert api.giving_out == 1
+        assert api.sending == 1
 
-    wait_until(lambda: api.giving_out == 0, seconds=5, what="the upstream connection closed")
+    wait_until(lambda: api.sending == 0, seconds=5, what="the upstream connection closed")
     assert reader.get("/batches/small/results/").status_code == 200
 
 
@@ -148,7 +141,7 @@ def test_a_big_file_takes_no_memory_and_leaves_pages_quick(crew, reader, api, qu
     assert max(h - b for h, b in zip(highest, before, strict=True)) < 20
 
 
-def test_a_download_that_outlasts_the_servers_timeout_comes_to_its_end(crew, reader, api):
+def test_a_download_that_outlasts_the_servers_timeout_completes(crew, reader, api):
     before = {worker.pid for worker in workers(crew)}
     api.late = 8
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A worker that is killed while it reads: within a minute another one reads the same file."""
+"""When a worker is killed while it reads, another one reads the same file within a minute."""
 
 import pytest
 
@@ -11,14 +11,14 @@ pytestmark = [pytest.mark.processes, pytest.mark.databases, pytest.mark.timeout(
 @pytest.fixture
 def crew(tmp_path):
     crew = Crew(tmp_path)
-    crew.manage("migrate")
+    crew.prepare()
     yield crew
     crew.stop_all()
 
 
 @pytest.fixture
-def told(crew) -> dict[str, dict[str, int]]:
-    """Two ended batches at the API, one of them long to read: what each used, by its id."""
+def reported(crew) -> dict[str, dict[str, int]]:
+    """Usage of two ended batches by ID, as the sandbox reports it. One takes long to read."""
     sandbox = SandboxApi(state_path=crew.var / "sandbox.db")
     ids = [
         sandbox.add_batch(status="ended", requests=100_000, errored=2_000),
@@ -35,7 +35,7 @@ def told(crew) -> dict[str, dict[str, int]]:
 
 
 def claim(crew: Crew, api_id: str) -> str:
-    """Who reads the batch's results now; empty for nobody."""
+    """The claim under which the batch's results are read now; empty without one."""
     found = crew.rows(
         "SELECT claim FROM batches_ingestion JOIN batches_batch ON id = batch_id WHERE api_id = %s",
         api_id,
@@ -43,8 +43,8 @@ def claim(crew: Crew, api_id: str) -> str:
     return found[0][0] if found else ""
 
 
-def test_a_killed_worker_s_file_is_read_by_the_next_within_a_minute(crew, told):
-    large = next(iter(told))
+def test_a_killed_worker_s_file_is_read_by_the_next_within_a_minute(crew, reported):
+    large = next(iter(reported))
     for name in ("sandbox", "worker"):
         crew.start(name)
     wait_until(lambda: claim(crew, large), seconds=60, what="a worker that reads")
@@ -59,7 +59,7 @@ def test_a_killed_worker_s_file_is_read_by_the_next_within_a_minute(crew, told):
     wait_until(
         lambda: (
             crew.rows("SELECT count(*) FROM batches_batch WHERE results_state = 'read'")
-            == [(len(told),)]
+            == [(len(reported),)]
         ),
         seconds=60,
         what="both read",
@@ -68,4 +68,4 @@ def test_a_killed_worker_s_file_is_read_by_the_next_within_a_minute(crew, told):
         "SELECT api_id, sum(requests), sum(output_tokens) FROM batches_batchusage u"
         " JOIN batches_batch b ON b.id = u.batch_id GROUP BY api_id",
     )
-    assert {api_id: {"requests": n, "output_tokens": out} for api_id, n, out in read} == told
+    assert {api_id: {"requests": n, "output_tokens": out} for api_id, n, out in read} == reported

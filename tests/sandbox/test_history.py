@@ -1,4 +1,4 @@
-"""The demo's history: plausible, quick to read, and the same every time."""
+"""The demo's month of batches: varied, quick to read, and the same each time."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from batches.sandbox import SandboxApi
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
 DAY = timedelta(days=1)
@@ -16,11 +18,14 @@ def batches_of_the_demo():
     return int(words[words.index("--batches") + 1])
 
 
-# A Tuesday at noon, a Sunday at midnight, and a Friday evening.
-@pytest.fixture(params=["2026-11-24T12:00", "2026-11-22T00:00", "2026-11-27T21:30"])
-def month(make_api, clock, request):
-    clock.time = datetime.fromisoformat(request.param).replace(tzinfo=UTC)
-    return make_api(batches=batches_of_the_demo())
+# Tuesday noon, Sunday midnight and Friday evening.
+@pytest.fixture(scope="module", params=["2026-11-24T12:00", "2026-11-22T00:00", "2026-11-27T21:30"])
+def month(request):
+    """The demo's batches, generated once for all tests, which only read them."""
+    now = datetime.fromisoformat(request.param).replace(tzinfo=UTC)
+    api = SandboxApi(clock=lambda: now, batches=batches_of_the_demo())
+    yield api
+    api.close()
 
 
 def ended(api):
@@ -35,7 +40,7 @@ def age(api, batch):
     return api.now() - datetime.fromisoformat(batch["created_at"])
 
 
-def test_the_demo_has_a_month_of_results_that_is_quick_to_read(month):
+def test_the_demo_has_a_month_of_batches_that_are_read_quickly(month):
     readable = [batch for batch in ended(month) if not batch["archived_at"]]
 
     assert 140 <= len(month.batches) <= 180
@@ -43,7 +48,7 @@ def test_the_demo_has_a_month_of_results_that_is_quick_to_read(month):
     assert 60_000 < requests(readable) < 90_000
 
 
-def test_a_few_results_have_expired_and_a_few_expire_soon(month):
+def test_few_results_are_lost_and_few_are_about_to_expire(month):
     ages = [age(month, batch) / DAY for batch in ended(month)]
 
     assert sum(days >= 29 for days in ages) == 6
@@ -52,7 +57,7 @@ def test_a_few_results_have_expired_and_a_few_expire_soon(month):
 
 
 def test_weekdays_are_busier_than_weekends(month):
-    # The last two days consist mostly of the batches in every state.
+    # Batches of the last two days come from the demo's cast more than from its history.
     days = Counter(
         datetime.fromisoformat(batch["created_at"]).weekday() >= 5
         for batch in ended(month)
@@ -74,7 +79,7 @@ def test_work_and_spend_grow_from_one_fortnight_to_the_next(month):
     assert spend[0] > Decimal("1.3") * spend[1]
 
 
-def test_several_models_are_used_and_newer_ones_take_over(month):
+def test_several_models_are_used_and_newer_ones_replace_older_ones(month):
     first, later = Counter(), Counter()
     for batch_id, batch in month.batches.items():
         half = first if age(month, batch) > 14 * DAY else later
@@ -108,7 +113,7 @@ def test_no_ended_batch_ends_in_the_future(month):
 def test_the_batches_of_a_day_do_not_dwarf_the_month(make_api, ask, clock):
     api = make_api(drip=timedelta(minutes=3))
 
-    # As with an open page: new batches appear with each call.
+    # As with an open page: the sandbox catches up at every call.
     for _ in range(24):
         clock.forward(hours=1)
         ask(api).get("/v1/messages/batches")

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 FIND = Path(__file__).resolve().parents[2] / ".make" / "find-python"
 WORKS = f'exec {sys.executable} "$@"'
 FAILS = "exit 127"
-OLD = 'case "$3" in *platform*) echo 3.11.2;; *) exit 1;; esac'
-NO_VENV = f'case "$3" in *venv*) exit 1;; *) exec {sys.executable} "$@";; esac'
+# The exit codes of the program that find-python runs with each Python.
+OLD = "exit 3"
+NO_VENV = "exit 4"
 
 
 def program(path: Path, body: str) -> Path:
@@ -39,7 +41,7 @@ def test_a_shim_that_fails_does_not_hide_a_python_that_works(tmp_path):
     assert answer.stdout.strip() == str(working)
 
 
-def test_an_old_default_is_passed_over_for_a_newer_one(tmp_path):
+def test_a_newer_python_is_preferred_to_an_old_default(tmp_path):
     program(tmp_path / "python3", OLD)
     newer = program(tmp_path / "python3.12", WORKS)
 
@@ -75,9 +77,9 @@ def test_a_python_that_uv_knows_is_found(tmp_path):
     assert answer.stdout.strip() == str(python)
 
 
-def test_the_named_python_is_taken_before_all_others(tmp_path):
+def test_the_python_in_the_variable_is_taken_before_all_others(tmp_path):
     program(tmp_path / "python3.13", WORKS)
-    named = program(tmp_path / "mine", WORKS)
+    named = program(tmp_path / "named", WORKS)
 
     answer = find(tmp_path, PYTHON=str(named))
 
@@ -91,7 +93,7 @@ def test_only_an_old_python_is_refused_in_one_sentence(tmp_path):
 
     assert answer.returncode == 1
     assert answer.stdout == ""
-    assert answer.stderr.startswith(f"Python 3.11.2 at {tmp_path}/python3 is too old")
+    assert answer.stderr.startswith(f"The Python at {tmp_path}/python3 is too old")
     assert answer.stderr.count("\n") == 1
 
 
@@ -110,3 +112,17 @@ def test_a_python_that_cannot_make_a_venv_says_what_to_install(tmp_path):
 
     assert answer.returncode == 1
     assert "apt install python3-venv" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"), [("version_info = (3, 11)", 3), ("modules['ssl'] = None", 4)]
+)
+def test_the_program_that_judges_a_python_gives_these_codes(condition, code):
+    program = re.search(r"^probe='(.*?)'", FIND.read_text(), re.MULTILINE | re.DOTALL)
+    assert program
+
+    judged = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys\nsys.{condition}\n{program[1]}"], check=False
+    )
+
+    assert judged.returncode == code

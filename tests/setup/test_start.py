@@ -181,7 +181,7 @@ def test_a_database_of_a_newer_version_is_not_started(tmp_path):
     ended = run([*MANAGE, "run"], **environ)
 
     assert ended.returncode == 2
-    assert "This database is of a newer version: migration 9999_of_tomorrow" in ended.stderr
+    assert "This database is from a newer version: migration 9999_of_tomorrow" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

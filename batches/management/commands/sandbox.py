@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: the imitation of the Message Batches API, served until Ctrl-C."""
+"""`manage.py sandbox`: serves the imitation of the Message Batches API until Ctrl-C."""
 
 import signal
 import sqlite3
@@ -12,49 +12,54 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from batches.sandbox import SandboxApi, SandboxServer
 from batches.sandbox.quirks import QUIRKS
 
-# In real time, whatever the speed: so that somebody who cancels sees it canceling, then ended,
-# and somebody who watches sees batches come.
+# In real time at any speed, so that a person who cancels sees the batch canceling, then ended, and
+# a person who watches sees new batches appear.
 CANCELING_SECONDS = (8, 20)
 DRIP = timedelta(minutes=3)
 
 
 class Command(BaseCommand):
-    help = "Serve a working imitation of the Message Batches API until told to stop."
-    # It uses none of the project's settings, so nothing wrong in them may keep it from starting.
+    help = "Serve a working imitation of the Message Batches API until Ctrl-C or SIGTERM."
+    # It uses none of the project's settings, so a mistake in them must not keep it from starting.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
         parser.add_argument("--port", type=int, default=8010, help="Port; 0 takes a free one.")
-        parser.add_argument("--seed", type=int, default=1, help="Decides every id and result.")
+        parser.add_argument("--seed", type=int, default=1, help="Determines every ID and result.")
         parser.add_argument(
-            "--batches", type=int, default=0, metavar="N", help="Begin with so many batches."
+            "--batches", type=int, default=0, metavar="N", help="Start with this many batches."
         )
         parser.add_argument(
             "--speed", type=float, default=1.0, metavar="X", help="60 = a minute a second."
         )
         parser.add_argument(
-            "--lenient", action="store_true", help="Answer what the official SDK's tests ask."
+            "--lenient", action="store_true", help="Accept the calls of the official SDK's tests."
         )
         parser.add_argument(
-            "--faults", default="", metavar="SPEC", help="0.1, or 429=0.05,cut=0.01 and so on."
+            "--faults",
+            default="",
+            metavar="SPEC",
+            help="How often calls fail: 0.1, or 429=0.05,cut=0.01 and so on.",
         )
         parser.add_argument(
-            "--odd-lines", action="store_true", help="Put results into files that nobody knows yet."
+            "--odd-lines",
+            action="store_true",
+            help="Add kinds of results to the files that the API does not have yet.",
         )
         parser.add_argument(
             "--quirks",
             nargs="*",
             default=(),
             metavar="NAME",
-            help=f"What every file holds beside the usual: {', '.join(QUIRKS)}.",
+            help=f"Unusual lines in every results file: {', '.join(QUIRKS)}.",
         )
         parser.add_argument("--state", metavar="PATH", help="Keep the batches in this file.")
         parser.add_argument(
             "--moving-counts",
             nargs="*",
             metavar="KEY",
-            help="Tally batches while they run: all of them, or those of the keys given.",
+            help="Update counts while batches run: for all keys, or for these.",
         )
 
     def handle(self, **options: Any) -> None:

@@ -14,19 +14,21 @@ log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Sync workspaces, retry cancellations, read results and tidy up, until told to stop."
+    help = (
+        "Sync workspaces, retry cancellations, read results and tidy up, until Ctrl-C or SIGTERM."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--only",
             default="",
             metavar="KINDS",
-            help=f"Kinds of work, separated by commas, of: {', '.join(NAMES)}.",
+            help=f"Do only these kinds of work, separated by commas: {', '.join(NAMES)}.",
         )
         parser.add_argument(
             "--once",
             action="store_true",
-            help="Sync every workspace now, do what is due, then exit; 1 if something failed.",
+            help="Sync every workspace now, do all due work, then exit; 1 if something failed.",
         )
 
     def handle(self, *, only: str, once: bool, **options: Any) -> None:
@@ -58,4 +60,4 @@ class Command(BaseCommand):
         if not is_good:
             failed = Workspace.objects.filter(is_enabled=True).exclude(error="")
             names = ", ".join(failed.values_list("name", flat=True))
-            raise CommandError(f"No whole round for: {names}." if names else "Some work failed.")
+            raise CommandError(f"The sync failed for: {names}." if names else "Some work failed.")

@@ -1,4 +1,4 @@
-"""`manage.py run`: web and worker together on one machine, until Ctrl-C."""
+"""`manage.py run`: runs web and worker together on one machine until Ctrl-C."""
 
 import contextlib
 import os
@@ -19,14 +19,8 @@ from batches import clock
 from batches.models import Workspace
 from dashboard.launch.labels import label_once
 from dashboard.launch.people import prepare_demo
-from dashboard.launch.ports import (
-    HOST,
-    PortRefused,
-    claim_ports,
-    wanted_sandbox_port,
-    wanted_web_port,
-)
-from dashboard.launch.processes import ProcessEnded, Processes, StopAsked
+from dashboard.launch.ports import HOST, PortRefused, check_ports, chosen_port
+from dashboard.launch.processes import ProcessEnded, Processes, StopRequested
 from dashboard.launch.ready import (
     PageBroken,
     all_mirrored_since,
@@ -41,8 +35,8 @@ from dashboard.schema import unknown_migrations
 
 
 class Command(BaseCommand):
-    help = "Prepare the database, then run web and worker until told to stop."
-    # They open the database, which may be in a state that only `prepare` can explain.
+    help = "Prepare the database, then run web and worker until Ctrl-C."
+    # The checks open the database, whose problems only `prepare` can explain.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,27 +48,26 @@ class Command(BaseCommand):
 
     def handle(self, *, demo: bool, **options: Any) -> None:
         try:
-            ports = {"PORT": wanted_web_port(os.environ)}
-            if demo:
-                ports["SANDBOX_PORT"] = wanted_sandbox_port(os.environ)
-            claim_ports(ports)
+            names = ("PORT", "SANDBOX_PORT") if demo else ("PORT",)
+            ports = {name: chosen_port(os.environ, name) for name in names}
+            check_ports(ports)
             self.prepare()
             passwords = prepare_demo(settings.VAR_DIR) if demo else {}
             self.run(ports, passwords)
-        except (StopAsked, KeyboardInterrupt):
+        except (StopRequested, KeyboardInterrupt):
             self.say()
-            self.say("Stopped. No process is left.")
+            self.say("Stopped. All processes have ended.")
         except (PortRefused, ProcessEnded) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
                 f"{error}. Batchboard writes to {settings.VAR_DIR}, and static files to "
-                f"{settings.STATIC_ROOT}: make room there, or set BATCHBOARD_VAR.",
+                f"{settings.STATIC_ROOT}. Make room there, or set BATCHBOARD_VAR.",
                 returncode=2,
             ) from error
 
     def prepare(self) -> None:
-        """Raises CommandError with exit code 2 when the processes could not work."""
+        """Raises CommandError with exit code 2 when the database cannot be used."""
         self.say("Preparing the database …")
         try:
             self.prepare_database()
@@ -91,21 +84,21 @@ class Command(BaseCommand):
         """Raises CommandError with exit code 2, DatabaseError."""
         if unknown := unknown_migrations(MigrationLoader(connection)):
             raise CommandError(
-                f"This database is of a newer version: migration {unknown[0]} is not known here. "
-                "Start the newer version, or restore a backup from before it.",
+                f"This database is from a newer version: migration {unknown[0]} is unknown here. "
+                "Start the newer version, or restore an older backup.",
                 returncode=2,
             )
         call_command("migrate", interactive=False, verbosity=0)
         has_key = settings.ANTHROPIC_API_KEY or settings.ANTHROPIC_AUTH_TOKEN
         if not has_key and not Workspace.objects.exists():
             raise CommandError(
-                "There is no API key: set ANTHROPIC_API_KEY and start again "
-                "(or try `make demo`, which needs none).",
+                "There is no API key: set ANTHROPIC_API_KEY and start again, "
+                "or try `make demo`, which needs none.",
                 returncode=2,
             )
 
     def run(self, ports: dict[str, int], passwords: dict[str, str]) -> None:
-        """Raises StopAsked, or ProcessEnded for a failed start, once every process is gone."""
+        """Raises StopRequested, or ProcessEnded for a failed start, once all have ended."""
         began = clock.now()
         with Processes(settings.BASE_DIR / "Procfile", self.environment(ports), sys.stdout) as crew:
             self.say("Starting the processes …")
@@ -137,7 +130,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def environment(self, ports: dict[str, int]) -> dict[str, str]:
-        """The Procfile's commands run with the Python that runs this one."""
+        """The environment of the Procfile's commands, which run with this Python."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         numbers = {name: str(port) for name, port in ports.items()}
         return os.environ | numbers | {"PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -151,13 +144,13 @@ class Command(BaseCommand):
         for role, password in passwords.items():
             self.say(f"  {role:<12}{password:<21}{MAY[role]}")
         if not passwords and not User.objects.exists():
-            self.say("Nobody can sign in yet. Create the first person in another terminal:")
+            self.say("No one can sign in yet. Create the first account in another terminal:")
             self.say("  .venv/bin/python manage.py createsuperuser")
         self.say()
         self.say(f"Its files are in {settings.VAR_DIR}. Ctrl-C ends everything.")
 
     def say(self, line: str = "") -> None:
-        # The terminal may be closed already: that must not keep the processes from being ended.
+        # A closed terminal must not keep the processes from being ended.
         with contextlib.suppress(OSError):
             self.stdout.write(line)
             self.stdout.flush()

@@ -157,7 +157,7 @@ def test_another_teams_workspace_with_the_same_key_is_not_named(
 def test_a_key_that_cannot_be_sent_is_refused(admin, sandbox, key):
     response = fill(admin, ADD, new_key=key, workspace_name="Evals")
 
-    assert "The key holds a space" in response.text
+    assert "The key contains a space" in response.text
     assert sandbox.calls == []
 
 
