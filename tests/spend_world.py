@@ -3,10 +3,9 @@
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db import transaction
-
-from batches.models import Batch, BatchUsage, Revision, Workspace
+from batches.models import Batch, BatchUsage, Workspace
 from batches.pricing import Price, PriceTable
+from tests.mirroring import mirror
 
 # US dollars per million tokens, and per 1,000 web searches. A batch pays half for tokens.
 SMALL = ("2", "10", "2.5", "4", "0.2", "10")
@@ -37,35 +36,17 @@ def spent(
 ) -> Batch:
     """A batch with usage, created at a moment, or at noon of a day."""
     created = day if isinstance(day, datetime) else datetime.combine(day, time(12), UTC)
-    number = Batch.objects.count() + 1
-    counts = {"processing": 0, "succeeded": 10, "errored": 0, "canceled": 0, "expired": 0}
+    counts = {"succeeded": 10}
     if columns.get("processing_status") == "in_progress":
-        counts |= {"processing": 10, "succeeded": 0}
+        counts = {"processing": 10}
     elif is_canceled:
-        counts |= {"succeeded": 4, "canceled": 6}
-    batch = Batch(
-        **{
-            "workspace": workspace,
-            "api_id": f"msgbatch_{number:06d}",
-            "processing_status": "ended",
-            "created_at": created,
-            "expires_at": created + timedelta(hours=24),
-            "ended_at": created + timedelta(minutes=5),
-            "raw": {},
-            "first_seen_at": created,
-            "changed_at": created,
-            "results_state": results_state,
-            **counts,
-            **columns,
-        }
-    )
-    batch.derive()
-    if batch.is_active:
-        batch.results_state, batch.ended_at = "pending", None
-    with transaction.atomic():
-        batch.revision = batch.first_revision = Revision.take(1)
-        batch.save()
-    Workspace.objects.filter(pk=workspace.pk).update(latest_revision=batch.revision)
+        counts = {"succeeded": 4, "canceled": 6}
+    if "processing" not in counts:
+        counts |= {"processing_status": "ended", "ended_at": created + timedelta(minutes=5)}
+        counts["results_state"] = results_state
+    number = Batch.objects.count() + 1
+    api_id = columns.pop("api_id", f"msgbatch_{number:06d}")
+    batch = mirror(workspace, api_id, now=created, created_at=created, **counts | columns)
     for used in usage:
         BatchUsage.objects.create(
             **{

@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from batches.mirror import lookup
-from batches.models import Batch, Revision, WorkerProcess, Workspace
+from batches.models import Batch, WorkerProcess, Workspace
 from dashboard import streams
 from dashboard.list import counts
+from tests.mirroring import mirror, mirror_change
 from tests.spend_world import PRICES, spent, used
 from tests.working import seen_worker
 
@@ -74,50 +75,25 @@ def results_url(mirrored) -> str:
 
 @pytest.fixture
 def row(workspace) -> Callable[..., Batch]:
-    """A function that mirrors a batch by hand, as the sync would have left it."""
+    """A function that mirrors a batch without the sandbox."""
 
     def row(api_id: str, *, age: timedelta = timedelta(minutes=5), **columns) -> Batch:
         created_at = columns.pop("created_at", timezone.now() - age)
-        counts = {"processing": 10, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+        usual = {"processing": 10}
         if columns.get("processing_status") == "ended":
-            counts |= {"processing": 0, "succeeded": 10}
-            columns.setdefault("ended_at", created_at + timedelta(minutes=2))
-        batch = Batch(
-            **{
-                "workspace": workspace,
-                "api_id": api_id,
-                "processing_status": "in_progress",
-                "created_at": created_at,
-                "expires_at": created_at + timedelta(hours=24),
-                "raw": {"id": api_id},
-                "first_seen_at": created_at,
-                "changed_at": created_at,
-                **counts,
-                **columns,
-            }
-        )
-        batch.derive()
-        with transaction.atomic():
-            batch.revision = batch.first_revision = Revision.take(1)
-            batch.save()
-        Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=batch.revision)
-        return batch
+            usual = {"succeeded": 10, "ended_at": created_at + timedelta(minutes=2)}
+        owner = columns.pop("workspace", workspace)
+        return mirror(owner, api_id, now=created_at, created_at=created_at, **usual | columns)
 
     return row
 
 
 @pytest.fixture
 def change() -> Callable[..., None]:
-    """A function that changes a row as the sync would: with a revision of its own."""
+    """A function that changes a mirrored batch, as a round or a reading does."""
 
     def change(batch: Batch, **columns) -> None:
-        for name, value in columns.items():
-            setattr(batch, name, value)
-        batch.derive()
-        with transaction.atomic():
-            batch.revision = Revision.take(1)
-            batch.save()
-        Workspace.objects.filter(pk=batch.workspace_id).update(latest_revision=batch.revision)
+        mirror_change(batch, now=timezone.now(), **columns)
 
     return change
 

@@ -1,8 +1,8 @@
 """A process that reads one batch's results each time it is asked to, in a child of its own.
 
 `python -m tests.processes.reader API_ID`: for each line on standard input it forks a child that
-ingests the batch, says the child's process id, waits for it and says how it ended. Forking is
-forty times as quick as starting Python anew, and a child that is killed is killed all the same.
+reads the batch's results, prints the child's process ID, waits for it and prints how it ended.
+Forking is forty times as fast as starting Python, and the child is a process that can be killed.
 """
 
 import os

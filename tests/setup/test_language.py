@@ -20,7 +20,7 @@ RETIRED = {
     "Anthropic": r"\bthe vendor\b",
     "American spelling": (
         r"\b(colou?red by|colours?|coloured|behaviours?|organis\w+|recognis\w+|neighbour\w*"
-        r"|favour\w*|centre[ds]?|catalogue|cancell(ed|ing)|labell(ed|ing))\b"
+        r"|favour\w*|centre[ds]?|catalogue|cancell(ed|ing)\b(?!\()|labell(ed|ing))\b"
     ),
     "30.9%, without a space": r"\d %(?![\w(}])",
     "nothing: readers have no such file": r"\b(ux|api|words|style)\.md\b",

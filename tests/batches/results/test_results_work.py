@@ -99,7 +99,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
 
     def overtaken(batch, tally):
         check(batch, tally)
-        Ingestion.objects.update(claim="somebody else's")
+        Ingestion.objects.update(claim="another worker's")
 
     monkeypatch.setattr(reading, "_check", overtaken)
 
@@ -107,7 +107,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
         ingest(batch)
 
     assert not BatchUsage.objects.exists()
-    assert Ingestion.objects.get().claim == "somebody else's"
+    assert Ingestion.objects.get().claim == "another worker's"
 
 
 def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):

@@ -96,7 +96,8 @@ def test_a_twin_has_one_page(lead, twins):
 @pytest.fixture
 def namesakes(row, workspace, other_workspace) -> tuple[Batch, Batch]:
     """Batches of one ID, as two addresses list them."""
-    Workspace.objects.filter(pk=other_workspace.pk).update(base_url="http://gateway")
+    other_workspace.base_url = "http://gateway"
+    other_workspace.save(update_fields=["base_url"])
     return row("msgbatch_same", processing=5), row(
         "msgbatch_same", processing=7, workspace=other_workspace
     )
