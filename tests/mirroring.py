@@ -39,7 +39,7 @@ def mirror_change(batch: Batch, *, now: datetime, **columns: Any) -> None:
 
 
 def remote_batch(api_id: str, *, created_at: datetime, **columns: Any) -> RemoteBatch:
-    """The batch as the API would list it; `expires_at` is 24 hours after its creation by default."""
+    """The batch as the API would list it; it expires after 24 hours by default."""
     counts = RequestCounts(**{name: columns.pop(name, 0) for name in COUNTS})
     expires_at = columns.pop("expires_at", created_at + timedelta(hours=24))
     status = columns.pop("processing_status", "in_progress")

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
-from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
+from tests.browser.accessibility import violations
 from tests.spend_world import PRICES, spent, used
 
 # Today, because time-machine moves neither the browser nor the server's thread.
@@ -77,13 +77,13 @@ def test_back_returns_to_the_same_figures(page, lead):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("group", ["model", "label"])
-def test_axe_finds_nothing_in_either_scheme(page, lead, scheme, group, tmp_path):
+def test_axe_finds_nothing_in_either_scheme(page, lead, scheme, group):
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     lead(f"/spend/{PERIOD}&group={group}")
 
-    results = Axe(tmp_path).run(page, options=OPTIONS_WCAG_22AA, report_on_violation_only=True)
+    results = violations(page, scheme)
 
-    assert [violation["id"] for violation in results["violations"]] == []
+    assert results == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from pytest_playwright_axe import OPTIONS_WCAG_22AA, Axe
 
 from batches.models import Workspace
+from tests.browser.accessibility import violations
 from tests.dashboard.workspaces.page import (
     ADD,
     PRODUCTION,
@@ -106,7 +106,6 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     page: Page,
     workspace,
     scheme,
-    tmp_path,
 ):
     Workspace.objects.filter(pk=workspace.pk).update(
         hold="foreign", api_workspace_id="wrkspc_" + "x" * 60, error="y" * 300
@@ -116,8 +115,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     found, overflows = {}, {}
 
     def look(name: str) -> None:
-        results = Axe(tmp_path).run(page, options=OPTIONS_WCAG_22AA, report_on_violation_only=True)
-        found[name] = [violation["id"] for violation in results["violations"]]
+        found[name] = violations(page, scheme)
         overflow = "document.documentElement.scrollWidth - window.innerWidth"
         overflows[name] = page.evaluate(overflow)
 

@@ -41,7 +41,7 @@ def results_file() -> bytes:
 
 
 class Api(ThreadingHTTPServer):
-    """An API that knows one ended batch, and may kill the process that reads its results half-way."""
+    """An API with one ended batch. May kill the process that reads its results half-way."""
 
     daemon_threads = True
     body = results_file()
