@@ -62,12 +62,14 @@ def parts_of(message: Message, boundaries: Sequence[int]) -> dict[Part, Figures]
     else:
         parts = _message_parts(message, total, boundaries)
     for each in listed:
-        if name := EXTRA.get(each.type):
-            tokens = tokens_of(each)
-            model = each.model or (message.model if name == "compaction" else "")
-            at = bisect_left(boundaries, prompt_tokens(tokens))
-            part = (name, model, at, at)
-            parts[part] = _summed([parts[part], tokens]) if part in parts else tokens
+        name = EXTRA.get(each.type)
+        if name is None:
+            continue
+        tokens = fresh, _, minutes, hour, read = tokens_of(each)
+        model = each.model or (message.model if name == "compaction" else "")
+        at = bisect_left(boundaries, fresh + minutes + hour + read)
+        part = (name, model, at, at)
+        parts[part] = _summed([parts[part], tokens]) if part in parts else tokens
     return parts
 
 

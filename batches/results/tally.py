@@ -21,6 +21,7 @@ from batches.client.results import (
     ResultLine,
     UnreadableResults,
 )
+from batches.client.usage import Usage
 from batches.results.passes import MESSAGE, Part, parts_of, tier_of, tier_word
 
 # No real file has more kinds of usage or outcome. The limit protects our memory.
@@ -163,11 +164,12 @@ class Tally:
             raise UnreadableResults(
                 f"The file has more lines than the batch has requests ({self.most_lines:,})."
             )
-        count_single, count_parts = self._count_single, self._count_parts
+        count_single = self._count_single
         failed: list[ResultLine] = []
         for line in self._unrepeated(lines):
-            if line.__class__ is OddLine:
-                self._note_odd(lines, line, line.problem)
+            kind = line.__class__
+            if kind is OddLine:
+                self._note_odd(lines, line, line.problem)  # type: ignore[union-attr]
                 continue
             # A cast would take as long as the rest.
             result = line.result  # type: ignore[union-attr]
@@ -176,10 +178,10 @@ class Tally:
                 failed.append(cast("ResultLine", line))
             elif message is None:
                 self._note_odd(lines, line, "it succeeded, but has no message")
-            elif message.usage.iterations or line.__class__ is DoubtfulLine:
-                count_parts(message, getattr(line, "unknown", ""))
+            elif (usage := message.usage).iterations or kind is DoubtfulLine:
+                self._count_parts(message, getattr(line, "unknown", ""))
             else:
-                count_single(message)
+                count_single(message, usage)
         if failed:
             for each in self._redacted([_failed_of(line) for line in failed]):
                 self._note_failed(each)
@@ -206,9 +208,8 @@ class Tally:
         self._seen.add(hashed)
         return True
 
-    def _count_single(self, message: Message) -> None:
+    def _count_single(self, message: Message, usage: Usage) -> None:
         """Runs a hundred thousand times for a large file."""
-        usage = message.usage
         fresh = usage.input_tokens
         read = usage.cache_read_input_tokens or 0
         minutes, hour = usage.cache_writes
@@ -227,8 +228,9 @@ class Tally:
         sums[0] += 1
         sums[2] += fresh
         sums[3] += usage.output_tokens
-        if minutes or hour:
+        if minutes:
             sums[4] += minutes
+        if hour:
             sums[5] += hour
         if read:
             sums[6] += read
