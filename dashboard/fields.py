@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 
-def printable(text: str) -> None:
+def validate_printable(text: str) -> None:
     """Raises ValidationError for control characters other than line breaks and tabs."""
     if not all(character.isprintable() or character in "\r\n\t" for character in text):
         raise ValidationError("It contains a control character. Type it instead of pasting it.")

@@ -86,9 +86,9 @@ def as_text(logger: WrappedLogger, name: str, event: EventDict) -> str:
     """A line of `key=value` pairs, followed by the traceback, the only indented lines."""
     traceback = str(event.pop("exception", "")).splitlines()
     return "\n".join(
-        [in_pairs(logger, name, event), *(f"    {printable(line)}" for line in traceback)]
+        [in_pairs(logger, name, event), *(f"    {escaped(line)}" for line in traceback)]
     )
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

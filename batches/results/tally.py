@@ -45,7 +45,7 @@ class NoRoom(Exception):
     """There is no temporary folder, or no space in it. `str(error)` is fit to show a person."""
 
 
-class Kind(NamedTuple):
+class RequestKind(NamedTuple):
     """What requests share that are summed up together: all that a price or a page depends on."""
 
     model: str
@@ -312,16 +312,16 @@ class Tally:
                 f"({error.strerror or error}). Free some, or set TMPDIR to another folder."
             ) from error
 
-    def _kinds(self) -> Iterator[tuple[Kind, list[int]]]:
+    def _kinds(self) -> Iterator[tuple[RequestKind, list[int]]]:
         for (model, geo, tier, speed, at, reason), sums in self._single.items():
-            kind = Kind(model, geo, tier_word(tier, speed), MESSAGE, "", at, at, reason)
+            kind = RequestKind(model, geo, tier_word(tier, speed), MESSAGE, "", at, at, reason)
             # A request of one pass is in one row.
             yield kind, [sums[0], sums[0], *sums[2:]]
         for (geo, tier, unknown, reason), parts in self._divided.items():
             for (part, model, low, high), sums in parts.items():
                 # Unknown fields of the message may change its price, not that of other parts.
                 doubt = unknown if part == MESSAGE else ""
-                yield Kind(model, geo, tier, part, doubt, low, high, reason), sums
+                yield RequestKind(model, geo, tier, part, doubt, low, high, reason), sums
 
     @property
     def succeeded(self) -> int:

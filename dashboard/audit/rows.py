@@ -22,13 +22,13 @@ CSV_HEADER = (
 
 
 @dataclass
-class Row:
+class AuditRow:
     """One event as the person may see it. `steps` are those of its cancellation, oldest first."""
 
     event: AuditEvent
     # None if the mirror no longer has the batch, or the person may not see it.
     batch: Batch | None = None
-    steps: list["Row"] = field(default_factory=list)
+    steps: list["AuditRow"] = field(default_factory=list)
 
     @property
     def actor(self) -> str:
@@ -92,7 +92,7 @@ def shown(query: AuditQuery) -> AuditQuerySet:
     return events.filter(pk__lt=query.after) if query.after else events
 
 
-def page_of(query: AuditQuery, size: int) -> tuple[list[Row], int | None]:
+def page_of(query: AuditQuery, size: int) -> tuple[list[AuditRow], int | None]:
     """At most `size` rows after the cursor, and the next page's cursor; None on the last."""
     found = list(shown(query)[: size + 1])
     following = found[size - 1].pk if len(found) > size else None
@@ -120,13 +120,13 @@ def count_of(query: AuditQuery) -> int:
     return events.count() + steps.order_by().count()
 
 
-def rows_of(query: AuditQuery, events: Sequence[AuditEvent]) -> list[Row]:
+def rows_of(query: AuditQuery, events: Sequence[AuditEvent]) -> list[AuditRow]:
     """The events with their steps and batches, in two queries."""
     cancellations = [event.cancellation_id for event in events if event.cancellation_id]
     batches = _batches(query, {event.batch_api_id for event in events if event.batch_api_id})
 
-    def row(event: AuditEvent) -> Row:
-        return Row(event, batches.get((event.workspace_id, event.batch_api_id)))
+    def row(event: AuditEvent) -> AuditRow:
+        return AuditRow(event, batches.get((event.workspace_id, event.batch_api_id)))
 
     steps = defaultdict(list)
     for step in query.steps.filter(cancellation_id__in=cancellations) if cancellations else ():

@@ -43,7 +43,7 @@ HEADER = (
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 LINKS_WORK = "Nothing is wrong with the batch: the links on its page work."
 RESULTS_EXPIRE = f"Results expire {RESULTS_KEPT.days} days after a batch is created."
-type BeginDownload = Callable[[HttpRequest, Batch, Selection, ExitStack], Iterator[bytes]]
+type BeginDownload = Callable[[HttpRequest, Batch, Download, ExitStack], Iterator[bytes]]
 
 
 class DownloadForm(forms.Form):
@@ -56,7 +56,7 @@ class DownloadForm(forms.Form):
     bom = forms.ChoiceField(required=False, choices=[("0", "0"), ("1", "1")])
 
 
-class Selection(NamedTuple):
+class Download(NamedTuple):
     """The chosen requests, one of the FORMATS, and whether a CSV begins with a byte order mark."""
 
     choice: RequestFilter
@@ -75,13 +75,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     given = form.cleaned_data
     outcome = given["outcome"]
     choice = RequestFilter(outcome, tuple(request.GET.getlist("stop_reason")))
-    selection = Selection(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
+    wanted = Download(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
     # Faster than the file, and still there once the API no longer has it.
-    is_stored = batch.has_figures and selection.format != "jsonl"
+    is_stored = batch.has_figures and wanted.format != "jsonl"
     if is_stored and outcome not in {"", "succeeded"}:
-        return attachment(request, batch, selection, stored_rows)
+        return attachment(request, batch, wanted, stored_rows)
     if batch.deleted_upstream_at:
         return no_longer_available(batch)
     if not batch.has_ended:
@@ -91,7 +91,7 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
     if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return http_1_0()
     try:
-        return attachment(request, batch, selection, streamed_file)
+        return attachment(request, batch, wanted, streamed_file)
     except BatchNotFound as error:
         return not_there(batch, error)
     except (ApiError, connect.CannotCall, BrokenOff) as error:
@@ -129,15 +129,15 @@ def stop_reasons(batch: Batch) -> list[str]:
 
 
 def stored_rows(
-    request: HttpRequest, batch: Batch, selection: Selection, _: ExitStack
+    request: HttpRequest, batch: Batch, wanted: Download, _: ExitStack
 ) -> Iterator[bytes]:
-    record_download(request, batch, selection.choice, selection.format)
-    rows = download.failed_rows(batch, selection.choice.outcome)
-    return logged_when_broken(batch, encoded(rows, selection))
+    record_download(request, batch, wanted.choice, wanted.format)
+    rows = download.failed_rows(batch, wanted.choice.outcome)
+    return logged_when_broken(batch, encoded(rows, wanted))
 
 
 def streamed_file(
-    request: HttpRequest, batch: Batch, selection: Selection, held: ExitStack
+    request: HttpRequest, batch: Batch, wanted: Download, held: ExitStack
 ) -> Iterator[bytes]:
     """The file from the API, once its first block has arrived.
 
@@ -145,18 +145,18 @@ def streamed_file(
     """
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
-    record_download(request, batch, selection.choice, selection.format)
-    return logged_when_broken(batch, chosen(batch, chain([first], blocks), selection))
+    record_download(request, batch, wanted.choice, wanted.format)
+    return logged_when_broken(batch, chosen(batch, chain([first], blocks), wanted))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], selection: Selection) -> Iterator[bytes]:
+def chosen(batch: Batch, blocks: Iterator[bytes], wanted: Download) -> Iterator[bytes]:
     """The requests in their format, from the file's blocks; a whole file as JSONL is unchanged."""
-    choice = selection.choice
-    if selection.format == "jsonl":
+    choice = wanted.choice
+    if wanted.format == "jsonl":
         return blocks if choice.is_all else download.chosen_lines(blocks, choice)
-    if selection.format == "ids" or not choice.is_all:
-        return encoded(download.chosen_rows(batch, blocks, choice), selection)
-    return encoded(download.file_rows(blocks), selection)
+    if wanted.format == "ids" or not choice.is_all:
+        return encoded(download.chosen_rows(batch, blocks, choice), wanted)
+    return encoded(download.file_rows(blocks), wanted)
 
 
 def logged_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -172,22 +172,22 @@ def logged_when_broken(batch: Batch, blocks: Iterator[bytes]) -> Iterator[bytes]
 
 
 def attachment(
-    request: HttpRequest, batch: Batch, selection: Selection, begin: BeginDownload
+    request: HttpRequest, batch: Batch, wanted: Download, begin: BeginDownload
 ) -> HttpResponseBase:
-    content_type, ending = FORMATS[selection.format]
-    choice = selection.choice
+    content_type, ending = FORMATS[wanted.format]
+    choice = wanted.choice
     named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
-    parts = (named.strip("-")[:100] or "results", "ids" if selection.format == "ids" else "")
+    parts = (named.strip("-")[:100] or "results", "ids" if wanted.format == "ids" else "")
     name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
     return streamed(
-        request, partial(begin, request, batch, selection), name=name, content_type=content_type
+        request, partial(begin, request, batch, wanted), name=name, content_type=content_type
     )
 
 
-def encoded(rows: Iterable[ResultRow], selection: Selection) -> Iterator[bytes]:
+def encoded(rows: Iterable[ResultRow], wanted: Download) -> Iterator[bytes]:
     """Rows as CSV with a header, or their custom_ids one per line; many lines in a block."""
-    if selection.format == "csv":
-        yield from csv_blocks(HEADER, rows, with_bom=selection.with_bom)
+    if wanted.format == "csv":
+        yield from csv_blocks(HEADER, rows, with_bom=wanted.with_bom)
         return
     for some in batched(rows, LINES_AT_ONCE):
         yield "".join(f"{download.plain_id(row.custom_id)}\n" for row in some).encode()

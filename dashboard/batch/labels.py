@@ -11,15 +11,15 @@ from django.views.decorators.http import require_http_methods
 from batches.labels import Labels, LabelsChanged, in_use, label_batch, labels_of
 from batches.models import Batch
 from dashboard.access import allow, client_address, visible_batch_or_404, visible_workspaces
-from dashboard.fields import OneLine, printable, unix_lines
+from dashboard.fields import OneLine, unix_lines, validate_printable
 
 LONGEST_NOTE = 2_000
 
 
 class LabelForm(forms.Form):
-    label = OneLine(required=False, max_length=200, validators=[printable])
-    owner = OneLine(required=False, max_length=200, validators=[printable])
-    note = forms.CharField(required=False, max_length=LONGEST_NOTE, validators=[printable])
+    label = OneLine(required=False, max_length=200, validators=[validate_printable])
+    owner = OneLine(required=False, max_length=200, validators=[validate_printable])
+    note = forms.CharField(required=False, max_length=LONGEST_NOTE, validators=[validate_printable])
     # The values when the form was made.
     was_label = forms.CharField(required=False, strip=False)
     was_owner = forms.CharField(required=False, strip=False)

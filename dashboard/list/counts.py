@@ -15,7 +15,7 @@ MEMOS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CountedBatches:
     """The number of batches in one combination of the states that tabs distinguish.
 
     `processing` counts their requests that are still processing.
@@ -51,7 +51,7 @@ class Summary:
     ended_today: int
 
 
-_memo: OrderedDict[Hashable, list[Kind]] = OrderedDict()
+_memo: OrderedDict[Hashable, list[CountedBatches]] = OrderedDict()
 _lock = Lock()
 
 
@@ -73,7 +73,7 @@ def summary(workspaces: list[Workspace], now: datetime) -> Summary:
     )
 
 
-def _kinds(listing: Listing, now: datetime) -> list[Kind]:
+def _kinds(listing: Listing, now: datetime) -> list[CountedBatches]:
     """Counted in one pass over an index, and kept in memory until a batch changes.
 
     The key includes each workspace's latest revision and the day, so that a stale value is never
@@ -103,7 +103,7 @@ def forget() -> None:
         _memo.clear()
 
 
-def _counted(batches: BatchQuerySet, midnight: datetime) -> list[Kind]:
+def _counted(batches: BatchQuerySet, midnight: datetime) -> list[CountedBatches]:
     rows = (
         batches.order_by()
         .values_list("is_active", "processing_status", "outcome")
@@ -113,8 +113,8 @@ def _counted(batches: BatchQuerySet, midnight: datetime) -> list[Kind]:
             ended_today=Count("pk", filter=Q(ended_at__gte=midnight)),
         )
     )
-    return [Kind(*row) for row in rows]
+    return [CountedBatches(*row) for row in rows]
 
 
-def _count(tab: str, kinds: list[Kind]) -> int:
+def _count(tab: str, kinds: list[CountedBatches]) -> int:
     return sum(kind.batches for kind in kinds if TABS[tab].holds(kind))

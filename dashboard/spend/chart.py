@@ -55,7 +55,7 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ChartSegment:
     cost: SeriesCost
     y: str
     height: str
@@ -70,7 +70,7 @@ class Bar:
     x: str
     width: str
     top: str
-    segments: tuple[Segment, ...]
+    segments: tuple[ChartSegment, ...]
     # The name under it, aligned so that the first and the last stay within the chart.
     name: str
     name_x: str
@@ -126,7 +126,7 @@ def _bar(column: Column, slot_x: float, sizes: Sizes, name: str) -> Bar:
         height = float(cost.amount) * sizes.dollar * stretch
         y -= height
         gap = GAP if height >= GAP_FROM else 0.0
-        segments.append(Segment(cost, _px(y + gap), _px(height - gap)))
+        segments.append(ChartSegment(cost, _px(y + gap), _px(height - gap)))
     anchor = _anchor(slot_x, sizes.slot)
     return Bar(
         column,

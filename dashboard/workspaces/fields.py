@@ -13,7 +13,7 @@ from batches.models import Workspace
 from batches.models.workspace import AUTHS
 from dashboard.access import visible_people
 from dashboard.environment import ADMIN_KEY, AN_ADMIN_KEY, CREDENTIAL, NOT_ALONE
-from dashboard.fields import OneLine, printable, unix_lines
+from dashboard.fields import OneLine, unix_lines, validate_printable
 from dashboard.workspaces.snapshot import TITLES, Snapshot
 
 # Where and how the key is sent. To change these, a person must type the key again.
@@ -89,7 +89,7 @@ class WorkspaceFields(forms.Form):
     workspace_name = OneLine(
         label="Name",
         max_length=100,
-        validators=[printable],
+        validators=[validate_printable],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     slug = forms.SlugField(

@@ -29,7 +29,7 @@ GOOD = {"fresh", "listing"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WorkspaceRow:
     """A workspace, how up to date it is, and how many batches and members it has."""
 
     health: Health
@@ -66,7 +66,7 @@ class State:
         return "success" if cause in GOOD else NOTICE_KINDS[cause][1]
 
 
-def listed(user: Any) -> list[Row]:
+def listed(user: Any) -> list[WorkspaceRow]:
     """The workspaces that the person manages, by name, in three queries."""
     workspaces = list(visible_workspaces(user).for_admins())
     ids = [workspace.pk for workspace in workspaces]
@@ -75,7 +75,9 @@ def listed(user: Any) -> list[Row]:
     members = _counted(memberships.filter(user__in=visible_people(user).values("pk")))
     now = clock.now()
     return [
-        Row(health_of(workspace, now), batches.get(workspace.pk, 0), members.get(workspace.pk, 0))
+        WorkspaceRow(
+            health_of(workspace, now), batches.get(workspace.pk, 0), members.get(workspace.pk, 0)
+        )
         for workspace in workspaces
     ]
 

@@ -32,7 +32,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SaveQuestion:
     """`name` identifies the question and its facts, without spaces."""
 
     name: str
@@ -41,10 +41,10 @@ class Question:
     button: str
 
 
-def before_sending(form: WorkspaceForm) -> Iterator[Question]:
+def before_sending(form: WorkspaceForm) -> Iterator[SaveQuestion]:
     """The questions to answer before the key is sent anywhere. Needs a valid form."""
     if form.typed.key and not looks_like_key(form):
-        yield Question(
+        yield SaveQuestion(
             "odd-key",
             "This doesn’t look like an API key.",
             "Anthropic’s keys begin with sk-ant-api. If your browser filled in a password, replace "
@@ -54,16 +54,16 @@ def before_sending(form: WorkspaceForm) -> Iterator[Question]:
         )
 
 
-def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[Question]:
+def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[SaveQuestion]:
     """The questions to answer before the workspace is saved. Needs a valid form."""
     if trial and trial.error:
-        yield Question(
+        yield SaveQuestion(
             f"failed:{trial.outcome.name}", trial.error, MEANINGS[trial.outcome], "Save anyway"
         )
     if trial and is_foreign(form, trial):
         yield _foreign(form, trial)
     elif trial and (twins := _twins(form, trial)):
-        yield Question(
+        yield SaveQuestion(
             "twin",
             f"{twins} already shows this Anthropic workspace ({trial.workspace_id}).",
             "Both would list the same batches. For a person who sees both, each batch is shown and "
@@ -71,7 +71,7 @@ def before_saving(form: WorkspaceForm, trial: Trial | None) -> Iterator[Question
             "Save anyway",
         )
     if _leaves(form):
-        yield Question(
+        yield SaveQuestion(
             "leaving",
             f"You would no longer be a member of {form.workspace.name}.",
             "You couldn’t see its batches or manage it any more. Another member who is an admin, "
@@ -100,9 +100,9 @@ def is_foreign(form: WorkspaceForm, trial: Trial) -> bool:
     return bool(known and trial.workspace_id and known != trial.workspace_id)
 
 
-def _foreign(form: WorkspaceForm, trial: Trial) -> Question:
+def _foreign(form: WorkspaceForm, trial: Trial) -> SaveQuestion:
     workspace = form.workspace
-    return Question(
+    return SaveQuestion(
         f"{FOREIGN}:{trial.workspace_id}",
         "This key is for another Anthropic workspace.",
         f"Anthropic’s answer is for {trial.workspace_id}. The batches of {workspace.name} belong "

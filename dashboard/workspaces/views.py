@@ -172,8 +172,8 @@ def accepted(trial: Trial) -> str:
 
 
 def unanswered(
-    request: HttpRequest, asked: Iterator[questions.Question]
-) -> questions.Question | None:
+    request: HttpRequest, asked: Iterator[questions.SaveQuestion]
+) -> questions.SaveQuestion | None:
     """The first question that the form doesn't confirm."""
     answered = request.POST.get("confirm", "").split()
     return next((question for question in asked if question.name not in answered), None)
@@ -184,7 +184,7 @@ def page(
     form: WorkspaceForm,
     *,
     trial: Trial | None = None,
-    question: questions.Question | None = None,
+    question: questions.SaveQuestion | None = None,
     is_conflict: bool = False,
     changes: Any = (),
 ) -> HttpResponse:
@@ -204,7 +204,7 @@ def page(
     return render(request, "workspaces/workspace_form.html", context)
 
 
-def repeated(data: QueryDict, question: questions.Question) -> list[tuple[str, str]]:
+def repeated(data: QueryDict, question: questions.SaveQuestion) -> list[tuple[str, str]]:
     """The hidden fields of the question's form: what was typed, except secrets, and the answers."""
     fields = [
         (name, str(value))
