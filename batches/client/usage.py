@@ -62,10 +62,7 @@ class Tokens(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=
         if creation is None:
             return written, 0
         hour = creation.ephemeral_1h_input_tokens or 0
-        minutes = creation.ephemeral_5m_input_tokens or 0
-        # Without the call of max(), which takes as long as the rest.
-        rest = written - hour
-        return (rest if rest > minutes else minutes), hour  # noqa: FURB136
+        return max(written - hour, creation.ephemeral_5m_input_tokens or 0), hour
 
 
 class Pass(Tokens, frozen=True, gc=False, kw_only=True):
