@@ -16,7 +16,7 @@ if ":" in host and not host.startswith("["):
     host = f"[{host}]"
 bind = f"{host}:{os.environ.get('PORT') or '8000'}"
 # gunicorn's gthread, except that slow clients hold no thread (docs/decisions/slow-clients.md).
-worker_class = "dashboard.server.worker.Worker"
+worker_class = "dashboard.server.worker.WebWorker"
 # gunicorn itself defines WEB_CONCURRENCY.
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from batches.models import Batch, Claimable, Ingestion, WorkerProcess
+from batches.models import Batch, Claimable, Reading, WorkerProcess
 from batches.results.reading import read_results
 from batches.turn import Turn
 from batches.worker import kinds
@@ -28,14 +28,14 @@ def claim[T: Claimable](row: T) -> T:
     return type(row).objects.get(claim=token)
 
 
-def ingest(batch: Batch) -> bool:
+def read_now(batch: Batch) -> bool:
     """Read a batch's results, due or not; False if that gave no figures.
 
     Does nothing while another process has claimed the row.
     """
-    Ingestion.objects.filter(pk=batch.pk).update(next_attempt_at=None)
-    token, keys = Ingestion.objects.take([batch.pk], timezone.now(), owner="tests")
+    Reading.objects.filter(pk=batch.pk).update(next_attempt_at=None)
+    token, keys = Reading.objects.take([batch.pk], timezone.now(), owner="tests")
     if not keys:
         return False
-    row = Ingestion.objects.select_related("batch__workspace").get(claim=token)
+    row = Reading.objects.select_related("batch__workspace").get(claim=token)
     return read_results(row, Turn())

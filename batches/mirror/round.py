@@ -21,7 +21,7 @@ from batches.client import (
     NotTheApi,
 )
 from batches.mirror.store import OtherWorkspace, Stored, note_missing, refuse_other_workspace, store
-from batches.models import Cancellation, Ingestion, Revision, Workspace
+from batches.models import Cancellation, Reading, Revision, Workspace
 from batches.models.claim import back_off
 from batches.turn import Turn
 
@@ -45,7 +45,7 @@ NOT_LISTED = "could not be listed"
 MOST_ABSENT = 0.5
 
 
-class Stopped(Exception):
+class RoundStopped(Exception):
     """The round was asked to stop; it has stored whole pages only."""
 
 
@@ -98,7 +98,7 @@ class Round:
         self.horizon = self._horizon()
 
     def run(self) -> None:
-        """Raises ApiError, OtherWorkspace, ClaimLost or Stopped; pages read before are kept."""
+        """Raises ApiError, OtherWorkspace, ClaimLost or RoundStopped; keeps what was read."""
         newest = self._page(None, None)
         # Now the key is known to be good, and to belong to this workspace.
         self._save_newest_read()
@@ -266,7 +266,7 @@ class Round:
     def _check_claim(self, page: BatchPage) -> None:
         """Save the Anthropic workspace that the answer names.
 
-        Raises Stopped if the workspace has been claimed by another worker, disabled or deleted.
+        Raises RoundStopped if the workspace was disabled, deleted or claimed by another worker.
         """
         workspace = self.workspace
         named = page.workspace_id or workspace.api_workspace_id
@@ -274,7 +274,7 @@ class Round:
         held = Workspace.objects.filter(pk=workspace.pk, claim=workspace.claim, is_enabled=True)
         columns = {"api_workspace_id": named} if is_new else {}
         if not held.update(stamped_at=clock.now(), **columns):
-            raise Stopped
+            raise RoundStopped
         workspace.api_workspace_id = named
 
     def _check_overlap(self, page: BatchPage) -> None:
@@ -341,11 +341,11 @@ class Round:
         return bool(until and self.started_at < until)
 
     def _pause(self) -> None:
-        """Wait as the last answer requested. Raises Stopped."""
+        """Wait as the last answer requested. Raises RoundStopped."""
         if self.pause and not self.turn.is_stopping():
             self.turn.wait(self.pause)
         if self.turn.is_stopping():
-            raise Stopped
+            raise RoundStopped
 
 
 def _oldest(page: BatchPage) -> datetime | None:
@@ -359,5 +359,5 @@ def _retry_now(workspace: Workspace) -> None:
     with Revision.writing():
         Cancellation.objects.open().filter(**waiting).update(next_attempt_at=None)
         if workspace.hold:
-            unread = Ingestion.objects.filter(batch__results_state="pending", **waiting)
+            unread = Reading.objects.filter(batch__results_state="pending", **waiting)
             unread.update(next_attempt_at=None)

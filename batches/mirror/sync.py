@@ -8,7 +8,7 @@ from django.conf import settings
 from batches import clock, connect
 from batches.client import ApiError, KeyRefused, TryLater
 from batches.mirror.history import usual_durations
-from batches.mirror.round import Round, Stopped
+from batches.mirror.round import Round, RoundStopped
 from batches.mirror.store import OtherWorkspace
 from batches.models import Workspace
 from batches.models.workspace import REFUSED_SECONDS
@@ -29,7 +29,7 @@ def sync_workspace(workspace: Workspace, turn: Turn) -> bool:
     try:
         current = Round(workspace, connect.client_for(workspace, is_round=True), turn)
         current.run()
-    except Stopped:
+    except RoundStopped:
         workspace.hand_back(clock.now())
         return False
     except (ApiError, OtherWorkspace, connect.CannotCall) as error:

@@ -15,8 +15,8 @@ from batches.models import (
     BatchUsage,
     Cancellation,
     FailedRequest,
-    Ingestion,
     Observation,
+    Reading,
     Workspace,
 )
 from batches.models.workspace import environment_key
@@ -113,7 +113,7 @@ def delete_workspace(workspace: Workspace) -> Deletion:
         batches = Batch.objects.filter(workspace=workspace)
         batches.update(latest_cancellation=None)
         Cancellation.objects.filter(batch__workspace=workspace).update(batch=None)
-        for model in (FailedRequest, BatchUsage, Ingestion, Observation):
+        for model in (FailedRequest, BatchUsage, Reading, Observation):
             rows = model._default_manager.filter(batch__workspace=workspace)
             rows._raw_delete(rows.db)
         batches._raw_delete(batches.db)

@@ -6,7 +6,7 @@ from batches.models.cancellation import Cancellation
 from batches.models.claim import Claimable, ClaimLost
 from batches.models.report import CostReport, ReportedCost
 from batches.models.revision import Revision
-from batches.models.usage import BatchUsage, FailedRequest, Ingestion
+from batches.models.usage import BatchUsage, FailedRequest, Reading
 from batches.models.worker import Chore, WorkerProcess
 from batches.models.workspace import Workspace
 
@@ -21,8 +21,8 @@ __all__ = [
     "Claimable",
     "CostReport",
     "FailedRequest",
-    "Ingestion",
     "Observation",
+    "Reading",
     "ReportedCost",
     "Revision",
     "WorkerProcess",

@@ -124,23 +124,23 @@ class FailedRequest(models.Model):
         return f"{self.custom_id} {self.outcome}"
 
 
-class IngestionQuerySet(ClaimableQuerySet["Ingestion"]):
+class ReadingQuerySet(ClaimableQuerySet["Reading"]):
     def take(self, keys: Iterable[int], now: datetime, *, owner: str) -> tuple[str, list[int]]:
         """As `ClaimableQuerySet.take`. Creates the rows of batches that have none yet."""
-        self.bulk_create([Ingestion(batch_id=key) for key in keys], ignore_conflicts=True)
+        self.bulk_create([Reading(batch_id=key) for key in keys], ignore_conflicts=True)
         return super().take(keys, now, owner=owner)
 
 
-class Ingestion(Claimable):
+class Reading(Claimable):
     """The work of reading one batch's results file, and what was counted in addition to usage."""
 
     batch = models.OneToOneField(
-        Batch, on_delete=models.CASCADE, primary_key=True, related_name="ingestion"
+        Batch, on_delete=models.CASCADE, primary_key=True, related_name="reading"
     )
     # Attempts whose file was incomplete or garbled. An API that can't be reached doesn't count.
     unreadable_attempts = models.PositiveIntegerField(default=0)
 
-    ingested_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
     lines = models.PositiveBigIntegerField(default=0)
     # Lines that could not be understood in an otherwise complete file.
     odd_lines = models.PositiveBigIntegerField(default=0)
@@ -152,10 +152,10 @@ class Ingestion(Claimable):
     outcomes = models.JSONField(default=dict)
     stop_reasons = models.JSONField(default=dict)
 
-    objects = IngestionQuerySet.as_manager()
+    objects = ReadingQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.batch_id}: {self.error or self.ingested_at or 'not read'}"
+        return f"{self.batch_id}: {self.error or self.read_at or 'not read'}"
 
     def report_failure(self) -> None:
         with Revision.writing():

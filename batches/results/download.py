@@ -27,7 +27,7 @@ from batches.client.results import (
 )
 from batches.client.skim import Skimmer, skimmed
 from batches.models import Batch, FailedRequest
-from batches.results.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shown
+from batches.results.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shortened
 
 log = structlog.get_logger(__name__)
 
@@ -227,7 +227,7 @@ def failed_rows(batch: Batch, outcome: str) -> Iterator[ResultRow]:
 def _row(line: ResultLine | OddLine) -> ResultRow:
     if isinstance(line, OddLine):
         problem = f"This line cannot be understood: {line.problem}"
-        outcome = shown(line.outcome, LONGEST_WORD) or UNREADABLE
+        outcome = shortened(line.outcome, LONGEST_WORD) or UNREADABLE
         return ResultRow(line.custom_id, outcome, error_message=problem)
     result = line.result
     if result.message and result.type == "succeeded":
@@ -235,10 +235,10 @@ def _row(line: ResultLine | OddLine) -> ResultRow:
     error = result.error or ErrorEnvelope()
     return ResultRow(
         line.custom_id,
-        shown(result.type, LONGEST_WORD),
-        error_type=shown(error.problem.type, LONGEST_NAME),
-        error_message=shown(error.problem.message, LONGEST_MESSAGE),
-        request_id=shown(error.request_id, LONGEST_ID),
+        shortened(result.type, LONGEST_WORD),
+        error_type=shortened(error.problem.type, LONGEST_NAME),
+        error_message=shortened(error.problem.message, LONGEST_MESSAGE),
+        request_id=shortened(error.request_id, LONGEST_ID),
     )
 
 
@@ -248,8 +248,8 @@ def _succeeded(custom_id: str, message: Message) -> ResultRow:
     return ResultRow(
         custom_id,
         "succeeded",
-        model=shown(message.model, LONGEST_NAME),
-        stop_reason=shown(message.stop_reason, LONGEST_WORD),
+        model=shortened(message.model, LONGEST_NAME),
+        stop_reason=shortened(message.stop_reason, LONGEST_WORD),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_write_5m_tokens=minutes,

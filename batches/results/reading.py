@@ -18,7 +18,7 @@ from batches.models import (
     BatchQuerySet,
     BatchUsage,
     FailedRequest,
-    Ingestion,
+    Reading,
     Revision,
     Workspace,
 )
@@ -45,20 +45,20 @@ MOST_ODD = 0.01
 UNREAD = (Batch.ResultsState.PENDING, Batch.ResultsState.UNREADABLE)
 
 
-class Stopped(Exception):
+class ReadingStopped(Exception):
     """The process is stopping. The file will be read again from its beginning."""
 
 
-def read_results(ingestion: Ingestion, turn: Turn) -> bool:
+def read_results(reading: Reading, turn: Turn) -> bool:
     """Read the results file of a claimed row's batch and replace its figures.
 
     True when figures were written. Errors of the API, the network or the file are not raised: they
     are on the row and in the batch's `results_state`. Does nothing when nothing is left to read.
     Raises ClaimLost.
     """
-    batch = ingestion.batch
+    batch = reading.batch
     if not (unread() | outdated(clock.now())).filter(pk=batch.pk).exists():
-        ingestion.hand_back(clock.now())
+        reading.hand_back(clock.now())
         return False
     try:
         client = connect.client_for(batch.workspace)
@@ -66,23 +66,23 @@ def read_results(ingestion: Ingestion, turn: Turn) -> bool:
         with Tally(boundaries, batch.total, redact=client.redacted) as tally:
             turn.let_go()
             _read(client, batch, tally, turn.is_stopping)
-            _write(ingestion, batch, tally)
-    except Stopped:
-        ingestion.hand_back(clock.now())
+            _write(reading, batch, tally)
+    except ReadingStopped:
+        reading.hand_back(clock.now())
     except UnreadableResults as error:
-        _not_whole(ingestion, str(error))
+        _not_whole(reading, str(error))
     except BatchNotFound as error:
         # Right after the end it may only be late.
-        _not_whole(ingestion, str(error), request_id=error.request_id)
+        _not_whole(reading, str(error), request_id=error.request_id)
     except KeyRefused as error:
         # A round finds out whether the key is refused altogether.
         Workspace.objects.filter(pk=batch.workspace_id).update(next_attempt_at=None)
-        _put_off(ingestion, str(error), request_id=error.request_id)
+        _put_off(reading, str(error), request_id=error.request_id)
     except ApiError as error:
         asked = error.retry_after if isinstance(error, TryLater) else None
-        _put_off(ingestion, str(error), request_id=error.request_id, at_least=asked or 0.0)
+        _put_off(reading, str(error), request_id=error.request_id, at_least=asked or 0.0)
     except (connect.CannotCall, NoRoom) as error:
-        _put_off(ingestion, str(error))
+        _put_off(reading, str(error))
     else:
         log.info("results read", batch=batch.api_id, lines=tally.lines)
         return True
@@ -104,7 +104,7 @@ def _watched(chunks: Iterable[bytes], is_stopping: Callable[[], bool]) -> Iterat
     """The chunks, until they arrive too slowly or the process stops.
 
     Checked for every chunk rather than every line, as a line may never end. Raises
-    UnreadableResults or Stopped.
+    UnreadableResults or ReadingStopped.
     """
     began = time.monotonic()
     size = 0
@@ -113,7 +113,7 @@ def _watched(chunks: Iterable[bytes], is_stopping: Callable[[], bool]) -> Iterat
         size += len(chunk)
         taken = time.monotonic() - began
         if is_stopping():
-            raise Stopped
+            raise ReadingStopped
         if taken > LONGEST_READING_SECONDS:
             raise UnreadableResults("The file did not end within an hour.")
         if taken > SLOW_AFTER_SECONDS and size < SLOWEST_BYTES_A_SECOND * taken:
@@ -136,16 +136,16 @@ def _check(batch: Batch, tally: Tally) -> None:
         )
 
 
-def _write(ingestion: Ingestion, batch: Batch, tally: Tally) -> None:
+def _write(reading: Reading, batch: Batch, tally: Tally) -> None:
     """Replace what an earlier reading wrote, all or nothing. Raises ClaimLost."""
     now = clock.now()
     with Revision.writing():
         # Label and owner may have been changed while the file was read.
         fresh = Batch.objects.select_for_update().defer("raw").get(pk=batch.pk)
-        ingestion.done(
+        reading.done(
             now,
             unreadable_attempts=0,
-            ingested_at=now,
+            read_at=now,
             lines=tally.lines,
             odd_lines=tally.odd_lines,
             repeated_lines=tally.repeated_lines,
@@ -237,32 +237,32 @@ def _repeated(tally: Tally) -> str:
     )
 
 
-def _not_whole(ingestion: Ingestion, problem: str, *, request_id: str = "") -> None:
+def _not_whole(reading: Reading, problem: str, *, request_id: str = "") -> None:
     """Count a failed attempt; after MOST_ATTEMPTS the batch is unreadable."""
-    attempts = ingestion.unreadable_attempts + 1
+    attempts = reading.unreadable_attempts + 1
     if attempts < MOST_ATTEMPTS:
         # The wait grows: right after a batch ends, its results may only be late.
         seconds = FIRST_WAIT_SECONDS * 3 ** (attempts - 1)
         details = {"request_id": request_id, "unreadable_attempts": attempts}
-        _put_off(ingestion, problem, seconds=seconds, **details)
+        _put_off(reading, problem, seconds=seconds, **details)
         return
     with Revision.writing():
-        ingestion.put_off(
+        reading.put_off(
             clock.now(),
             problem,
             request_id=request_id,
             seconds=UNREADABLE_WAIT,
             unreadable_attempts=attempts,
         )
-        if not ingestion.batch.has_figures:
-            ingestion.batch.touch(results_state=Batch.ResultsState.UNREADABLE)
-    log.warning("results unreadable", batch=ingestion.batch.api_id, error=problem)
+        if not reading.batch.has_figures:
+            reading.batch.touch(results_state=Batch.ResultsState.UNREADABLE)
+    log.warning("results unreadable", batch=reading.batch.api_id, error=problem)
 
 
-def _put_off(ingestion: Ingestion, error: str, **details: Any) -> None:
+def _put_off(reading: Reading, error: str, **details: Any) -> None:
     """Give the claim back and set the next attempt. What was read before stays."""
-    wait = ingestion.put_off(clock.now(), error, **details)
-    log.warning("results not read", batch=ingestion.batch.api_id, error=error, wait=wait)
+    wait = reading.put_off(clock.now(), error, **details)
+    log.warning("results not read", batch=reading.batch.api_id, error=error, wait=wait)
 
 
 def unread() -> BatchQuerySet:
@@ -287,15 +287,15 @@ def outdated(now: datetime) -> BatchQuerySet:
 
 def due_rereadings(now: datetime) -> QuerySet[Batch]:
     """The outdated batches whose results are due, the first to expire first."""
-    return outdated(now).filter(Q(ingestion=None) | due(now, "ingestion__"))
+    return outdated(now).filter(Q(reading=None) | due(now, "reading__"))
 
 
 def due_readings(now: datetime) -> QuerySet[Batch]:
     """The batches whose results are due, the first to expire first."""
-    return unread().filter(Q(ingestion=None) | due(now, "ingestion__"))
+    return unread().filter(Q(reading=None) | due(now, "reading__"))
 
 
-def derive_lost(now: datetime) -> int:
+def mark_lost(now: datetime) -> int:
     """Set `results_state` by what Anthropic still has. Returns how many rows changed.
 
     Unread results are lost once Anthropic has deleted them: 29 days after the batch was created,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batches.models import AuditEvent, Batch, Ingestion, Revision
+from batches.models import AuditEvent, Batch, Reading, Revision
 
 
 class NothingToReread(Exception):
@@ -22,7 +22,7 @@ def read_again(batch: Batch, *, actor: Any, address: str) -> None:
             .get(pk=batch.pk)
         )
         _refuse_unless_unreadable(row)
-        Ingestion.objects.filter(batch=row).update(
+        Reading.objects.filter(batch=row).update(
             next_attempt_at=None, attempts=0, unreadable_attempts=0
         )
         row.touch(results_state=Batch.ResultsState.PENDING)

@@ -293,16 +293,16 @@ class Tally:
             self.repeated_ids.append(name)
 
     def _note_failed(self, raw: Failed) -> None:
-        outcome = shown(raw.outcome, LONGEST_WORD) or NOT_STATED
+        outcome = shortened(raw.outcome, LONGEST_WORD) or NOT_STATED
         self.not_succeeded[outcome] += 1
         if len(self.not_succeeded) > MOST_KINDS:
             raise UnreadableResults(f"The file has more than {MOST_KINDS:,} types of result.")
         failed = Failed(
             UNSTORABLE.sub("\ufffd", raw.custom_id),
             outcome,
-            shown(raw.error_type, LONGEST_NAME),
-            shown(raw.message, LONGEST_MESSAGE),
-            shown(raw.request_id, 200),
+            shortened(raw.error_type, LONGEST_NAME),
+            shortened(raw.message, LONGEST_MESSAGE),
+            shortened(raw.request_id, 200),
         )
         try:
             self._failed.write(msgspec.json.encode(failed) + b"\n")
@@ -370,10 +370,10 @@ class Tally:
 
     def _shown(self, text: str | None, longest: int) -> str:
         # Redact before cutting: a secret without its end may not be recognized.
-        return shown(self.redact(text), longest) if text else ""
+        return shortened(self.redact(text), longest) if text else ""
 
 
-def shown(text: str | None, longest: int) -> str:
+def shortened(text: str | None, longest: int) -> str:
     """Text from outside, made printable and cut to `longest` characters; empty for None.
 
     Lone surrogates, which JSON allows, become U+FFFD.

@@ -22,7 +22,7 @@ def delete_old() -> None:
 
 
 def derive_lost() -> None:
-    reading.derive_lost(clock.now())
+    reading.mark_lost(clock.now())
 
 
 # Seconds between two runs.

@@ -17,7 +17,7 @@ from batches.models import (
     Chore,
     Claimable,
     CostReport,
-    Ingestion,
+    Reading,
     Workspace,
 )
 from batches.models.claim import ClaimableQuerySet
@@ -61,8 +61,8 @@ def run_attempt(cancellation: Cancellation, turn: Turn) -> None:
     attempt(cancellation)
 
 
-def run_reading(ingestion: Ingestion, turn: Turn) -> None:
-    reading.read_results(ingestion, turn)
+def run_reading(row: Reading, turn: Turn) -> None:
+    reading.read_results(row, turn)
 
 
 def run_report(report: CostReport, turn: Turn) -> None:
@@ -98,7 +98,7 @@ KINDS = (
     ),
     Kind(
         "results",
-        Ingestion,
+        Reading,
         reading.due_readings,
         run_reading,
         owner="workspace",
@@ -112,7 +112,7 @@ KINDS = (
     # Separate from new results, because an upgrade can outdate thousands of batches at once.
     Kind(
         "reread",
-        Ingestion,
+        Reading,
         reading.due_rereadings,
         run_reading,
         owner="workspace",
@@ -124,7 +124,7 @@ KINDS = (
 NAMES = tuple(kind.name for kind in KINDS)
 
 
-def chosen(names: Iterable[str]) -> list[Kind]:
+def named_kinds(names: Iterable[str]) -> list[Kind]:
     """The kinds with these names, or all kinds. Raises KeyError for an unknown name."""
     by_name = {kind.name: kind for kind in KINDS}
     wanted = set(names) or set(by_name)

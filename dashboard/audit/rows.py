@@ -86,7 +86,7 @@ class AuditRow:
         )  # fmt: skip
 
 
-def shown(query: AuditQuery) -> AuditQuerySet:
+def shown_events(query: AuditQuery) -> AuditQuerySet:
     """The events after the cursor, newest first."""
     events = query.matching
     return events.filter(pk__lt=query.after) if query.after else events
@@ -94,7 +94,7 @@ def shown(query: AuditQuery) -> AuditQuerySet:
 
 def page_of(query: AuditQuery, size: int) -> tuple[list[AuditRow], int | None]:
     """At most `size` rows after the cursor, and the next page's cursor; None on the last."""
-    found = list(shown(query)[: size + 1])
+    found = list(shown_events(query)[: size + 1])
     following = found[size - 1].pk if len(found) > size else None
     return rows_of(query, found[:size]), following
 
@@ -113,7 +113,7 @@ def csv_rows(query: AuditQuery) -> Iterator[tuple[object, ...]]:
 
 def count_of(query: AuditQuery) -> int:
     """The number of rows of the CSV."""
-    events = shown(query).order_by()
+    events = shown_events(query).order_by()
     steps = query.steps.filter(
         cancellation_id__in=events.exclude(cancellation_id=None).values("cancellation_id")
     )

@@ -2,16 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from batches.models import Batch, Ingestion
+from batches.models import Batch, Reading
 from batches.results.reading import UNREAD
 
 # For this long after a batch has ended, people wait for its cost.
 AWAITED = timedelta(minutes=10)
 
 
-def ingestion_of(batch: Batch) -> Ingestion | None:
+def reading_of(batch: Batch) -> Reading | None:
     """How far the reading of its results is; None while the batch is running."""
-    return Ingestion.objects.filter(pk=batch.pk).first() if batch.has_ended else None
+    return Reading.objects.filter(pk=batch.pk).first() if batch.has_ended else None
 
 
 def is_awaited(batch: Batch) -> bool:
@@ -19,8 +19,8 @@ def is_awaited(batch: Batch) -> bool:
     return batch.has_ended and batch.results_state in UNREAD
 
 
-def is_being_read(ingestion: Ingestion | None, now: datetime) -> bool:
-    return bool(ingestion and ingestion.claimed_until and ingestion.claimed_until > now)
+def is_being_read(reading: Reading | None, now: datetime) -> bool:
+    return bool(reading and reading.claimed_until and reading.claimed_until > now)
 
 
 def is_unavailable(batch: Batch, now: datetime) -> bool:

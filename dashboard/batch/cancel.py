@@ -41,7 +41,7 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
         problem = f"Nothing was canceled. Reason: {form.errors['reason'][0]}"
-        return answer(request, batch, problem=problem)
+        return cancel_answer(request, batch, problem=problem)
     try:
         cancellation = cancel.cancel_batch(
             batch,
@@ -50,11 +50,11 @@ def batch_cancel(request: Any, api_id: str) -> HttpResponse:
             reason=form.cleaned_data["reason"],
         )
     except cancel.AlreadyEnded as error:
-        return answer(request, batch, problem=f"There was nothing left to cancel. {error}")
-    return answer(request, batch, cancellation=cancellation)
+        return cancel_answer(request, batch, problem=f"There was nothing left to cancel. {error}")
+    return cancel_answer(request, batch, cancellation=cancellation)
 
 
-def answer(
+def cancel_answer(
     request: Any, batch: Batch, *, cancellation: Cancellation | None = None, problem: str = ""
 ) -> HttpResponse:
     """The batch as it is now: its card for htmx, otherwise a redirect to its page."""

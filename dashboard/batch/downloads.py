@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from batches import clock, connect
 from batches.client import ApiError, BatchNotFound, TryLater
-from batches.models import Batch, Ingestion
+from batches.models import Batch, Reading
 from batches.models.batch import RESULTS_KEPT
 from batches.outcome import STOP_REASONS
 from batches.results import download
@@ -108,7 +108,7 @@ def occurs(batch: Batch, outcome: str) -> bool:
 
 def occurring(batch: Batch) -> list[str]:
     """The outcomes that were read from the batch's results, besides the usual ones."""
-    read = Ingestion.objects.filter(batch=batch).values_list("outcomes", flat=True).first()
+    read = Reading.objects.filter(batch=batch).values_list("outcomes", flat=True).first()
     return [word for word in read or () if word not in OUTCOMES]
 
 
@@ -119,12 +119,12 @@ def can_have_stopped(batch: Batch, choice: RequestFilter) -> bool:
     """
     if choice.stop_reasons and choice.outcome not in {"", "succeeded"}:
         return False
-    return set(choice.stop_reasons) <= set(stop_reasons(batch))
+    return set(choice.stop_reasons) <= set(known_stop_reasons(batch))
 
 
-def stop_reasons(batch: Batch) -> list[str]:
+def known_stop_reasons(batch: Batch) -> list[str]:
     """The usual stop reasons, and those that were read from the batch's results."""
-    read = Ingestion.objects.filter(batch=batch).values_list("stop_reasons", flat=True).first()
+    read = Reading.objects.filter(batch=batch).values_list("stop_reasons", flat=True).first()
     return list(dict.fromkeys([*STOP_REASONS, *(read or ())]))
 
 
@@ -146,10 +146,10 @@ def streamed_file(
     blocks = held.enter_context(download.opened(batch))
     first = next(blocks, b"")
     record_download(request, batch, wanted.choice, wanted.format)
-    return logged_when_broken(batch, chosen(batch, chain([first], blocks), wanted))
+    return logged_when_broken(batch, matching_lines(batch, chain([first], blocks), wanted))
 
 
-def chosen(batch: Batch, blocks: Iterator[bytes], wanted: Download) -> Iterator[bytes]:
+def matching_lines(batch: Batch, blocks: Iterator[bytes], wanted: Download) -> Iterator[bytes]:
     """The requests in their format, from the file's blocks; a whole file as JSONL is unchanged."""
     choice = wanted.choice
     if wanted.format == "jsonl":
@@ -212,7 +212,7 @@ def no_such_stop_reason(batch: Batch) -> HttpResponse:
         400,
         "Unknown download",
         "“stop_reason” is why the answer of a succeeded request ended: one of "
-        f"{', '.join(stop_reasons(batch))}. It may be repeated.",
+        f"{', '.join(known_stop_reasons(batch))}. It may be repeated.",
         LINKS_WORK,
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from batches.models import Batch, Ingestion
+from batches.models import Batch, Reading
 from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, segments
 from batches.results.failures import failure_kinds
 from batches.results.tally import NOT_STATED
@@ -45,12 +45,12 @@ class StopReason:
         return "" if self.word == NOT_STATED else urlencode({"stop_reason": self.word})
 
 
-def outcomes_context(batch: Batch, ingestion: Ingestion | None) -> dict[str, Any]:
+def outcomes_context(batch: Batch, reading: Reading | None) -> dict[str, Any]:
     kinds, more_kinds = failure_kinds(batch) if batch.has_figures else ([], 0)
-    reasons = stop_reasons(ingestion)
+    reasons = stop_reason_counts(reading)
     unfinished = [("stop_reason", reason.word) for reason in reasons if reason.is_unfinished]
     return {
-        "outcomes": outcome_counts(batch, ingestion),
+        "outcomes": outcome_counts(batch, reading),
         "stop_reasons": reasons,
         "unfinished_query": urlencode(unfinished),
         "failures": kinds,
@@ -58,18 +58,18 @@ def outcomes_context(batch: Batch, ingestion: Ingestion | None) -> dict[str, Any
     }
 
 
-def outcome_counts(batch: Batch, ingestion: Ingestion | None) -> list[OutcomeCount]:
+def outcome_counts(batch: Batch, reading: Reading | None) -> list[OutcomeCount]:
     """By the results file, which may name new outcomes; until it is read, by the API's counts."""
-    if ingestion and ingestion.outcomes:
-        named = sorted(ingestion.outcomes.items(), key=lambda item: -item[1])
+    if reading and reading.outcomes:
+        named = sorted(reading.outcomes.items(), key=lambda item: -item[1])
         return [OutcomeCount(name, count) for name, count in named]
     if not batch.has_ended:
         return []
     return [OutcomeCount(share.name, share.count) for share in segments(batch)]
 
 
-def stop_reasons(ingestion: Ingestion | None) -> list[StopReason]:
+def stop_reason_counts(reading: Reading | None) -> list[StopReason]:
     """The most frequent first."""
-    found = ingestion.stop_reasons if ingestion else {}
+    found = reading.stop_reasons if reading else {}
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [StopReason(word, requests) for word, requests in ordered]

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.models import Batch, FailedRequest, Ingestion
+from batches.models import Batch, FailedRequest, Reading
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.health import health_of, notices
 from dashboard.query_form import (
@@ -79,7 +79,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     form = RequestsForm(request.GET, kinds)
     given = {"q": "", "outcome": "", "type": ""} | form.chosen()
     problems = form.sentences()
-    requests = matching(batch, given["outcome"], given["type"], part)
+    requests = matching_requests(batch, given["outcome"], given["type"], part)
     last = last_shown(batch, request.GET.get("after", ""))
     if last:
         position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
@@ -90,7 +90,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     context = {
         "batch": batch,
         "notices": notices([health_of(batch.workspace, clock.now())]),
-        "ingestion": Ingestion.objects.filter(batch=batch).first(),
+        "reading": Reading.objects.filter(batch=batch).first(),
         "requests": [(row, ICONS.get(row.outcome, OTHER_ICON)) for row in rows[:PAGE_SIZE]],
         "following": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else "",
         "is_later_page": bool(last),
@@ -157,7 +157,9 @@ def kinds_of(batch: Batch, part: str) -> Kinds:
     return kinds
 
 
-def matching(batch: Batch, outcome: str, error_type: str, part: str) -> QuerySet[FailedRequest]:
+def matching_requests(
+    batch: Batch, outcome: str, error_type: str, part: str
+) -> QuerySet[FailedRequest]:
     """In the order of the index, by kind of failure."""
     requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
     if outcome:

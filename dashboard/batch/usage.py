@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
-from batches.models import Batch, Ingestion
+from batches.models import Batch, Reading
 from batches.spend.costs import BatchCost
 from batches.spend.estimates import CostEstimate, cost_estimate
 from dashboard.amount import Amount
@@ -44,7 +44,7 @@ class BatchAmounts:
         )
 
 
-def usage_context(card: Card, ingestion: Ingestion | None) -> dict[str, Any]:
+def usage_context(card: Card, reading: Reading | None) -> dict[str, Any]:
     batch, cost = card.batch, card.cost
     usage = usage_table(cost)
     amounts = BatchAmounts.of(cost, usage)
@@ -55,7 +55,7 @@ def usage_context(card: Card, ingestion: Ingestion | None) -> dict[str, Any]:
         "amounts": amounts,
         "usage_lines": list(zip(usage.lines, amounts.lines, strict=True)),
         "percent_saved": percent_saved(cost),
-        "is_being_read": is_being_read(ingestion, card.now),
+        "is_being_read": is_being_read(reading, card.now),
         "is_outdated": batch.results_state == Batch.ResultsState.OUTDATED,
         "unpriced_words": unpriced_words(cost),
         "other_reasons": other_reasons(cost),

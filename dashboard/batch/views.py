@@ -13,11 +13,11 @@ from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404
 from dashboard.batch.awaited import (
-    ingestion_of,
     is_awaited,
     is_being_read,
     is_moving,
     is_unavailable,
+    reading_of,
 )
 from dashboard.batch.outcomes import outcomes_context
 from dashboard.batch.receipts import receipts
@@ -53,7 +53,7 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     now = clock.now()
     card = Card(batch, now, may(request.user, "cancel"))
     health = health_of(batch.workspace, now)
-    ingestion = ingestion_of(batch)
+    reading = reading_of(batch)
     return {
         "batch": batch,
         "card": card,
@@ -64,11 +64,11 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "poll_seconds": live.ACTIVE_SECONDS if is_moving(batch, now) else live.IDLE_SECONDS,
         "receipts": receipts(batch, card.cost),
         "results_expire_at": batch.results_expire_at,
-        "ingestion": ingestion,
+        "reading": reading,
         "is_read": batch.has_figures,
         "is_unavailable": is_unavailable(batch, now),
-        **usage_context(card, ingestion),
-        **outcomes_context(batch, ingestion),
+        **usage_context(card, reading),
+        **outcomes_context(batch, reading),
         "observations": batch.observations.all()[:MOST_OBSERVATIONS],
         "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
     }
@@ -83,8 +83,8 @@ def page_version(batch: Batch, now: datetime) -> live.Version:
         is_unavailable(batch, now),
     )
     if is_awaited(batch):
-        ingestion = ingestion_of(batch)
-        attempt = (ingestion.attempts, ingestion.next_attempt_at) if ingestion else ()
-        rest += (attempt, is_being_read(ingestion, now))
+        reading = reading_of(batch)
+        attempt = (reading.attempts, reading.next_attempt_at) if reading else ()
+        rest += (attempt, is_being_read(reading, now))
     health = live.Version.of([batch.workspace], now).health
     return live.Version(batch.revision, health, live.digest(rest))

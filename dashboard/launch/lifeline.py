@@ -40,7 +40,7 @@ def end_groups(groups: Collection[int], *, pause: Callable[[], bool]) -> None:
     for group in groups:
         signal_group(group, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
-    while any(map(is_running, groups)):
+    while any(map(is_group_running, groups)):
         if pause() or time.monotonic() > deadline:
             break
     for group in groups:
@@ -53,7 +53,7 @@ def signal_group(group: int, signum: signal.Signals) -> None:
         os.killpg(group, signum)
 
 
-def is_running(group: int) -> bool:
+def is_group_running(group: int) -> bool:
     """Whether the group has a process left."""
     try:
         os.killpg(group, 0)

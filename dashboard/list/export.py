@@ -44,10 +44,10 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
             workspaces=listing.selected_workspaces,
         )
 
-    return csv_answer(request, name, header, rows_of(batches, columns), record=record)
+    return csv_answer(request, name, header, csv_rows(batches, columns), record=record)
 
 
-def rows_of(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+def csv_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     lean = batches.defer("raw").prefetch_related("usage")
     for batch in in_blocks(lean):
         cost = cost_of(batch)

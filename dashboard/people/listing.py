@@ -43,13 +43,13 @@ def list_people(admin: Any, query: QueryDict) -> tuple[list[PersonRow], Page[Use
     """One page of the people that the admin may see, sorted by name."""
     form = PeopleFilter(query)
     chosen = form.chosen()
-    people = matching(with_roles(visible_people(admin)), chosen)
+    people = matching_people(with_roles(visible_people(admin)), chosen)
     page = Paginator(for_list(people, admin), PAGE_SIZE).get_page(chosen["page"] or 1)
     locks = locked_until(person.username for person in page)
     return [row_of(person, locks) for person in page], page, form
 
 
-def matching(people: QuerySet[Any], chosen: dict[str, Any]) -> QuerySet[User]:
+def matching_people(people: QuerySet[Any], chosen: dict[str, Any]) -> QuerySet[User]:
     if text := chosen["q"]:
         people = people.filter(Q(username__icontains=text) | Q(email__icontains=text))
     match chosen["role"]:

@@ -66,7 +66,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(visible_people(request.user), pk=pk)
     current = details_of(person, request.user)
     form = PersonForm(posted(request), admin=request.user, current=current, person=person)
-    if form.is_valid() and (saved := save(request, pk, form)):
+    if form.is_valid() and (saved := save_person(request, pk, form)):
         messages.success(request, f"Saved {saved.username}.")
         # The admin may have changed their own role.
         admin = saved if saved == request.user else request.user
@@ -75,7 +75,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "people/person_form.html", context)
 
 
-def save(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
+def save_person(request: HttpRequest, pk: int, form: PersonForm) -> User | None:
     """The saved person; None if the change was refused, with an error added to the form."""
     try:
         return change_person(request, pk, form.details, seen=form.cleaned_data["version"])

@@ -118,7 +118,7 @@ class ClientSocket:
         return None
 
 
-class Connection(TConn):  # type: ignore[misc]
+class ClientConnection(TConn):  # type: ignore[misc]
     """A connection, the request that is arriving on it, and its deadlines."""
 
     def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:

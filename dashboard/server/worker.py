@@ -13,7 +13,7 @@ from typing import Any, override
 from gunicorn import util
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from dashboard.server.connection import STALL_SECONDS, ClientSocket, Connection
+from dashboard.server.connection import STALL_SECONDS, ClientConnection, ClientSocket
 from dashboard.server.framing import LARGEST_BODY_BYTES, LARGEST_HEAD_BYTES, Stage
 
 # How long a client may take to send its first byte, the rest of the head, and the body.
@@ -26,7 +26,7 @@ LINGER_SECONDS = 2
 MOST_HELD_BYTES = 64 * 1024 * 1024
 MUCH_BYTES = 16 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-type Step = Callable[[Connection], None]
+type Step = Callable[[ClientConnection], None]
 REFUSALS = {
     Stage.HEAD_TOO_LARGE: (
         431,
@@ -43,7 +43,7 @@ REFUSALS = {
 }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class WebWorker(ThreadWorker):  # type: ignore[misc]
     """Lets its main thread, the poller, wait for clients. Other threads get only whole requests.
 
     A connection is either used by a thread or in `watched`, where the one for which the poller has
@@ -52,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.watched: dict[Connection, None] = {}
+        self.watched: dict[ClientConnection, None] = {}
         self.next_sweep = 0.0
 
     @override
@@ -82,13 +82,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 raise
             return
         self.nr_conns += 1
-        conn = Connection(self.cfg, ClientSocket(client), address, listener.getsockname())
+        conn = ClientConnection(self.cfg, ClientSocket(client), address, listener.getsockname())
         self.watch(conn, selectors.EVENT_READ, self.read, SECONDS[Stage.NOTHING])
         # The request has often come with the connection.
         self.safely(self.read, conn)
 
     @override
-    def finish_request(self, conn: Connection, answered: Future[bool]) -> None:
+    def finish_request(self, conn: ClientConnection, answered: Future[bool]) -> None:
         """Called when a thread has answered; the result is whether to keep the connection."""
         failed = answered.cancelled() or answered.exception() is not None
         conn.keeps_alive = not failed and answered.result()
@@ -112,22 +112,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if conn.stage is Stage.NOTHING:
                 conn.deadline = min(conn.deadline, deadline)
 
-    def watch(self, conn: Connection, event: int, step: Step, seconds: float) -> None:
+    def watch(self, conn: ClientConnection, event: int, step: Step, seconds: float) -> None:
         """Makes the poller take the step whenever the event happens, for at most `seconds`."""
         conn.deadline = time.monotonic() + seconds
         self.watched[conn] = None
         self.poller.register(conn.sock, event, partial(self.on_event, step, conn))
 
-    def unwatch(self, conn: Connection) -> None:
+    def unwatch(self, conn: ClientConnection) -> None:
         del self.watched[conn]
         self.poller.unregister(conn.sock)
 
-    def on_event(self, step: Step, conn: Connection, *_: object) -> None:
+    def on_event(self, step: Step, conn: ClientConnection, *_: object) -> None:
         # Another event of the same round may have closed the connection.
         if conn in self.watched:
             self.safely(step, conn)
 
-    def safely(self, step: Step, conn: Connection) -> None:
+    def safely(self, step: Step, conn: ClientConnection) -> None:
         """Takes the step; an exception closes the connection but does not end the process."""
         try:
             step(conn)
@@ -138,14 +138,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.log.exception("Closing connection.")
             self.drop(conn)
 
-    def drop(self, conn: Connection) -> None:
+    def drop(self, conn: ClientConnection) -> None:
         """Closes a connection that no thread uses."""
         if conn in self.watched:
             self.unwatch(conn)
         conn.sock.close()
         self.nr_conns -= 1
 
-    def read(self, conn: Connection) -> None:
+    def read(self, conn: ClientConnection) -> None:
         """Reads what has arrived, and passes a whole request to a thread."""
         before = conn.sock.held_bytes
         if not conn.sock.receive():
@@ -157,7 +157,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn in self.watched:
             self.judge(conn)
 
-    def judge(self, conn: Connection) -> None:
+    def judge(self, conn: ClientConnection) -> None:
         """Acts on how much of the request has arrived."""
         before, conn.stage = conn.stage, conn.framing.stage(conn.sock.unread)
         if conn.stage is Stage.COMPLETE:
@@ -170,14 +170,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if conn.stage is Stage.BODY and conn.framing.expects_continue:
                 conn.sock.sendall(CONTINUE)
 
-    def expire(self, conn: Connection) -> None:
+    def expire(self, conn: ClientConnection) -> None:
         """Closes an overdue connection, after an answer if the client has begun a request."""
         if conn.stage in REFUSALS:
             self.refuse(conn)
         else:
             self.drop(conn)
 
-    def refuse(self, conn: Connection) -> None:
+    def refuse(self, conn: ClientConnection) -> None:
         self.unwatch(conn)
         status, reason, sentence = REFUSALS[conn.stage]
         self.log.info("Refused a request from %s: %s", conn.client, sentence)
@@ -187,7 +187,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.answer_deadline = time.monotonic() + ANSWER_SECONDS
         self.go_on(conn)
 
-    def go_on(self, conn: Connection) -> None:
+    def go_on(self, conn: ClientConnection) -> None:
         """Continues once no thread uses the connection.
 
         It sends the rest of the answer, awaits the next request or closes.
@@ -208,7 +208,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.shutdown(socket.SHUT_WR)
             self.watch(conn, selectors.EVENT_READ, self.discard, LINGER_SECONDS)
 
-    def send_rest(self, conn: Connection) -> None:
+    def send_rest(self, conn: ClientConnection) -> None:
         if conn.sock.flush():
             # This client is reading, so the poller has waited longer for the others.
             self.watched[conn] = self.watched.pop(conn)
@@ -217,7 +217,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.unwatch(conn)
             self.go_on(conn)
 
-    def discard(self, conn: Connection) -> None:
+    def discard(self, conn: ClientConnection) -> None:
         """Waits for the client to close; closing first could cost it the end of the answer."""
         if not conn.sock.receive():
             self.drop(conn)

@@ -50,7 +50,7 @@ def add(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Works
     return workspace
 
 
-def save(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> bool:
+def save_workspace(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> bool:
     """Store only what the form changes. Return whether it changed anything.
 
     Raises ChangedMeanwhile, Http404 if the workspace was deleted, and IntegrityError as `add` does.

@@ -88,8 +88,8 @@ class Snapshot:
         """The differences in `later`, with members by name and secrets without their values."""
         changes = self.changes(later)
         before, after = set(self.members), set(later.members)
-        changes += [Change("Member", name, "none") for name in names(before - after)]
-        changes += [Change("Member", "none", name) for name in names(after - before)]
+        changes += [Change("Member", name, "none") for name in names_of_people(before - after)]
+        changes += [Change("Member", "none", name) for name in names_of_people(after - before)]
         if self.key_set_at != later.key_set_at:
             changes.append(Change("API key", "an older one", "a new one"))
         if self.headers_set_at != later.headers_set_at:
@@ -97,7 +97,7 @@ class Snapshot:
         return changes
 
 
-def names(people: Iterable[int]) -> list[str]:
+def names_of_people(people: Iterable[int]) -> list[str]:
     """The usernames of the people with these primary keys, in alphabetical order."""
     found = User.objects.filter(pk__in=list(people)).order_by("username")
     return list(found.values_list("username", flat=True))

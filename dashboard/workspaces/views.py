@@ -40,7 +40,7 @@ def workspace_list(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("new_key", "new_headers", "held")
 @require_http_methods(["GET", "HEAD", "POST"])
 def workspace_add(request: HttpRequest) -> HttpResponse:
-    return answer(request, Workspace())
+    return form_answer(request, Workspace())
 
 
 @allow("manage")
@@ -48,7 +48,7 @@ def workspace_add(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("new_key", "new_headers", "held")
 @require_http_methods(["GET", "HEAD", "POST"])
 def workspace_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    return answer(request, workspace_or_404(request, pk))
+    return form_answer(request, workspace_or_404(request, pk))
 
 
 @allow("manage")
@@ -96,7 +96,7 @@ def workspace_or_404(request: HttpRequest, pk: int) -> Workspace:
     return workspace
 
 
-def answer(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def form_answer(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     """The form, a question before it is saved, or a redirect after it was saved."""
     if request.method != "POST":
         return page(request, WorkspaceForm(request.user, workspace))
@@ -127,7 +127,7 @@ def saved(request: HttpRequest, form: WorkspaceForm, trial: Trial | None) -> Htt
             saving.add(request, form, trial)
             is_changed = True
         else:
-            is_changed = saving.save(request, form, trial)
+            is_changed = saving.save_workspace(request, form, trial)
     except saving.ChangedMeanwhile as conflict:
         return page_of_conflict(request, form, conflict.current)
     except IntegrityError:

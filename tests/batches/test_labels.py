@@ -5,7 +5,7 @@ import pytest
 from batches.labels import Labels, LabelsChanged, in_use, label_batch
 from batches.models import AuditEvent, Batch, BatchUsage, Revision
 from batches.spend.costs import cost_of
-from tests.working import ingest
+from tests.working import read_now
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_labels_that_the_person_has_not_seen_are_not_overwritten(mirrored, label
 
 def test_a_batchs_usage_gets_its_labels(ended, label):
     batch = ended(models=["claude-sonnet-5-5"])
-    ingest(batch)
+    read_now(batch)
 
     label(batch, "eval", "ada")
 

@@ -115,11 +115,11 @@ def reading_lines() -> list[Line]:
     A tenth of the lines list several passes.
     """
     with reading.results_served(200) as base_url:
-        ours = measure("ingest", base_url)
+        ours = measure("read_file", base_url)
         theirs = measure("sdk_results", base_url)
         bare = measure("bare_results", base_url)
     with reading.results_served(1000) as base_url:
-        large = measure("ingest", base_url)
+        large = measure("read_file", base_url)
     assert ours["tokens"] == theirs["tokens"]
     mb = bare["received"] / 1e6
     return [

@@ -220,7 +220,7 @@ def sdk(base_url: str, batches: str) -> dict[str, float]:
 
 
 MEASURES = {
-    "ingest": reading.ingest_file,
+    "read_file": reading.read_file,
     "sdk_results": reading.sdk_results,
     "bare_results": reading.bare_results,
     "pages": pages,

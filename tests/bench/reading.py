@@ -110,13 +110,13 @@ def results_served(total_mb: int) -> Iterator[str]:
         server.server_close()
 
 
-def ingest_file(base_url: str) -> dict[str, float]:
-    """Our reader: the whole of `results.ingest`, database writes included."""
+def read_file(base_url: str) -> dict[str, float]:
+    """Our reader: the whole of `results.read_results`, database writes included."""
     from django.utils import timezone
 
     from batches.models import Batch, Workspace
     from tests.bench.measure import peak_mb
-    from tests.working import ingest
+    from tests.working import read_now
 
     workspace = Workspace.objects.create(
         name="Bench", slug="bench", base_url=base_url, api_key="bench"
@@ -144,7 +144,7 @@ def ingest_file(base_url: str) -> dict[str, float]:
     ended.derive()
     ended.save()
     start = time.perf_counter()
-    assert ingest(ended)
+    assert read_now(ended)
     seconds = time.perf_counter() - start
     usage = list(ended.usage.all())
     assert sum(row.requests for row in usage) == LINES - failed

@@ -77,7 +77,7 @@ def api_served() -> Iterator[str]:
 def cancel_latencies(base_url: str) -> dict[str, list[float]]:
     """Seconds from a cancellation being due to its call, while four readers work."""
     from batches import clock
-    from batches.models import Batch, Cancellation, Ingestion
+    from batches.models import Batch, Cancellation, Reading
     from batches.models.batch import COUNTS
     from batches.worker.kinds import KINDS
     from batches.worker.loop import Worker
@@ -87,7 +87,7 @@ def cancel_latencies(base_url: str) -> dict[str, list[float]]:
     thread = threading.Thread(target=worker.run)
     thread.start()
     pause = threading.Event()
-    while Ingestion.objects.exclude(claim="").count() < 4:
+    while Reading.objects.exclude(claim="").count() < 4:
         pause.wait(0.1)
     due_at: dict[str, float] = {}
     for row in running:
@@ -99,7 +99,7 @@ def cancel_latencies(base_url: str) -> dict[str, list[float]]:
         pause.wait(1 / CANCELS_A_SECOND)
     while Cancellation.objects.open().exists():
         pause.wait(0.1)
-    still_reading = Ingestion.objects.exclude(claim="").count()
+    still_reading = Reading.objects.exclude(claim="").count()
     assert still_reading >= 4, still_reading
     worker.ask_to_stop()
     thread.join()

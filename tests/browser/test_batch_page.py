@@ -2,14 +2,14 @@ import pytest
 from playwright.sync_api import expect
 
 from batches.models import Batch
-from tests.working import ingest
+from tests.working import read_now
 
 
 @pytest.fixture
 def read(mirrored) -> Batch:
     """A batch whose results have been read, with failures among them."""
     batch = mirrored(status="ended", requests=200, succeeded=150, errored=50)
-    assert ingest(batch)
+    assert read_now(batch)
     return batch
 
 
@@ -26,7 +26,7 @@ def test_the_arithmetic_opens_by_keyboard_and_stays_open_when_the_page_updates(b
 
     before = page.locator("#live").get_attribute("data-version")
     Batch.objects.filter(pk=read.pk).update(results_state="pending")
-    assert ingest(read)
+    assert read_now(read)
     page.evaluate("htmx.trigger('#live', 'poll')")
 
     expect(page.locator("#live")).not_to_have_attribute("data-version", before)
@@ -44,7 +44,7 @@ def test_a_pending_cost_appears_by_itself_when_the_results_are_read(board, mirro
     expect(card).to_have_attribute("data-cost", "pending")
     expect(page.locator("#show-arithmetic")).to_be_hidden()
 
-    assert ingest(batch)
+    assert read_now(batch)
 
     expect(page.locator("#cost-total")).to_contain_text("$")
     expect(card).not_to_have_attribute("data-cost", "pending")

@@ -5,14 +5,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from batches.models import Batch
-from tests.working import ingest
+from tests.working import read_now
 
 
 @pytest.fixture
 def read(mirrored) -> Batch:
     """A canceled batch whose results have been read: 12 succeeded, 5 errored, 3 canceled."""
     batch = mirrored(status="ended", succeeded=12, errored=5, canceled=3)
-    assert ingest(batch)
+    assert read_now(batch)
     return Batch.objects.get(pk=batch.pk)
 
 

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 from batches import cancel
 from batches.models import Cancellation
 from tests.browser.accessibility import violations
-from tests.working import ingest
+from tests.working import read_now
 
 PAGES = (
     "/",
@@ -26,7 +26,7 @@ def every_state(mirrored, sandbox, person, workspace):
     """A batch in each state, one of them canceled by a person."""
     chosen = mirrored(requests=1234)
     mirrored(status="ended", requests=10, succeeded=10)
-    ingest(mirrored("msgbatch_read", status="ended", requests=10, succeeded=7, errored=3))
+    read_now(mirrored("msgbatch_read", status="ended", requests=10, succeeded=7, errored=3))
     mirrored(status="ended", requests=10, errored=10)
     mirrored(status="ended", requests=10, succeeded=4, canceled=6)
     mirrored(status="ended", requests=10, succeeded=4, expired=6)

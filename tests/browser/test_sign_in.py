@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from batches.models import AuditEvent
 from tests.browser.accessibility import violations
-from tests.working import ingest
+from tests.working import read_now
 
 PASSWORD = "correct horse 9"
 
@@ -43,7 +43,7 @@ def test_signing_in_works_by_keyboard_alone(browser, operator, login, live_serve
 
 def test_back_after_signing_out_shows_no_batch(page, board, mirrored, login):
     batch = mirrored(status="ended", requests=10, succeeded=7, errored=3)
-    ingest(batch)
+    read_now(batch)
     page = board()
     page.locator(f"#batch-{batch.api_id} a").first.click()
     expect(page.locator("h1")).to_be_visible()

@@ -9,7 +9,7 @@ from batches.models import Batch
 from batches.results.download import BrokenOff
 from dashboard import streams
 from tests.dashboard.reading import csv_table
-from tests.working import ingest
+from tests.working import read_now
 
 STREAMS = [
     "/batches.csv",
@@ -27,7 +27,7 @@ STREAMS = [
 @pytest.fixture
 def lead(sign_in, results_url):
     """A lead's browser, before an ended batch whose results have been read."""
-    assert ingest(Batch.objects.get())
+    assert read_now(Batch.objects.get())
     return sign_in("lead", name="ada")
 
 

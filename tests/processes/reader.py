@@ -15,14 +15,14 @@ def main(api_id: str) -> None:
     django.setup()
     from batches.connect import forget_clients
     from batches.models import Batch
-    from tests.working import ingest
+    from tests.working import read_now
 
     for _ in sys.stdin:
         child = os.fork()
         if not child:
             # Nothing is connected yet: the parent asks neither the database nor the API.
             batch = Batch.objects.select_related("workspace").get(api_id=api_id)
-            has_read = ingest(batch)
+            has_read = read_now(batch)
             forget_clients()
             os._exit(0 if has_read else 1)
         print(child, flush=True)

@@ -177,7 +177,7 @@ def test_a_reader_killed_at_fifty_random_bytes_leaves_nothing_and_the_next_reads
         assert read_once(reader, api, kill_at=kill_at) == -signal.SIGKILL
         assert figures(crew) == NOTHING
         # What time does, too: nobody says any more that this reader lives.
-        asked(crew, "UPDATE batches_ingestion SET claimed_until = '2020-01-01 00:00:00'")
+        asked(crew, "UPDATE batches_reading SET claimed_until = '2020-01-01 00:00:00'")
 
     assert read_once(reader, api, kill_at=None) == 0
     assert figures(crew) == EVERYTHING
@@ -204,7 +204,7 @@ def test_a_reader_killed_while_it_writes_leaves_all_or_nothing(crew, api, reader
 
 def forget_figures(crew: Crew) -> None:
     """As though the file had never been read, and nobody were reading it."""
-    asked(crew, "UPDATE batches_ingestion SET claimed_until = NULL")
+    asked(crew, "UPDATE batches_reading SET claimed_until = NULL")
     asked(crew, "UPDATE batches_batch SET results_state = 'pending'")
     asked(crew, "DELETE FROM batches_batchusage")
     asked(crew, "DELETE FROM batches_failedrequest")

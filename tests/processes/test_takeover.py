@@ -37,7 +37,7 @@ def reported(crew) -> dict[str, dict[str, int]]:
 def claim(crew: Crew, api_id: str) -> str:
     """The claim under which the batch's results are read now; empty without one."""
     found = crew.rows(
-        "SELECT claim FROM batches_ingestion JOIN batches_batch ON id = batch_id WHERE api_id = %s",
+        "SELECT claim FROM batches_reading JOIN batches_batch ON id = batch_id WHERE api_id = %s",
         api_id,
     )
     return found[0][0] if found else ""

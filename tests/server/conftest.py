@@ -14,7 +14,7 @@ from gunicorn.config import Config
 from gunicorn.workers.gthread import ThreadWorker
 
 from dashboard import gunicorn as project
-from dashboard.server.worker import Worker
+from dashboard.server.worker import WebWorker
 from tests.server.echo import app
 
 PATIENCE_SECONDS = 10
@@ -91,7 +91,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     """A function that starts a worker of ours, or of another class."""
     with ExitStack() as servers:
 
-        def serve(worker_class: type[ThreadWorker] = Worker, **settings) -> Server:
+        def serve(worker_class: type[ThreadWorker] = WebWorker, **settings) -> Server:
             server = Server(worker_class, **settings)
             servers.callback(server.stop)
             return server
@@ -101,7 +101,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="module")
 def ours() -> Iterator[Server]:
-    server = Server(Worker)
+    server = Server(WebWorker)
     yield server
     server.stop()
 

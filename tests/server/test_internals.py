@@ -1,4 +1,4 @@
-"""What Worker relies on inside gunicorn. When this fails, read docs/decisions/slow-clients.md."""
+"""What WebWorker needs of gunicorn. When this fails, read docs/decisions/slow-clients.md."""
 
 import inspect
 
@@ -9,8 +9,8 @@ from gunicorn.workers import gthread
 
 from dashboard import gunicorn as project
 from dashboard import streams
-from dashboard.server.connection import MOST_UNSENT_BYTES, Connection
-from dashboard.server.worker import Worker
+from dashboard.server.connection import MOST_UNSENT_BYTES, ClientConnection
+from dashboard.server.worker import WebWorker
 from tests.processes.crew import ROOT
 
 
@@ -25,14 +25,14 @@ def test_what_worker_overrides_is_what_gunicorn_calls():
     assert {"murder_keepalived", "_cap_keepalive"} <= names_in(gthread.ThreadWorker.run)
     assert "accept" in names_in(gthread.ThreadWorker.set_accept_enabled)
     for name in overridden:
-        ours, theirs = getattr(Worker, name), getattr(gthread.ThreadWorker, name)
+        ours, theirs = getattr(WebWorker, name), getattr(gthread.ThreadWorker, name)
         assert len(inspect.signature(ours).parameters) == len(inspect.signature(theirs).parameters)
 
 
 def test_threads_are_not_left_to_wait_for_a_first_byte():
     assert {"initialized", "data_ready"} <= names_in(gthread.ThreadWorker.handle)
     assert "data_ready" in names_in(gthread.TConn.__init__)
-    assert issubclass(Connection, gthread.TConn)
+    assert issubclass(ClientConnection, gthread.TConn)
 
 
 def test_gunicorn_sends_by_sendall_alone_but_for_100_continue():
@@ -61,4 +61,4 @@ def test_no_static_file_holds_a_thread():
 
 def test_files_are_sent_as_pages_are():
     assert project.sendfile is False
-    assert project.worker_class == f"{Worker.__module__}.{Worker.__qualname__}"
+    assert project.worker_class == f"{WebWorker.__module__}.{WebWorker.__qualname__}"

@@ -281,4 +281,4 @@ def test_what_the_poller_cannot_read_is_refused_at_the_start(name, value):
     cfg.set(name, value)
 
     with pytest.raises(SystemExit, match=r"speaks HTTP/1\.1 only"):
-        worker.Worker.check_config(cfg, None)
+        worker.WebWorker.check_config(cfg, None)

@@ -7,7 +7,7 @@ from django.db import Error
 
 from batches.mirror.workspaces import adopt_environment
 from batches.models import Workspace
-from batches.worker.kinds import NAMES, chosen
+from batches.worker.kinds import NAMES, named_kinds
 from batches.worker.loop import Worker
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *, only: str, once: bool, **options: Any) -> None:
         try:
-            kinds = chosen(name.strip() for name in only.split(",") if name.strip())
+            kinds = named_kinds(name.strip() for name in only.split(",") if name.strip())
         except KeyError as error:
             raise CommandError(
                 f"There is no kind of work named {error}. Choose from: {', '.join(NAMES)}."

@@ -11,7 +11,7 @@ from batches.mirror.store import OtherWorkspace, store
 from batches.mirror.workspaces import accept_list, delete_workspace, deletion_of
 from batches.models import AuditEvent, Batch, Cancellation, Workspace
 from batches.results import reading
-from tests.working import claim, ingest
+from tests.working import claim, read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -68,7 +68,7 @@ def test_another_workspaces_key_changes_no_rows_and_is_an_error(
 
     assert not sync(workspace)
     rounds_later(workspace)
-    reading.derive_lost(timezone.now())
+    reading.mark_lost(timezone.now())
 
     assert rows() == before
     assert not Batch.objects.filter(api_id=other).exists()
@@ -92,7 +92,7 @@ def test_with_another_workspaces_key_nothing_is_canceled_or_read(
     )
 
     assert cancellation.state == "requested"
-    assert not ingest(ended)
+    assert not read_now(ended)
     assert len(sandbox.calls) == calls
 
 
@@ -298,22 +298,22 @@ def test_a_deleted_batch_that_is_listed_again_is_restored_and_read(
 ):
     batch = mirrored(status="ended")
     Batch.objects.update(deleted_upstream_at=timezone.now(), missing_rounds=3, is_active=False)
-    reading.derive_lost(timezone.now())
+    reading.mark_lost(timezone.now())
     assert Batch.objects.get().results_state == "lost"
 
     sync(workspace)
-    reading.derive_lost(timezone.now())
+    reading.mark_lost(timezone.now())
 
     row = Batch.objects.get()
     assert (row.deleted_upstream_at, row.results_state) == (None, "pending")
-    assert ingest(batch)
+    assert read_now(batch)
 
 
 def test_a_running_batch_that_is_missing_has_no_lost_results(mirrored):
     mirrored()
     Batch.objects.update(deleted_upstream_at=timezone.now(), is_active=False)
 
-    assert reading.derive_lost(timezone.now()) == 0
+    assert reading.mark_lost(timezone.now()) == 0
 
     assert Batch.objects.get().results_state == "pending"
 
@@ -323,7 +323,7 @@ def test_deleting_a_workspace_keeps_cancellations_and_the_audit(
 ):
     batch = mirrored()
     ended = mirrored(status="ended", requests=40, errored=7)
-    ingest(ended)
+    read_now(ended)
     cancel.cancel_batch(
         batch, actor=person("operator", workspace), address="192.0.2.7", reason="wrong prompt"
     )

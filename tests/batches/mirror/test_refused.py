@@ -11,7 +11,7 @@ from batches import cancel, connect
 from batches.mirror import lookup
 from batches.models import Batch, Cancellation, Workspace
 from batches.worker.kinds import KINDS
-from tests.working import ingest
+from tests.working import read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 DUE = {kind.name: kind.due for kind in KINDS}
@@ -58,20 +58,20 @@ def test_only_rounds_call_the_api_while_the_key_is_refused(refused, sandbox, per
     cancellation = cancel.cancel_batch(
         running, actor=person("operator", refused), address="", reason=""
     )
-    assert not ingest(ended)
+    assert not read_now(ended)
     answer = lookup.look_up([refused], "msgbatch_unknown")
 
     assert len(sandbox.calls) == calls
     assert cancellation.state == "requested"
     assert "refuses the key" in cancellation.error
     assert "refuses the key" in answer.problems[0]
-    assert "refuses the key" in ended.ingestion.error
+    assert "refuses the key" in ended.reading.error
 
 
 def test_waiting_work_is_due_at_once_when_the_key_works_again(refused, sync, person):
     running, ended = Batch.objects.order_by("-is_active").select_related("workspace")
     cancel.cancel_batch(running, actor=person("operator", refused), address="", reason="")
-    ingest(ended)
+    read_now(ended)
 
     assert sync(refused)
 
@@ -82,15 +82,15 @@ def test_waiting_work_is_due_at_once_when_the_key_works_again(refused, sync, per
 def test_failed_rounds_do_not_change_when_results_are_read(sandbox, workspace, mirrored, sync):
     batch = mirrored(status="ended")
     sandbox.fail_next("404", times=3, path="/results")
-    ingest(batch)
-    waits_until = batch.ingestion.next_attempt_at
+    read_now(batch)
+    waits_until = batch.reading.next_attempt_at
     sandbox.fail_next("500", times=9, path="/v1/messages/batches")
     assert [sync(workspace) for _ in range(3)] == [False] * 3
 
     assert sync(workspace)
 
-    batch.ingestion.refresh_from_db()
-    assert batch.ingestion.next_attempt_at == waits_until
+    batch.reading.refresh_from_db()
+    assert batch.reading.next_attempt_at == waits_until
 
 
 @pytest.mark.parametrize("status", ["401", "403"])

@@ -10,7 +10,7 @@ from batches.models import Batch, CostReport, ReportedCost, Workspace
 from batches.pricing import PriceTable
 from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import reconcile
-from batches.results.reading import derive_lost
+from batches.results.reading import mark_lost
 from tests.batches.reports.reconciling import (
     NOON,
     TODAY,
@@ -22,7 +22,7 @@ from tests.batches.reports.reconciling import (
     reasons,
     reported,
 )
-from tests.working import claim, ingest
+from tests.working import claim, read_now
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def compare(sync):
         for workspace in Workspace.objects.all():
             assert sync(workspace)
         for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
-            ingest(batch)
+            read_now(batch)
         assert fetch_report(claim(CostReport.objects.the_one()))
         keys = {workspace.pk for workspace in workspaces}
         visible = keys if visible is None else {each.pk for each in visible}
@@ -135,7 +135,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     sync(workspace)
     sandbox.archive(lost)
     sync(workspace)
-    derive_lost(clock.now())
+    mark_lost(clock.now())
 
     line = only_line(compare(workspace))
 

@@ -14,7 +14,7 @@ from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import ComparedTotal, reconcile
 from batches.sandbox.quirks import ADVISOR
 from batches.spend.costs import cost_of
-from tests.working import claim, ingest
+from tests.working import claim, read_now
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 # The API has no results of longer ago.
@@ -50,7 +50,7 @@ def compare(sync):
     def compare(*, unread=()) -> ComparedTotal:
         workspaces = list(Workspace.objects.all())
         assert all(sync(workspace) for workspace in workspaces)
-        assert all(ingest(batch) for batch in Batch.objects.exclude(api_id__in=unread))
+        assert all(read_now(batch) for batch in Batch.objects.exclude(api_id__in=unread))
         assert fetch_report(claim(CostReport.objects.the_one()))
         keys = {workspace.pk for workspace in workspaces}
         since = NOON.date() - timedelta(days=DAYS)

@@ -10,7 +10,7 @@ import pytest
 
 from batches.models import Batch
 from batches.spend.costs import cost_of
-from tests.working import ingest
+from tests.working import read_now
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -20,7 +20,7 @@ def read(answering):
     def read(name: str) -> Batch:
         content = (GOLDEN / f"{name}.jsonl").read_bytes()
         batch = answering(content, requests=content.count(b"\n"))
-        assert ingest(batch)
+        assert read_now(batch)
         return Batch.objects.get(pk=batch.pk)
 
     return read
@@ -79,14 +79,14 @@ def test_words_that_are_new_are_kept_and_never_priced_as_nothing(read):
     # A refusal is billed: a million tokens in of claude-haiku-4-5 at 0.50.
     assert (cost.state, cost.total, cost.known) == ("unpriced", None, Decimal("0.50"))
     assert cost.unpriced_models == ["claude-unheard-of-9"]
-    assert batch.ingestion.outcomes == {
+    assert batch.reading.outcomes == {
         "succeeded": 2,
         "withheld": 1,
         "errored": 2,
         "canceled": 1,
         "expired": 1,
     }
-    assert batch.ingestion.stop_reasons == {"end_turn": 1, "refusal": 1}
+    assert batch.reading.stop_reasons == {"end_turn": 1, "refusal": 1}
     failed = {row.custom_id: row for row in batch.failed_requests.all()}
     assert failed["errored"].error_type == "overloaded_error"
     assert failed["new-error"].error_type == "content_policy_error"
@@ -101,8 +101,8 @@ def test_missing_and_null_figures_are_read_as_the_api_means_them(read):
     # 5 min, at 1.875; a million for 1 h at 3; and of another million 400,000 for 1 h and what is
     # left of it for 5 min: 1.20 + 1.125.
     assert cost_of(batch).total == Decimal(3) + Decimal("1.875") + Decimal(3) + Decimal("2.325")
-    assert batch.ingestion.odd_lines == 0
-    assert batch.ingestion.stop_reasons == {"end_turn": 4, "not stated": 1}
+    assert batch.reading.odd_lines == 0
+    assert batch.reading.stop_reasons == {"end_turn": 4, "not stated": 1}
 
 
 def test_tokens_of_other_passes_count_under_their_own_model(read):
@@ -188,4 +188,4 @@ def test_fields_that_may_change_a_price_make_the_cost_of_their_requests_unknown(
         ("geo", "eu"): 1,
     }
     assert (cost.known_requests, cost.requests) == (2, 11)
-    assert batch.ingestion.odd_lines == 0
+    assert batch.reading.odd_lines == 0

@@ -8,11 +8,11 @@ import time_machine
 from django.apps import apps
 from django.utils import timezone
 
-from batches.models import Batch, BatchUsage, Ingestion
-from batches.results.reading import derive_lost, due_readings, due_rereadings
+from batches.models import Batch, BatchUsage, Reading
+from batches.results.reading import due_readings, due_rereadings, mark_lost
 from batches.spend.costs import cost_of
 from tests.batches.results.files import fresh
-from tests.working import ingest
+from tests.working import read_now
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def outdated(mirrored):
 
     def outdated(**details) -> Batch:
         batch = mirrored(status="ended", requests=20, quirks=["passes"], **details)
-        assert ingest(batch)
+        assert read_now(batch)
         BatchUsage.objects.filter(batch=batch).exclude(part="message").delete()
         Batch.objects.filter(pk=batch.pk).update(results_state="outdated")
         return fresh(batch)
@@ -41,7 +41,7 @@ def test_reading_it_again_brings_what_was_missing(outdated, sandbox):
     batch = outdated()
     before = cost_of(batch).total
 
-    assert ingest(batch)
+    assert read_now(batch)
 
     batch = fresh(batch)
     assert batch.results_state == "read"
@@ -56,7 +56,7 @@ def test_a_reading_that_fails_again_and_again_hides_no_figure(outdated, sandbox)
 
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(6):
-            assert not ingest(batch)
+            assert not read_now(batch)
             clock.shift(timedelta(hours=7))
 
     batch = fresh(batch)
@@ -73,7 +73,7 @@ def test_results_that_are_gone_can_not_be_read_again_and_are_not_lost(outdated, 
     }
     Batch.objects.update(**columns[gone])
 
-    derive_lost(now)
+    mark_lost(now)
 
     assert list(due_rereadings(now)) == []
     assert fresh(batch).results_state == "outdated"
@@ -85,7 +85,7 @@ def test_the_migration_has_all_read_batches_that_used_anything_read_again(mirror
     failed = mirrored(status="ended", errored=6)
     unread = mirrored(status="ended", requests=6)
     for batch in (used, failed):
-        assert ingest(batch)
+        assert read_now(batch)
     BatchUsage.objects.update(uses=0)
 
     migration.mark_outdated(apps, None)
@@ -98,8 +98,8 @@ def test_the_migration_has_all_read_batches_that_used_anything_read_again(mirror
 def test_the_migration_counts_what_older_readings_found(mirrored):
     migration = import_module("batches.migrations.0008_usage")
     batch = mirrored(status="ended", requests=6)
-    assert ingest(batch)
-    Ingestion.objects.update(
+    assert read_now(batch)
+    Reading.objects.update(
         odd_lines=2, stop_reasons={"refusal": 1, "pause_turn": 2, "max_tokens": 1, "end_turn": 4}
     )
 

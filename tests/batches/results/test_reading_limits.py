@@ -4,11 +4,11 @@ import tempfile
 
 import pytest
 
-from batches.models import Ingestion
+from batches.models import Reading
 from batches.results.reading import read_results
 from batches.turn import Turn
 from tests.batches.results.files import SUCCEEDED, fresh
-from tests.working import claim, ingest
+from tests.working import claim, read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -44,10 +44,10 @@ def test_a_file_that_drips_without_a_line_end_is_given_up(answering, watch):
     batch = answering(drip(), requests=1)
     watch(1.0)
 
-    assert not ingest(batch)
+    assert not read_now(batch)
 
     assert len(taken) < 100
-    assert "too slowly" in Ingestion.objects.get().error
+    assert "too slowly" in Reading.objects.get().error
     assert fresh(batch).results_state == "pending"
 
 
@@ -58,9 +58,9 @@ def test_a_file_that_does_not_end_within_an_hour_is_given_up(answering, watch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("batches.results.reading.LONGEST_READING_SECONDS", 30.0)
 
-        assert not ingest(batch)
+        assert not read_now(batch)
 
-    assert "within an hour" in Ingestion.objects.get().error
+    assert "within an hour" in Reading.objects.get().error
 
 
 def test_a_reader_that_is_told_to_stop_gives_the_file_back_at_once(answering):
@@ -72,7 +72,7 @@ def test_a_reader_that_is_told_to_stop_gives_the_file_back_at_once(answering):
             yield SUCCEEDED + b"\n"
 
     batch = answering(pieces(), requests=100)
-    row = claim(Ingestion.objects.create(batch=batch))
+    row = claim(Reading.objects.create(batch=batch))
 
     assert not read_results(row, Turn(is_stopping=lambda: len(read) >= 3))
 
@@ -89,7 +89,7 @@ def test_a_reader_holds_no_database_connection_while_the_api_may_hang(answering)
         yield SUCCEEDED + b"\n"
 
     batch = answering(pieces(), requests=1)
-    row = claim(Ingestion.objects.create(batch=batch))
+    row = claim(Reading.objects.create(batch=batch))
 
     assert read_results(row, Turn(let_go=lambda: order.append("let go")))
 
@@ -101,9 +101,9 @@ def test_without_room_for_temporary_files_the_batch_says_so_and_is_tried_again(e
     monkeypatch.setattr("batches.results.tally.SPOOLED_BYTES", 100)
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
 
-    assert not ingest(batch)
+    assert not read_now(batch)
 
-    row = Ingestion.objects.get()
+    row = Reading.objects.get()
     assert "no space for temporary files" in row.error
     assert "TMPDIR" in row.error
     assert row.next_attempt_at

@@ -3,17 +3,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.models import AuditEvent, Batch, Ingestion, Revision
+from batches.models import AuditEvent, Batch, Reading, Revision
 from batches.results.reading import due_readings
 from batches.results.reread import NothingToReread, read_again
-from tests.working import ingest
+from tests.working import read_now
 
 
 @pytest.fixture
 def unreadable(ended):
     """A batch that five attempts could not read, with the next one in five hours."""
     batch = ended()
-    Ingestion.objects.create(
+    Reading.objects.create(
         batch=batch,
         attempts=5,
         unreadable_attempts=5,
@@ -29,9 +29,9 @@ def test_the_results_are_due_at_once_with_all_attempts(unreadable, person):
 
     unreadable.refresh_from_db()
     assert unreadable.results_state == "pending"
-    assert unreadable.ingestion.unreadable_attempts == 0
+    assert unreadable.reading.unreadable_attempts == 0
     assert due_readings(timezone.now()).get() == unreadable
-    assert ingest(unreadable)
+    assert read_now(unreadable)
 
 
 def test_polls_see_the_change_and_the_audit_has_it(unreadable, person):
@@ -65,5 +65,5 @@ def test_other_states_are_refused_and_do_not_change(unreadable, person, columns,
         read_again(unreadable, actor=person("operator"), address="")
 
     assert Batch.objects.filter(pk=unreadable.pk).values().get() == before
-    assert Ingestion.objects.get().unreadable_attempts == 5
+    assert Reading.objects.get().unreadable_attempts == 5
     assert not AuditEvent.objects.exists()

@@ -7,12 +7,12 @@ import time_machine
 from django.utils import timezone
 
 from batches.labels import Labels, label_batch
-from batches.models import Batch, BatchUsage, ClaimLost, Ingestion, Revision
+from batches.models import Batch, BatchUsage, ClaimLost, Reading, Revision
 from batches.results import reading
-from batches.results.reading import derive_lost, due_readings
+from batches.results.reading import due_readings, mark_lost
 from batches.spend.costs import cost_of
 from tests.batches.results.files import fresh
-from tests.working import ingest
+from tests.working import read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -30,7 +30,7 @@ def test_results_archived_before_they_were_read_are_lost_and_say_so(
     sync(workspace)
     before = Revision.current()
 
-    assert derive_lost(timezone.now()) == 1
+    assert mark_lost(timezone.now()) == 1
 
     assert cost_of(fresh(batch)).state == "lost"
     assert fresh(batch).revision > before
@@ -41,7 +41,7 @@ def test_results_of_a_batch_that_was_deleted_are_lost(ended):
     batch = ended()
     Batch.objects.update(deleted_upstream_at=timezone.now())
 
-    assert derive_lost(timezone.now()) == 1
+    assert mark_lost(timezone.now()) == 1
 
     assert cost_of(fresh(batch)).state == "lost"
     assert due() == []
@@ -49,11 +49,11 @@ def test_results_of_a_batch_that_was_deleted_are_lost(ended):
 
 def test_results_read_in_time_outlive_the_archiving(ended, sandbox, sync, workspace):
     batch = ended()
-    ingest(batch)
+    read_now(batch)
     sandbox.archive(batch.api_id)
     sync(workspace)
 
-    assert derive_lost(timezone.now()) == 0
+    assert mark_lost(timezone.now()) == 0
 
     assert cost_of(fresh(batch)).state == "computed"
 
@@ -68,16 +68,16 @@ def test_batches_that_run_are_not_read(mirrored):
     batch = mirrored()
 
     assert due() == []
-    assert not ingest(batch)
+    assert not read_now(batch)
     assert fresh(batch).results_state == "pending"
 
 
 def test_two_workers_never_read_one_file_at_once(ended, sandbox):
     batch = ended()
-    Ingestion.objects.take([batch.pk], timezone.now(), owner="another")
+    Reading.objects.take([batch.pk], timezone.now(), owner="another")
 
     assert due() == []
-    assert not ingest(batch)
+    assert not read_now(batch)
 
     assert ("GET", f"/v1/messages/batches/{batch.api_id}/results") not in sandbox.calls
 
@@ -86,11 +86,11 @@ def test_a_killed_worker_s_file_is_taken_over_within_a_minute(ended):
     batch = ended()
     killed_at = timezone.now()
     # Killed in the middle of reading: the claim is all that is left of it.
-    Ingestion.objects.take([batch.pk], killed_at, owner="another")
+    Reading.objects.take([batch.pk], killed_at, owner="another")
 
     with time_machine.travel(killed_at + timedelta(seconds=59)):
         assert due() == [batch.pk]
-        assert ingest(batch)
+        assert read_now(batch)
 
 
 def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
@@ -99,15 +99,15 @@ def test_a_worker_that_was_overtaken_writes_nothing(ended, monkeypatch):
 
     def overtaken(batch, tally):
         check(batch, tally)
-        Ingestion.objects.update(claim="another worker's")
+        Reading.objects.update(claim="another worker's")
 
     monkeypatch.setattr(reading, "_check", overtaken)
 
     with pytest.raises(ClaimLost):
-        ingest(batch)
+        read_now(batch)
 
     assert not BatchUsage.objects.exists()
-    assert Ingestion.objects.get().claim == "another worker's"
+    assert Reading.objects.get().claim == "another worker's"
 
 
 def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
@@ -120,6 +120,6 @@ def test_a_label_given_meanwhile_is_on_the_figures(ended, person, monkeypatch):
 
     monkeypatch.setattr(reading, "_check", labeled_meanwhile)
 
-    ingest(fresh(batch))
+    read_now(fresh(batch))
 
     assert set(BatchUsage.objects.values_list("label", "owner")) == {("eval", "ada")}

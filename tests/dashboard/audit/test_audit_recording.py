@@ -51,9 +51,9 @@ def test_a_download_of_results_is_recorded(sign_in, results_url, workspace, quer
 
 def test_a_download_of_what_was_read_before_is_recorded_too(sign_in, results_url):
     from batches.models import Batch
-    from tests.working import ingest
+    from tests.working import read_now
 
-    ingest(Batch.objects.get())
+    read_now(Batch.objects.get())
 
     answer = sign_in("viewer").get(results_url, {"outcome": "errored", "format": "csv"})
 

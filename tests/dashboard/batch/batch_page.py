@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, Cancellation, Ingestion
+from batches.models import Batch, Cancellation, Reading
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def fact(page: str, name: str) -> str:
 
 def read(batch: Batch, **columns) -> Batch:
     """Adds what a reading of the results saves."""
-    Ingestion.objects.create(**{"batch": batch, "ingested_at": timezone.now(), **columns})
+    Reading.objects.create(**{"batch": batch, "read_at": timezone.now(), **columns})
     return batch
 
 

@@ -4,7 +4,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from batches.models import FailedRequest, Ingestion
+from batches.models import FailedRequest, Reading
 from dashboard.batch.requests import PAGE_SIZE
 from tests.dashboard.reading import Tables
 
@@ -165,7 +165,7 @@ def test_hostile_text_is_shown_and_not_run(sign_in, failed):
 
 
 @pytest.mark.parametrize(
-    ("columns", "ingestion", "words"),
+    ("columns", "reading", "words"),
     [
         ({}, None, "Not ended yet"),
         ({"processing_status": "canceling"}, None, "Not ended yet"),
@@ -185,10 +185,10 @@ def test_hostile_text_is_shown_and_not_run(sign_in, failed):
         ),
     ],
 )
-def test_an_empty_list_says_why(sign_in, row, columns, ingestion, words):
+def test_an_empty_list_says_why(sign_in, row, columns, reading, words):
     batch = row("one", **columns)
-    if ingestion:
-        Ingestion.objects.create(batch=batch, **ingestion)
+    if reading:
+        Reading.objects.create(batch=batch, **reading)
 
     page = sign_in("viewer").get(URL).text
 

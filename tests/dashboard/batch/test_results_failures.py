@@ -11,7 +11,7 @@ from django.utils import timezone
 from batches import connect
 from batches.results.download import BrokenOff
 from dashboard import streams
-from tests.working import ingest
+from tests.working import read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -164,7 +164,7 @@ def test_an_invalid_download_answers_with_a_page(sign_in, results_url, query):
 def test_an_unknown_outcome_is_answered_with_the_known_ones(sign_in, answering):
     batch = answering(b'{"custom_id":"a","result":{"type":"withheld"}}\n', requests=1)
     results_url = f"{batch.get_absolute_url()}results/"
-    assert ingest(batch)
+    assert read_now(batch)
     browser = sign_in("viewer")
 
     typo = browser.get(results_url, {"outcome": "erored"})

@@ -7,7 +7,7 @@ import pytest
 from batches.models import Batch
 from batches.results.download import BrokenOff
 from tests.dashboard.reading import csv_table
-from tests.working import ingest
+from tests.working import read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -27,7 +27,7 @@ def outcome_of(line: bytes) -> str:
 
 def read(batch_id: str = "one") -> Batch:
     batch = Batch.objects.select_related("workspace").get(api_id=batch_id)
-    assert ingest(batch)
+    assert read_now(batch)
     return batch
 
 
@@ -220,7 +220,7 @@ def test_a_new_reading_breaks_the_download_of_stored_requests_off(
     next(filter(None, blocks))
 
     Batch.objects.update(results_state="pending")
-    assert ingest(batch)
+    assert read_now(batch)
 
     with pytest.raises(BrokenOff, match="read again"):
         list(blocks)

@@ -9,7 +9,7 @@ from batches.models import Batch
 from tests.dashboard.batch.batch_page import NOON, page_of, read, words
 from tests.dashboard.reading import links, table
 from tests.spend_world import spent, used
-from tests.working import ingest
+from tests.working import read_now
 
 pytestmark = pytest.mark.usefixtures("no_waits")
 
@@ -46,7 +46,7 @@ def as_file(stops: dict[str, int]) -> bytes:
 @pytest.fixture
 def paused(answering) -> Batch:
     batch = answering(as_file(STOPS), requests=100)
-    assert ingest(batch)
+    assert read_now(batch)
     return batch
 
 
@@ -163,7 +163,7 @@ def test_a_stop_reason_that_no_request_can_have_is_refused(sign_in, paused, quer
 
 def test_a_new_stop_reason_can_be_downloaded(sign_in, answering):
     batch = answering(as_file({"bored": 2, "end_turn": 1}), requests=3)
-    assert ingest(batch)
+    assert read_now(batch)
 
     answer = results(sign_in("viewer"), batch, "format=ids&stop_reason=bored")
 

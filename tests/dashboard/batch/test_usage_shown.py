@@ -351,7 +351,7 @@ def test_a_read_batch_s_page_takes_eight_queries(
     read(batch, outcomes={"succeeded": 10})
     browser = sign_in("viewer")
 
-    # The session, the person, the batch; its ingestion, failures, usage, cancellations, history.
+    # The session, the person, the batch; its reading, failures, usage, cancellations, history.
     with django_assert_num_queries(8):
         page_of(browser, batch)
 

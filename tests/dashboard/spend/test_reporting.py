@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from batches.models import Batch, CostReport, Workspace
 from batches.reports.fetch import fetch_report
 from dashboard.spend.report import report_context
-from tests.working import claim, ingest
+from tests.working import claim, read_now
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOON.date()
@@ -53,7 +53,7 @@ def fetched(sync):
         for workspace in Workspace.objects.all():
             assert sync(workspace)
         for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
-            assert ingest(batch)
+            assert read_now(batch)
         assert fetch_report(claim(CostReport.objects.the_one()))
 
     return fetched

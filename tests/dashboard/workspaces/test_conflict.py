@@ -173,7 +173,7 @@ def test_an_address_that_changed_for_a_moment_gets_no_stored_key(rf, admin, pers
     moved.update(base_url=workspace.base_url)
 
     with pytest.raises(saving.ChangedMeanwhile):
-        saving.save(request, form, None)
+        saving.save_workspace(request, form, None)
 
     assert moved.get().base_url == "https://api.anthropic.com"
 
