@@ -134,6 +134,7 @@ def test_the_switch_of_shortcuts_is_one_for_the_account_and_the_dialog(admin):
     admin("/")
     page.keyboard.press("?")
     expect(page.locator("#shortcuts-dialog")).to_be_hidden()
+    page.locator("#menu-button").click()
     page.locator("#help").click()
     page.locator("#shortcuts-on").check()
     admin("/account/")
