@@ -42,6 +42,7 @@
   let timer = 0;
 
   // Shows nodes or text below or above the element until the next press, or for some milliseconds.
+  // To the left, because what follows a time on a card is Cancel.
   function showNote(anchor, parts, milliseconds = 0) {
     clearTimeout(timer);
     note.replaceChildren(...parts);
@@ -50,7 +51,7 @@
     const below = at.bottom + 4;
     const fits = below + note.offsetHeight <= innerHeight;
     note.style.top = `${fits ? below : Math.max(4, at.top - 4 - note.offsetHeight)}px`;
-    note.style.left = `${Math.max(4, Math.min(at.left, innerWidth - note.offsetWidth - 4))}px`;
+    note.style.left = `${Math.max(4, at.right - note.offsetWidth)}px`;
     if (milliseconds) timer = setTimeout(() => note.hidePopover(), milliseconds);
   }
 

@@ -157,3 +157,10 @@ def test_the_refusal_of_spend_names_the_role_that_it_needs(viewer):
     assert answer.status_code == 403
     assert "You need the lead role to see spend. Ask an admin." in answer.text
     assert "Go to the batches" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/nowhere/", "/spend/"])
+def test_an_error_page_has_the_theme_of_the_browser(viewer, address):
+    viewer.cookies["batchboard_theme"] = "dark"
+
+    assert '<html lang="en" data-theme="dark">' in viewer.get(address).text
