@@ -42,6 +42,7 @@ def path_of(name: str, batch) -> str:
     return named.get(name, name)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(
     page, context, board, every_state, scheme, sign_in, person, workspace, complaints
