@@ -12,6 +12,7 @@ from django.urls import get_script_prefix
 
 from dashboard import refusals
 from dashboard.access import needed_for
+from dashboard.display import theme_of
 from dashboard.query_form import IGNORED
 from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in
@@ -20,9 +21,15 @@ RETRY_AFTER_SECONDS = 10
 SIGN_IN_AFTER_SECONDS = 3
 
 
-def page(status: int, title: str, *sentences: str) -> HttpResponse:
-    """An error page. It uses no database, session or manifest: any of them may be broken."""
+def page(
+    status: int, title: str, *sentences: str, request: HttpRequest | None = None
+) -> HttpResponse:
+    """An error page, in the theme of the request's browser.
+
+    It uses no database, session or manifest: any of them may be broken.
+    """
     context = {
+        "theme": theme_of(request) if request else "system",
         "title": title,
         "sentences": sentences,
         "status": status,
@@ -39,6 +46,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         "Batchboard can’t understand this request",
         "Nothing was changed.",
         "Go back to the list and try again from there.",
+        request=request,
     )
 
 
@@ -62,6 +70,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
             "You are signed in, but have no role yet",
             "Ask an admin of this Batchboard to give you a role and your workspaces on the People "
             "page.",
+            request=request,
         )
     return page(
         403,
@@ -70,6 +79,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         if needed
         else "You can’t do this here. Ask an admin.",
         "Nothing was changed.",
+        request=request,
     )
 
 
@@ -80,6 +90,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         "If you followed a link to a batch, it doesn’t exist, or it belongs to a workspace that "
         "you are not a member of.",
         "If it was created just now, it appears within a few seconds. Search for its ID.",
+        request=request,
     )
 
 
@@ -97,6 +108,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
             f"It came from {request.headers.get('Origin', '')[:200]}, but this site is at "
             f"{request.get_host()}. An admin can have the proxy pass the Host header on, or set "
             "CSRF_TRUSTED_ORIGINS.",
+            request=request,
         )
     match = request.resolver_match
     if match and match.view_name == "login" and request.user.is_authenticated:
@@ -107,6 +119,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
         "This page expired",
         "Nothing was changed.",
         "You may have signed in again in another tab. Go back, reload the page and try again.",
+        request=request,
     )
 
 
@@ -119,6 +132,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "Something went wrong in Batchboard",
         "If you pressed Cancel, your request may have been saved. Reload the page to check.",
         "Tell an admin when it happened; the log has the details.",
+        request=request,
     )
 
 
@@ -133,6 +147,7 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
         what,
         "Wait a few seconds, reload the page to check, and try again. If this goes on, tell an "
         "admin: the log has the reason.",
+        request=request,
     )
     response["Retry-After"] = RETRY_AFTER_SECONDS
     return response
@@ -156,6 +171,7 @@ def too_many_sign_ins(request: HttpRequest) -> HttpResponse:
         "Too many sign-ins at the same moment",
         "Nothing was changed.",
         "Try again in a few seconds.",
+        request=request,
     )
     response["Retry-After"] = SIGN_IN_AFTER_SECONDS
     return response

@@ -9,9 +9,12 @@ from django.template.loaders import filesystem
 KEPT = r"(?P<kept><(?P<element>pre|textarea)\b.*?</(?P=element)>)"
 INDENTATION = re.compile(rf"{KEPT}|^[ \t]+", re.DOTALL | re.MULTILINE)
 # Lines of nothing but these tags, which write nothing. The line break before them remains.
-SILENT = "extends|load|block|endblock|if|elif|else|endif|for|empty|endfor|with|endwith"
+SILENT = (
+    "extends|load|block|endblock|partialdef|endpartialdef"
+    "|if|elif|else|endif|for|empty|endfor|with|endwith"
+)
 SILENT_LINE = re.compile(
-    rf"{KEPT}|^(?P<tags>(?:{{% (?:{SILENT})\b[^\n]*?%}}|{{#[^\n]*?#}})+)\n",
+    rf"{KEPT}|^(?P<tags>(?:{{% (?:{SILENT})\b(?:(?!%}}).)*%}}|{{#(?:(?!#}}).)*#}})+)\n",
     re.DOTALL | re.MULTILINE,
 )
 

@@ -119,7 +119,7 @@ def test_pause_is_offered_only_where_something_is_live(board, mirrored):
 
     board("/account/")
 
-    expect(page.locator("#help")).to_be_visible()
+    expect(page.locator("#menu-button")).to_be_visible()
     expect(page.locator("#pause")).to_be_hidden()
 
 

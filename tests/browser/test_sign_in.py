@@ -48,6 +48,7 @@ def test_back_after_signing_out_shows_no_batch(page, board, mirrored, login):
     page.locator(f"#batch-{batch.api_id} a").first.click()
     expect(page.locator("h1")).to_be_visible()
 
+    page.locator("#menu-button").click()
     page.locator("#sign-out").click()
     expect(page).to_have_url(login)
     for _ in range(2):
@@ -61,6 +62,7 @@ def test_a_setting_of_the_browser_survives_signing_out(page, board, login):
     page = board()
     page.evaluate("localStorage.setItem('batchboard.test', 'kept')")
 
+    page.locator("#menu-button").click()
     page.locator("#sign-out").click()
     expect(page).to_have_url(login)
 

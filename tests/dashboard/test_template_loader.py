@@ -28,6 +28,12 @@ def test_words_of_neighboring_lines_stay_apart():
     assert (words[0], words[1], words[3]) == ("at", "noon", "by")
 
 
+def test_conditions_on_neighboring_lines_stay_apart():
+    source = "{% if x %}· {{ x }}{% endif %}\n  {% if y %}· {{ y }}{% endif %}\n"
+
+    assert rendered(source, x="nightly", y="ada") == "· nightly\n· ada\n"
+
+
 def test_preformatted_text_is_sent_as_it_is():
     for element in ("pre", "textarea"):
         source = f"<{element} id=x>\n  a\n    {{% if x %}}\n  b{{% endif %}}</{element}>  after\n"
