@@ -1,4 +1,8 @@
-"""Cancels a batch. The cancellation is saved before the API is called, so it survives a crash."""
+"""Cancels a batch. The cancellation is saved before the API is called, so it survives a crash.
+
+The functions stand in the order in which a press reaches them. What an answer means for a
+cancellation is decided in `Cancellation.settle`.
+"""
 
 import threading
 import time

@@ -39,7 +39,9 @@
     card.toggleAttribute("data-asking", true);
     openedAt = performance.now();
     dialog.showModal();
-    document.getElementById("cancel-confirm").focus();
+    document.getElementById("cancel-confirm").focus({ preventScroll: true });
+    // Where it is higher than the window, it begins with the name of the batch.
+    dialog.scrollTop = 0;
   }
 
   // The batch as people know it, in the words of its card.
@@ -124,17 +126,19 @@
     dress(card);
     card.focus();
     const subject = text(dialog.querySelector("[data-fill=name]"));
-    document.getElementById("announcements").textContent = `Requesting cancel of ${subject}.`;
+    announce(`Requesting cancel of ${subject}.`);
     const page = await answer(url, body);
     requesting.delete(id);
     const fresh = page?.querySelector(".card");
     if (!fresh) return fail(id, before, sentences(page) || UNANSWERED);
     if (!fresh.querySelector("form[data-cancel]")) reasons.delete(id);
     const message = page.querySelector("[data-cancel-message]");
+    if (message?.matches("[role=status]")) announce(text(message));
     if (message) keep(id, stateOf(fresh), message);
     // By htmx, so that other scripts notice as when a poll brings the card.
     fresh.setAttribute("hx-swap-oob", "true");
     htmx.swap(document.body, fresh.outerHTML, { swapStyle: "none" });
+    reveal(id);
   }
 
   // The page that the server answers with; null if none comes.
@@ -170,6 +174,7 @@
     message.querySelector("p").textContent = sentence;
     keep(id, before, message);
     dress(card);
+    reveal(id);
   }
 
   // The heading and the first sentences of an error page say what happened.
@@ -223,6 +228,13 @@
     messages.set(id, { state, element });
   }
 
+  // Only while the card has the focus: a person who went on must not lose their place.
+  function reveal(id) {
+    const card = document.getElementById(id);
+    if (card !== document.activeElement) return;
+    card?.querySelector("[data-cancel-message]")?.scrollIntoView({ block: "nearest" });
+  }
+
   function forget(id) {
     messages.delete(id);
     document.getElementById(id)?.querySelector("[data-cancel-message]")?.remove();
@@ -234,6 +246,10 @@
     forget(card.id);
     card.focus();
   });
+
+  function announce(sentence) {
+    document.getElementById("announcements").textContent = sentence;
+  }
 
   function stateOf(card) {
     return `${card.dataset.status} ${card.dataset.outcome}`;

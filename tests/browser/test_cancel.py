@@ -134,6 +134,20 @@ def test_the_second_half_of_a_double_click_confirms_nothing(board, mirrored):
     assert not Cancellation.objects.exists()
 
 
+def test_a_small_window_shows_first_which_batch_it_is(board, labeled):
+    Batch.objects.update(label="תקציר שיחות 🚀 " + "x" * 180)
+    page = board()
+    page.set_viewport_size({"width": 320, "height": 256})
+
+    dialog = ask(page, labeled)
+
+    expect(dialog.get_by_role("heading")).to_be_in_viewport(ratio=1)
+    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    for target in ("#cancel-reason", "#cancel-confirm", "#cancel-keep"):
+        assert page.locator(target).bounding_box()["height"] >= 44
+
+
 class SlowCancels(httpx.BaseTransport):
     """Holds every cancel until it is released; another transport answers."""
 
@@ -168,7 +182,7 @@ def test_while_the_api_is_slow_the_card_says_what_is_requested(
     page.locator("#cancel-confirm").click()
 
     expect(dialog).to_be_hidden()
-    expect(shown.locator(".state")).to_have_text("Requesting cancel…")
+    expect(shown.locator("[data-field=state]")).to_have_text("Requesting cancel…")
     expect(shown).to_have_attribute("aria-busy", "true")
     expect(shown.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(page.locator("#announcements")).to_have_text("Requesting cancel of nightly eval.")
@@ -178,14 +192,14 @@ def test_while_the_api_is_slow_the_card_says_what_is_requested(
     finish(other)
     page.clock.run_for(PAST_A_POLL)
     expect(card(page, other)).to_have_attribute("data-status", "ended")
-    expect(shown.locator(".state")).to_have_text("Requesting cancel…")
+    expect(shown.locator("[data-field=state]")).to_have_text("Requesting cancel…")
     assert Cancellation.objects.get().is_open
 
     slow_api.let_go.set()
 
     expect(shown).to_have_attribute("data-status", "canceling")
     expect(shown).not_to_have_attribute("aria-busy", "true")
-    expect(shown.locator(".state")).to_have_text("canceling", ignore_case=True)
+    expect(shown.locator("[data-field=state]")).to_contain_text("canceling", ignore_case=True)
     expect(shown).to_be_focused()
     page.clock.run_for(1000)
     expect(page.locator("#announcements")).to_contain_text("canceling")
@@ -202,7 +216,8 @@ def test_a_failed_press_says_so_on_the_card_and_keeps_the_reason(
     ask(page, labeled).locator("[name=reason]").fill("wrong prompt")
     page.locator("#cancel-confirm").click()
     expect(alert).to_contain_text("Your cancel request may have been saved.")
-    expect(shown.locator(".state")).to_have_text("in progress", ignore_case=True)
+    expect(alert).to_be_in_viewport(ratio=1)
+    expect(shown.locator("[data-field=state]")).to_have_text("in progress", ignore_case=True)
     expect(shown).not_to_have_attribute("data-requesting", "")
 
     # A poll brings the card anew.
@@ -238,6 +253,7 @@ def test_the_second_person_is_told_and_the_card_keeps_saying_it(board, labeled, 
     told = shown.get_by_role("status")
     expect(told).to_contain_text("grace requested this cancel")
     expect(told).to_contain_text("before you; your reason was added as a note.")
+    expect(page.locator("#announcements")).to_contain_text("grace requested this cancel")
     with page.expect_response("**/live/**"):
         page.clock.run_for(PAST_A_POLL)
     expect(told).to_contain_text("before you")
@@ -341,7 +357,7 @@ def test_cancel_works_without_javascript(browser, mirrored, operator, sign_in, l
     page = context.new_page()
     page.goto(live_server.url)
 
-    page.get_by_role("button", name=f"Cancel batch {batch.api_id[9:21]}").click()
+    page.locator(f"#cancel-{batch.api_id}").click()
     assert page.url.startswith(f"{live_server.url}/batches/{batch.api_id}/cancel/")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Cancel {batch.api_id[9:21]}…?")
     page.locator("main [name=reason]").fill("no scripts here")
