@@ -220,7 +220,7 @@ def test_a_failed_press_says_so_on_the_card_and_keeps_the_reason(
     expect(shown.locator("[data-field=state]")).to_have_text("in progress", ignore_case=True)
     expect(shown).not_to_have_attribute("data-requesting", "")
 
-    # A poll brings the card anew.
+    # A poll replaces the card.
     with Revision.writing():
         labeled.touch()
     finish(other)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -26,10 +27,10 @@ def batch(mirrored):
 
 @pytest.fixture
 def ada(sign_in, batch):
-    """The browser of ada, who requested the cancel twelve seconds ago."""
+    """The browser of ada, who requested the cancel twelve minutes ago."""
     browser = sign_in("operator", name="ada")
     browser.post(URL, {"reason": "wrong prompt"}, headers=HTMX)
-    Cancellation.objects.update(requested_at=timezone.now() - timedelta(seconds=12))
+    Cancellation.objects.update(requested_at=timezone.now() - timedelta(minutes=12))
     return browser
 
 
@@ -41,16 +42,16 @@ def grace(sign_in, ada):
 def test_the_second_person_is_told_who_was_first_and_that_the_reason_is_kept(grace):
     answer = grace.post(URL, {"reason": "too expensive"}, headers=HTMX).text
 
-    assert ("ada requested this cancel 12 s before you; your reason was added as a note.") in words(
-        answer
-    )
+    assert (
+        "ada requested this cancel 12 min before you; your reason was added as a note."
+    ) in words(answer)
     assert 'data-status="canceling"' in answer
 
 
 def test_without_a_reason_the_second_person_is_told_of_no_note(grace):
     answer = grace.post(URL, headers=HTMX).text
 
-    assert "ada requested this cancel 12 s before you." in words(answer)
+    assert "ada requested this cancel 12 min before you." in words(answer)
 
 
 def test_a_reason_beyond_those_recorded_is_not_said_to_be_kept(grace, monkeypatch):
@@ -59,13 +60,15 @@ def test_a_reason_beyond_those_recorded_is_not_said_to_be_kept(grace, monkeypatc
 
     answer = grace.post(URL, {"reason": "and slow"}, headers=HTMX).text
 
-    assert "ada requested this cancel 12 s before you." in words(answer)
+    assert "ada requested this cancel 12 min before you." in words(answer)
 
 
 def test_within_the_same_second_it_was_just_before(grace):
-    Cancellation.objects.update(requested_at=timezone.now())
+    now = timezone.now()
+    Cancellation.objects.update(requested_at=now - timedelta(milliseconds=900))
 
-    answer = grace.post(URL, headers=HTMX).text
+    with time_machine.travel(now, tick=False):
+        answer = grace.post(URL, headers=HTMX).text
 
     assert "ada requested this cancel just before you." in words(answer)
 
@@ -80,7 +83,7 @@ def test_without_scripts_the_second_person_is_told_too(grace):
     page = grace.post(URL, {"reason": "too expensive"}, follow=True).text
 
     assert (
-        "ada requested this cancel 12 s before you; your reason was added as a note. "
+        "ada requested this cancel 12 min before you; your reason was added as a note. "
         "The API accepted the cancellation: the batch is canceling."
     ) in words(page)
 
