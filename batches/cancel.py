@@ -1,4 +1,8 @@
-"""Cancels a batch. The cancellation is saved before the API is called, so it survives a crash."""
+"""Cancels a batch. The cancellation is saved before the API is called, so it survives a crash.
+
+The functions stand in the order in which a press reaches them. What an answer means for a
+cancellation is decided in `Cancellation.settle`.
+"""
 
 import threading
 import time
@@ -21,12 +25,14 @@ from batches.client import (
 from batches.mirror.store import OtherWorkspace, refuse_other_workspace, write_rows
 from batches.models import AuditEvent, Batch, Cancellation, ClaimLost, Revision, Workspace
 from batches.models.batch import COUNTS
+from batches.models.cancellation import NO_LONGER_THERE
 from batches.models.claim import CLAIM, new_claim
 
 log = structlog.get_logger(__name__)
 
-# A person waits for the answer; after this time the worker goes on, and the page says so.
-PRESS_SECONDS = 3.0
+# The page shows what is known within three seconds of a press: after this time the worker goes on,
+# and the rest is for the database and the way back.
+PRESS_SECONDS = 2.5
 # At most this many presses wait for the API in one process; its other threads serve pages.
 MOST_PRESSES = 4
 # No person waits for the worker's attempts.
@@ -68,15 +74,6 @@ def cancel_batch(batch: Batch, *, actor: Any, address: str, reason: str) -> Canc
             _presses.release()
 
 
-def _attempt_once(cancellation: Cancellation) -> None:
-    try:
-        attempt(cancellation, within=PRESS_SECONDS)
-    except (OperationalError, InterfaceError) as error:
-        # The request is saved, the attempt is not: a worker goes on once the claim has lapsed.
-        cancellation.state = Cancellation.State.REQUESTED
-        log.warning("database failed", batch=cancellation.batch_api_id, error=str(error))
-
-
 def request(
     batch: Batch, *, actor: Any, address: str, reason: str, claim: bool = False
 ) -> Cancellation:
@@ -93,11 +90,12 @@ def request(
         if batch.has_ended:
             raise AlreadyEnded(f"It had already ended: {batch.outcome_sentence}.")
         if batch.deleted_upstream_at:
-            raise AlreadyEnded("Anthropic no longer has this batch.")
+            raise AlreadyEnded(NO_LONGER_THERE)
         current = batch.cancellations.standing().first()
         if current:
-            _record_press(current, batch, now, actor=actor, address=address, reason=reason)
-            return _pressed_again(current, batch, now, claim=claim)
+            _repeat(current, batch, now, actor=actor, address=address, reason=reason)
+            current.claim = _claim_again(current, now) if claim else ""
+            return current
         cancellation = Cancellation.objects.create(
             batch=batch,
             batch_api_id=batch.api_id,
@@ -127,12 +125,14 @@ def request(
     return cancellation
 
 
-def _record_press(
+def _repeat(
     current: Cancellation, batch: Batch, now: datetime, *, actor: Any, address: str, reason: str
 ) -> None:
     """Record who else wants the batch canceled, and why, unless that is recorded already."""
+    current.batch, current.repeated_at = batch, now
     recorded = AuditEvent.objects.filter(cancellation_id=current.pk, actor_id=actor.pk)
     reasons = list(recorded.values_list("reason", flat=True))
+    current.is_reason_kept = bool(reason) and reason in reasons
     if reasons and (not reason or reason in reasons or len(reasons) >= MOST_RECORDED):
         return
     AuditEvent.record(
@@ -146,18 +146,26 @@ def _record_press(
         outcome=REPEATED,
         at=now,
     )
+    current.is_reason_kept = bool(reason)
+    # The receipt names this person, too.
+    batch.touch()
 
 
-def _pressed_again(
-    current: Cancellation, batch: Batch, now: datetime, *, claim: bool
-) -> Cancellation:
-    """The current cancellation, claimed for another attempt if it is due and `claim` says so."""
-    current.batch = batch
-    current.claim = ""
-    if claim and current.is_open:
-        token, taken = Cancellation.objects.open().take([current.pk], now, owner="web")
-        current.claim = token if taken else ""
-    return current
+def _claim_again(current: Cancellation, now: datetime) -> str:
+    """A claim for another attempt; empty if the cancellation is not due."""
+    if not current.is_open:
+        return ""
+    claim, taken = Cancellation.objects.open().take([current.pk], now, owner="web")
+    return claim if taken else ""
+
+
+def _attempt_once(cancellation: Cancellation) -> None:
+    try:
+        attempt(cancellation, within=PRESS_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        # The request is saved, the attempt is not: a worker goes on once the claim has lapsed.
+        cancellation.state = Cancellation.State.REQUESTED
+        log.warning("database failed", batch=cancellation.batch_api_id, error=str(error))
 
 
 def attempt(cancellation: Cancellation, *, within: float = ATTEMPT_SECONDS) -> None:

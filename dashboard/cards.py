@@ -43,8 +43,6 @@ class Card:
     batch: Batch
     now: datetime
     may_cancel: bool
-    # Why the cancel just requested was not saved.
-    problem: str = ""
 
     @property
     def key(self) -> str:
@@ -139,8 +137,6 @@ class Card:
     @property
     def refusal(self) -> str:
         """Why the last cancel failed, with the API's error; empty once the batch has ended."""
-        if self.problem:
-            return self.problem
         last, refused = self.cancellation, Cancellation.State.REFUSED
         if last and last.state == refused and self.batch.is_active:
             return f"The API refused to cancel this batch{refusal_words(last)}"

@@ -109,6 +109,16 @@ def store(
     return Stored(new, changed, len(remotes) - new - changed)
 
 
+def refuse_other_workspace(workspace: Workspace, named: str) -> None:
+    """Raise OtherWorkspace if an answer names another workspace than earlier answers."""
+    if not named or not workspace.api_workspace_id or named == workspace.api_workspace_id:
+        return
+    raise OtherWorkspace(
+        f"The key of {workspace.name} belongs to another Anthropic workspace: answers are for "
+        f"{named}, and the batches here belong to {workspace.api_workspace_id}."
+    )
+
+
 @dataclass(slots=True)
 class Written:
     """Existing rows by ID, as they are now; those of them that changed; batches that are new."""
@@ -151,16 +161,6 @@ def write_rows(
     for row, remote in changed:
         _copy(row, remote, now)
     return Written(rows, [row for row, _ in changed], new)
-
-
-def refuse_other_workspace(workspace: Workspace, named: str) -> None:
-    """Raise OtherWorkspace if an answer names another workspace than earlier answers."""
-    if not named or not workspace.api_workspace_id or named == workspace.api_workspace_id:
-        return
-    raise OtherWorkspace(
-        f"The key of {workspace.name} belongs to another Anthropic workspace: answers are for "
-        f"{named}, and the batches here belong to {workspace.api_workspace_id}."
-    )
 
 
 def _all_unchanged(workspace: Workspace, remotes: dict[str, RemoteBatch]) -> bool:

@@ -74,6 +74,11 @@ class Cancellation(Claimable):
     not_found_since = models.DateTimeField(null=True)
     not_found_count = models.PositiveIntegerField(default=0)
 
+    # Set by `batches.cancel.request` when the cancellation had been requested before: the time of
+    # this press, and whether its reason is recorded.
+    repeated_at: datetime | None = None
+    is_reason_kept: bool = False
+
     objects = CancellationQuerySet.as_manager()
 
     class Meta:
@@ -123,6 +128,19 @@ class Cancellation(Claimable):
             AuditEvent.record(batch=batch, cancellation_id=self.pk, is_step=True, **details)
         return True
 
+    def _is_accepted(self, batch: Batch) -> bool:
+        """Whether the batch shows that the API accepted the cancellation, which is news."""
+        if self.is_open:
+            return batch.shows_cancel
+        # It seemed refused and was accepted after all. A later cancel is someone else's.
+        initiated = batch.cancel_initiated_at
+        return bool(
+            self.state == self.State.REFUSED
+            and initiated
+            and self.settled_at
+            and self.requested_at - CLOCKS_DIFFER <= initiated <= self.settled_at + CLOCKS_DIFFER
+        )
+
     def _last_event(self, batch: Batch, refusal: str) -> dict[str, Any] | None:
         """The event that settles the cancellation, if there is one; sets the state."""
         action = AuditEvent.Action
@@ -144,19 +162,6 @@ class Cancellation(Claimable):
                 "request_id": self.request_id,
             }
         return None
-
-    def _is_accepted(self, batch: Batch) -> bool:
-        """Whether the batch shows that the API accepted the cancellation, which is news."""
-        if self.is_open:
-            return batch.shows_cancel
-        # It seemed refused and was accepted after all. A later cancel is someone else's.
-        initiated = batch.cancel_initiated_at
-        return bool(
-            self.state == self.State.REFUSED
-            and initiated
-            and self.settled_at
-            and self.requested_at - CLOCKS_DIFFER <= initiated <= self.settled_at + CLOCKS_DIFFER
-        )
 
     def report_failure(self) -> None:
         if self.batch:

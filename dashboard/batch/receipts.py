@@ -1,9 +1,11 @@
 """The receipt of a cancellation: who, when, why, how long it took, and what it saved."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.models import Batch, Cancellation
+from batches.models import AuditEvent, Batch, Cancellation
 from batches.spend.costs import BatchCost, saved_by_cancel
 from dashboard.cost_words import cost_words
 from dashboard.words import duration, plural, usd
@@ -19,6 +21,8 @@ class Receipt:
     batch: Batch
     cancellation: Cancellation | None
     cost: BatchCost
+    # The audit's events of those who requested the same cancel later, oldest first.
+    repeats: Sequence[AuditEvent] = ()
 
     @property
     def accepted_at(self) -> datetime | None:
@@ -78,9 +82,22 @@ class Receipt:
 def receipts(batch: Batch, cost: BatchCost) -> list[Receipt]:
     """One for each cancellation, oldest first, and one for a cancel requested elsewhere."""
     cancellations = list(batch.cancellations.all())
-    found = [Receipt(batch, cancellation, cost) for cancellation in cancellations]
+    repeats = _repeats(cancellations)
+    found = [Receipt(batch, each, cost, repeats[each.pk]) for each in cancellations]
     if batch.cancel_initiated_at and not any(each.accepted_at for each in cancellations):
         found.append(Receipt(batch, None, cost))
+    return found
+
+
+def _repeats(cancellations: Sequence[Cancellation]) -> Mapping[int, list[AuditEvent]]:
+    """The repeated requests of each cancellation, by its primary key."""
+    events = AuditEvent.objects.filter(
+        action=AuditEvent.Action.CANCEL_REPEATED,
+        cancellation_id__in=[each.pk for each in cancellations],
+    )
+    found: dict[int, list[AuditEvent]] = defaultdict(list)
+    for event in events.order_by("pk"):
+        found[event.cancellation_id or 0].append(event)
     return found
 
 

@@ -134,7 +134,7 @@ def test_a_cancel_without_scripts_says_that_it_is_saved(sign_in, row, monkeypatc
     ) in words(page)
 
 
-def test_a_press_waits_three_seconds_at_most(sign_in, mirrored, monkeypatch):
+def test_a_press_leaves_half_of_the_third_second_for_the_answer(sign_in, mirrored, monkeypatch):
     mirrored("msgbatch_1")
     patience = []
 
@@ -146,7 +146,7 @@ def test_a_press_waits_three_seconds_at_most(sign_in, mirrored, monkeypatch):
 
     card = sign_in("operator").post("/batches/msgbatch_1/cancel/", headers=HTMX).text
 
-    assert max(patience) <= cancel.PRESS_SECONDS == 3
+    assert max(patience) <= cancel.PRESS_SECONDS == 2.5
     assert f"not confirmed yet. Retrying. Last error: {Unreachable('timed out')}" in words(card)
 
 

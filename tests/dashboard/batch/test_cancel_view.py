@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -8,11 +9,17 @@ from batches.client import ApiRefused
 from batches.models import AuditEvent, Cancellation
 from tests.dashboard.batch.batch_page import words
 from tests.dashboard.conftest import HTMX
+from tests.spend_world import spent, used
 
 
 @pytest.fixture(autouse=True)
 def _no_waits(no_waits):
     pass
+
+
+def alert(answer: str) -> str:
+    """The text of the error that an answer says beside the card."""
+    return words(answer.partition('role="alert"')[2])
 
 
 def test_htmx_gets_only_the_card_which_shows_canceling(sign_in, mirrored):
@@ -51,6 +58,45 @@ def test_a_cancel_without_scripts_asks_first(sign_in, mirrored, sandbox):
     assert "This can’t be undone" in page.text
     assert "Keep it running" in page.text
     assert sandbox.accepted_cancels("msgbatch_1") == 0
+
+
+def test_the_page_that_asks_names_the_batch_as_people_know_it(sign_in, workspace, november):
+    now = timezone.now()
+    for number, cost in enumerate((1, 2, 3, 4, 10)):
+        spent(workspace, now - timedelta(days=1, hours=number), used(input=cost), label="nightly")
+    batch = spent(
+        workspace,
+        now - timedelta(minutes=55),
+        processing_status="in_progress",
+        label="nightly",
+        owner="ada@example.com",
+    )
+
+    page = sign_in("operator").get(f"/batches/{batch.api_id}/cancel/").text
+
+    said = words(page.partition("<main")[2])
+    assert "Cancel nightly ?" in said
+    subject = "Research · ada@example.com · 10 requests · running 55 min · est. $3.00–$10.00"
+    assert f"{subject} {batch.api_id}" in said
+
+
+def test_the_page_that_asks_names_a_batch_without_a_label_by_its_id(sign_in, row):
+    batch = row("msgbatch_01HrC5myZS5nHiNqKEbdCy5p", label="", owner="", processing=1)
+
+    said = words(sign_in("operator").get(f"/batches/{batch.api_id}/cancel/").text)
+
+    assert "Cancel 01HrC5myZS5n… ?" in said
+    assert "Research · 1 request · running 5 min" in said
+
+
+def test_labels_of_either_direction_don_t_reorder_the_question(sign_in, row):
+    label = "תקציר שיחות 🚀 " + "x" * 180
+    batch = row("msgbatch_1", label=label)
+    browser = sign_in("operator")
+
+    page = browser.get(f"/batches/{batch.api_id}/cancel/").text
+
+    assert f"Cancel <bdi>{label}</bdi>?" in page
 
 
 def test_an_unconfirmed_cancel_stays_on_the_card(sign_in, mirrored, sandbox):
@@ -117,7 +163,7 @@ def test_a_batch_that_ended_meanwhile_says_so(sign_in, row):
     response = sign_in("operator").post("/batches/msgbatch_1/cancel/", headers=HTMX)
 
     assert response.status_code == 200
-    assert "There was nothing left to cancel. It had already ended" in response.text
+    assert "There was nothing left to cancel. It had already ended" in alert(response.text)
 
 
 def test_one_deleted_upstream_says_so(sign_in, row):
@@ -125,7 +171,7 @@ def test_one_deleted_upstream_says_so(sign_in, row):
 
     response = sign_in("operator").post("/batches/msgbatch_1/cancel/", headers=HTMX)
 
-    assert "Anthropic no longer has this batch." in response.text
+    assert "Anthropic no longer has this batch." in alert(response.text)
 
 
 def test_a_viewer_sees_no_button_and_a_forged_press_does_nothing(sign_in, mirrored, sandbox):
@@ -181,7 +227,7 @@ def test_an_unusable_reason_cancels_nothing(sign_in, row, reason):
         "/batches/msgbatch_1/cancel/", {"reason": reason}, headers=HTMX
     )
 
-    assert "Nothing was canceled. Reason: " in response.text
+    assert "Nothing was canceled. Reason: " in alert(response.text)
     assert not Cancellation.objects.exists()
 
 
