@@ -83,18 +83,18 @@ def _locked(batch: Batch) -> Batch:
 
 
 def _write(row: Batch, old: Batch | None, *, actor: Any, address: str) -> None:
-    before = row.resubmits_id
+    before = row.resubmits
     row.touch(resubmits=old)
     # Their pages show the link, too.
-    shown_on = {before, old.pk if old else None} - {None}
-    for other in Batch.objects.filter(pk__in=shown_on).defer("raw"):
-        other.touch()
-    named = old or Batch.objects.defer("raw").get(pk=before)
+    for other in (before, old):
+        if other:
+            other.touch()
+    named = old or before
     AuditEvent.record(
         AuditEvent.Action.RETRY_LINKED if old else AuditEvent.Action.RETRY_UNLINKED,
         actor=actor,
         batch=row,
         address=address,
         at=clock.now(),
-        outcome=f"This batch {'retries' if old else 'no longer retries'} {named.api_id}.",
+        outcome=f"This batch {'retries' if old else 'no longer retries'} {named}.",
     )

@@ -302,9 +302,7 @@ def _noted_until(rows: Sequence[Batch]) -> dict[int, datetime]:
     return dict(ends) if rows else {}
 
 
-def _is_worth_noting(
-    row: Batch, remote: RemoteBatch, noted_until: datetime, now: datetime
-) -> bool:
+def _is_worth_noting(row: Batch, remote: RemoteBatch, noted_until: datetime, now: datetime) -> bool:
     """Not since the last change: a busy batch changes in every round."""
     if row.processing_status != remote.processing_status:
         return True

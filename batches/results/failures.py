@@ -94,10 +94,10 @@ def failure_groups(batch: Batch) -> list[FailureGroup]:
         if remedy := remedy_for(outcome, error_type):
             groups[remedy].requests += requests
             groups[remedy].outcomes[outcome] += requests
-    for remedy, kinds_in_all, *kind in _largest(batch):
-        group = groups[Remedy(remedy)]
+    for named, kinds_in_all, kind in _largest(batch):
+        group = groups[Remedy(named)]
         group.kinds_in_all = kinds_in_all
-        group.kinds.append(FailureKind(*kind))
+        group.kinds.append(kind)
     return [group for group in groups.values() if group.requests]
 
 
@@ -107,7 +107,8 @@ def _counted(batch: Batch) -> Sequence[tuple[str, str, int]]:
     return list(rows.annotate(requests=Count("pk")))
 
 
-def _largest(batch: Batch) -> Sequence[tuple[str, int, str, str, str, int]]:
+def _largest(batch: Batch) -> list[tuple[str, int, FailureKind]]:
+    """The kinds, each with its remedy and the number of kinds with that remedy."""
     remedy = Case(
         *(When(ROWS[each], then=Value(each.value)) for each in (Remedy.RETRY, Remedy.FIX)),
         default=Value(Remedy.UNKNOWN.value),
@@ -126,4 +127,5 @@ def _largest(batch: Batch) -> Sequence[tuple[str, int, str, str, str, int]]:
         .filter(rank__lte=KINDS_LOADED)
         .order_by("remedy", "rank")
     )
-    return list(kinds.values_list("remedy", "kinds", *columns, "requests"))
+    rows = kinds.values_list("remedy", "kinds", *columns, "requests")
+    return [(named, kinds_in_all, FailureKind(*kind)) for named, kinds_in_all, *kind in rows]

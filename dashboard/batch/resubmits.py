@@ -1,9 +1,11 @@
 """Links a batch to the one whose requests it sends again, from either batch's page."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Case, Q, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
@@ -11,32 +13,56 @@ from django.views.decorators.http import require_POST
 from batches.models import Batch
 from batches.resubmit import CannotLink, find, link, unlink
 from dashboard.access import allow, client_address, visible_batch_or_404
+from dashboard.cards import Card
 
 # The batch's page shows the newest of those that retry it.
 MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """The other batch of a link, and its state or outcome in words."""
+
+    batch: Batch
+    state: str
+
+    @property
+    def name(self) -> str:
+        return self.batch.label or self.batch.api_id
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """The batch that this one retries, and those that retry it."""
 
-    retries: Batch | None
-    retried_by: list[Batch]
+    retries: Linked | None
+    retried_by: list[Linked]
     has_more: bool
 
+    @property
+    def is_any(self) -> bool:
+        return bool(self.retries or self.retried_by)
+
     @classmethod
-    def of(cls, batch: Batch) -> "Links":
-        """Takes one query, and another if the batch retries one."""
-        later = batch.resubmissions.with_workspace().defer("raw")
-        shown = list(later.order_by("-created_at", "-id")[: MOST_SHOWN + 1])
-        retries = None
-        if batch.resubmits_id:
-            earlier = Batch.objects.with_workspace().defer("raw")
-            retries = earlier.filter(pk=batch.resubmits_id).first()
-        # Links stay within a workspace, whose slug an address needs if the batch's own does.
-        for other in (*shown, *([retries] if retries else [])):
-            other.is_second = batch.is_second
-        return cls(retries, shown[:MOST_SHOWN], len(shown) > MOST_SHOWN)
+    def of(cls, batch: Batch, now: datetime) -> "Links":
+        """Takes one query."""
+        both = Batch.objects.filter(
+            Q(resubmits=batch.pk) | Q(pk=batch.resubmits_id), workspace=batch.workspace_id
+        )
+        earlier_first = Case(When(pk=batch.resubmits_id, then=0), default=1)
+        ordered = both.defer("raw").order_by(earlier_first, "-created_at", "-id")
+        found = list(ordered[: MOST_SHOWN + 2])
+        for other in found:
+            # Links stay within a workspace, whose slug an address needs if the batch's own does.
+            other.workspace, other.is_second = batch.workspace, batch.is_second
+        linked = [Linked(each, Card(each, now, may_cancel=False).headline) for each in found]
+        retries = [each for each in linked if each.batch.pk == batch.resubmits_id]
+        retried_by = [each for each in linked if each.batch.pk != batch.resubmits_id]
+        return cls(
+            retries=retries[0] if retries else None,
+            retried_by=retried_by[:MOST_SHOWN],
+            has_more=len(retried_by) > MOST_SHOWN,
+        )
 
 
 @allow("label")

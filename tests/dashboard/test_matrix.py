@@ -42,8 +42,8 @@ POSTS = {
 }
 # Addresses without a page.
 ONLY_POSTS = {
-    "batch-look-up", "batch-reread", "batch-resubmits", "workspace-accept", "person-link", "person-sign-out",
-    "sign-out-others",
+    "batch-look-up", "batch-reread", "batch-resubmits", "workspace-accept", "person-link",
+    "person-sign-out", "sign-out-others",
 }  # fmt: skip
 # By method: the status for someone not signed in, and for someone signed in. Other methods get 405.
 READ = {"get": (PAGE, PAGE), "head": (PAGE, PAGE)}

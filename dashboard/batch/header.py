@@ -1,0 +1,65 @@
+"""The head of a batch's page: what it is, how it stands, and the button that cancels it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batches.models import Batch
+from batches.spend.estimates import cost_estimate
+from dashboard.batch.usage import expected_cost, expected_span
+from dashboard.cards import Card
+
+# In the page's order. Each has an icon and a word.
+FIGURES = ("succeeded", "errored", "canceled", "expired", "processing")
+# Begin the tab's title, so that it tells the outcome in a row of tabs.
+MARKS = {
+    "in_progress": "…",
+    "canceling": "⊘",
+    "all_succeeded": "✓",
+    "some_failed": "!",
+    "all_failed": "✗",
+    "canceled": "⊘",
+    "canceled_too_late": "✓",
+    "expired": "⌛",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the five counts."""
+
+    name: str
+    count: int
+
+
+def figures(batch: Batch) -> Sequence[Figure]:
+    return [Figure(name, getattr(batch, name)) for name in FIGURES]
+
+
+def name_of(batch: Batch) -> str:
+    """What people call the batch: its label, or its ID without one."""
+    return batch.label or batch.api_id
+
+
+def tab_title(card: Card) -> str:
+    """The outcome with its count, then the name, such as "✓ 400/400 nightly eval"."""
+    batch = card.batch
+    mark = MARKS.get(card.state, "?")
+    if batch.is_active and not batch.is_tallied:
+        return f"{mark} {batch.total:,} {name_of(batch)}"
+    done = batch.total - batch.processing if batch.is_active else batch.succeeded
+    return f"{mark} {done:,}/{batch.total:,} {name_of(batch)}"
+
+
+def header_context(card: Card) -> dict[str, Any]:
+    """All that `batch/_header.html` shows."""
+    estimate = cost_estimate(card.batch)
+    return {
+        "batch": card.batch,
+        "card": card,
+        "figures": figures(card.batch),
+        "name": name_of(card.batch),
+        "title": tab_title(card),
+        "expected_span": expected_span(estimate),
+        "expected_cost": expected_cost(estimate),
+    }
