@@ -1,7 +1,6 @@
 """Canceling a batch: the page that asks first, and the cancellation."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from batches import cancel, clock
 from batches.models import Batch, Cancellation
 from dashboard.access import allow, client_address, visible_batch_or_404
-from dashboard.batch.header import header_context
+from dashboard.batch.header import header_context, is_on_page
 from dashboard.cards import Card
 
 
@@ -64,7 +63,7 @@ def cancel_answer(
     fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     if request.htmx:
         card = Card(fresh, clock.now(), may_cancel=True, problem=problem)
-        if urlsplit(request.htmx.current_url or "").path == fresh.get_absolute_url():
+        if is_on_page(request, fresh):
             return render(request, "batch/_header.html", header_context(card))
         return render(request, "list/batch_list.html#card", {"card": card})
     if problem:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from batches import clock
 from batches.models import Batch
 from batches.spend.estimates import cost_estimate
+from dashboard.access import may
 from dashboard.batch.usage import expected_cost, expected_span
 from dashboard.cards import Card
 
@@ -49,6 +52,15 @@ def tab_title(card: Card) -> str:
         return f"{mark} {batch.total:,} {name_of(batch)}"
     done = batch.total - batch.processing if batch.is_active else batch.succeeded
     return f"{mark} {done:,}/{batch.total:,} {name_of(batch)}"
+
+
+def card_of(request: Any, batch: Batch) -> Card:
+    return Card(batch, clock.now(), may(request.user, "cancel"))
+
+
+def is_on_page(request: Any, batch: Batch) -> bool:
+    """Whether htmx made the request on the batch's page."""
+    return urlsplit(request.htmx.current_url or "").path == batch.get_absolute_url()
 
 
 def header_context(card: Card) -> dict[str, Any]:

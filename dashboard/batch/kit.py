@@ -97,7 +97,11 @@ class Kit:
 def unsuccessful_context(batch: Batch) -> dict[str, Any]:
     """Takes two queries if the results have been read, otherwise none."""
     found = failure_groups(batch) if batch.has_figures else []
-    return {"groups": [Group(each) for each in found], "kit": kit(batch, found)}
+    return {
+        "groups": [Group(each) for each in found],
+        "kit": kit(batch, found),
+        "has_unsuccessful": bool(found) or (batch.has_ended and batch.succeeded < batch.total),
+    }
 
 
 def kit(batch: Batch, found: Sequence[FailureGroup]) -> Kit | None:

@@ -79,7 +79,6 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         **usage_context(card, reading),
         **outcomes_context(batch, reading),
         **unsuccessful_context(batch),
-        "has_unsuccessful": batch.has_ended and batch.succeeded < batch.total,
         "links": Links.of(batch, now),
         "speed_words": speed_words(speed),
         "time_left": time_left_words(batch, speed, now),
