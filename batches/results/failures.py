@@ -1,5 +1,6 @@
 """Why requests of a batch failed, by kind of failure, and which are worth sending again."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,7 +99,16 @@ def failure_groups(batch: Batch) -> list[FailureGroup]:
         group = groups[Remedy(named)]
         group.kinds_in_all = kinds_in_all
         group.kinds.append(kind)
+    for group in groups.values():
+        group.kinds.sort(key=_order)
     return [group for group in groups.values() if group.requests]
+
+
+def _order(kind: FailureKind) -> tuple[object, ...]:
+    """The largest first, then by text, in which 2 comes before 10."""
+    pieces = re.split(r"(\d+)", kind.message)
+    numbered = [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
+    return -kind.requests, kind.outcome, kind.error_type, numbered
 
 
 def _counted(batch: Batch) -> Sequence[tuple[str, str, int]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.text import Truncator
+
 from batches import clock
 from batches.models import Batch
 from batches.spend.estimates import cost_estimate
@@ -14,6 +16,7 @@ from dashboard.cards import Card
 
 # In the page's order. Each has an icon and a word.
 FIGURES = ("succeeded", "errored", "canceled", "expired", "processing")
+LONGEST_IN_TAB = 60
 # Begin the tab's title, so that it tells the outcome in a row of tabs.
 MARKS = {
     "in_progress": "…",
@@ -46,12 +49,12 @@ def name_of(batch: Batch) -> str:
 
 def tab_title(card: Card) -> str:
     """The outcome with its count, then the name, such as "✓ 400/400 nightly eval"."""
-    batch = card.batch
-    mark = MARKS.get(card.state, "?")
+    batch, mark = card.batch, MARKS.get(card.state, "?")
+    name = Truncator(name_of(batch)).chars(LONGEST_IN_TAB)
     if batch.is_active and not batch.is_tallied:
-        return f"{mark} {batch.total:,} {name_of(batch)}"
+        return f"{mark} {batch.total:,} {name}"
     done = batch.total - batch.processing if batch.is_active else batch.succeeded
-    return f"{mark} {done:,}/{batch.total:,} {name_of(batch)}"
+    return f"{mark} {done:,}/{batch.total:,} {name}"
 
 
 def card_of(request: Any, batch: Batch) -> Card:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_batch_that_changes_in_every_round_has_one_state_a_minute(moving):
     kept = list(Observation.objects.filter(batch=batch))
 
     assert len(kept) == 5
-    gaps = [later.seen_until - sooner.seen_until for sooner, later in zip(kept, kept[1:])]
+    gaps = [later.seen_until - sooner.seen_until for sooner, later in pairwise(kept)]
     assert min(gaps) >= minutes(1)
 
 

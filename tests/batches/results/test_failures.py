@@ -69,5 +69,16 @@ def test_many_kinds_of_one_group_never_crowd_out_another(failed, django_assert_n
     assert (fix.requests, len(fix.kinds), fix.more) == (106, 50, 3)
 
 
+def test_kinds_of_one_size_come_in_the_order_of_the_numbers_in_their_messages(failed):
+    for number in (10, 1, 2, 100):
+        failed(1, "errored", "invalid_request_error", f"messages.{number}: bad")
+
+    [fix] = failure_groups(failed.batch)
+
+    assert [kind.message for kind in fix.kinds] == [
+        f"messages.{number}: bad" for number in (1, 2, 10, 100)
+    ]
+
+
 def test_without_failures_there_are_no_groups(ended):
     assert failure_groups(ended()) == []

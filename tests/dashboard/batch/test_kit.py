@@ -94,8 +94,10 @@ def test_the_ids_of_each_kind_can_be_downloaded(sign_in, mixed, kind, ids):
 def test_the_api_s_own_lines_of_a_kind_can_be_downloaded(sign_in, answering):
     lines = [
         b'{"custom_id":"a","result":{"type":"succeeded","message":{}}}\n',
-        b'{"custom_id":"b","result":{"type":"errored","error":{"type":"error","error":'
-        b'{"type":"invalid_request_error","message":"No."}}}}\n',
+        (
+            b'{"custom_id":"b","result":{"type":"errored","error":{"type":"error","error":'
+            b'{"type":"invalid_request_error","message":"No."}}}}\n'
+        ),
         b'{"custom_id":"c","result":{"type":"canceled"}}\n',
     ]
     batch = answering(b"".join(lines), requests=3)
