@@ -65,7 +65,7 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     speed = throughput(batch, observations)
     return {
         **header_context(card),
-        "list_url": list_url(request),
+        "back_url": list_url(request),
         "now": now,
         "health": health,
         "notices": notices([health]),

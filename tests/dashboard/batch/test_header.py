@@ -152,7 +152,8 @@ def test_a_running_batch_says_its_speed_and_how_long_it_may_take(sign_in, row, w
     page = page_of(sign_in("viewer"), batch)
 
     assert fact(page, "Speed") == "About 20 requests a minute over the last 15 min"
-    assert fact(page, "Time left") == "About 8 min at this speed an estimate"
+    # Seven and a half.
+    assert fact(page, "Time left") == "About 7 min at this speed an estimate"
     assert "Usage and cost are available about a minute after" in section(page, "running-title")
 
 
