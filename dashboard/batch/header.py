@@ -11,7 +11,7 @@ from batches import clock
 from batches.models import Batch
 from batches.spend.estimates import cost_estimate
 from dashboard.access import may
-from dashboard.batch.usage import expected_cost, expected_span
+from dashboard.batch.usage import estimate_basis, expected_span
 from dashboard.cards import Card
 
 # In the page's order. Each has an icon and a word.
@@ -76,5 +76,5 @@ def header_context(card: Card) -> dict[str, Any]:
         "name": name_of(card.batch),
         "title": tab_title(card),
         "expected_span": expected_span(estimate),
-        "expected_cost": expected_cost(estimate),
+        "estimate_basis": estimate_basis(estimate),
     }

@@ -87,11 +87,11 @@ def expected_span(estimate: CostEstimate | None) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def expected_cost(estimate: CostEstimate | None) -> str:
-    """The estimated cost and how it is estimated; empty without history."""
+def estimate_basis(estimate: CostEstimate | None) -> str:
+    """How the cost is estimated; empty without history."""
     if not estimate:
         return ""
     return (
-        f"usually {expected_span(estimate)} (estimate: p50–p90 of the cost per request of "
-        f"{estimate.sample:,} batches {BASIS_WORDS[estimate.basis]} “{estimate.name}”)"
+        f"p50–p90 of the cost per request of {estimate.sample:,} batches "
+        f"{BASIS_WORDS[estimate.basis]} “{estimate.name}”"
     )
