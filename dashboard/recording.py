@@ -47,8 +47,10 @@ def record_download(request: HttpRequest, batch: Batch, choice: RequestFilter, k
     which = choice.outcome if choice.outcome in {"", *COUNTS} else "other"
     stopped = set(choice.stop_reasons)
     with_reason = f" with stop reason {'/'.join(stopped)}" if len(stopped) == 1 else ""
+    kind_of = choice.kind.replace("_", " ")
+    named = f"{which} {kind_of}".strip() or ("some" if stopped else "all")
     what = (
-        f"{(which or ('some' if stopped else 'all')).capitalize()} results{with_reason} "
+        f"{named.capitalize()} results{with_reason} "
         f"as {FORMATS[kind]}, of {batch.total:,} {plural(batch.total, 'request')}"
     )
     action = AuditEvent.Action.RESULTS_DOWNLOADED

@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from dashboard import probes
 from dashboard.audit import views as audit
-from dashboard.batch import cancel, downloads, labels, requests, reread
+from dashboard.batch import cancel, downloads, labels, requests, reread, resubmits
 from dashboard.batch import views as batch
 from dashboard.list import export, look_up
 from dashboard.list import views as batches
@@ -37,6 +37,7 @@ urlpatterns = [
     path("batches/<batch:api_id>/live/", batch.batch_detail_live, name="batch-detail-live"),
     path("batches/<batch:api_id>/cancel/", cancel.batch_cancel, name="batch-cancel"),
     path("batches/<batch:api_id>/reread/", reread.batch_reread, name="batch-reread"),
+    path("batches/<batch:api_id>/resubmits/", resubmits.batch_resubmits, name="batch-resubmits"),
     path("batches/<batch:api_id>/label/", labels.batch_label, name="batch-label"),
     path("batches/<batch:api_id>/results/", downloads.batch_results, name="batch-results"),
     path("batches/<batch:api_id>/requests/", requests.batch_requests, name="batch-requests"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
@@ -153,8 +153,13 @@ def write_rows(
         and _is_news(row, remote)
         and not _is_older(row, asked_at, now)
     ]
+    noted = _noted_until([row for row, remote in changed if _has_moved(row, remote)])
     Observation.objects.bulk_create(
-        [_observation(row, now) for row, remote in changed if _is_worth_noting(row, remote, now)]
+        [
+            _observation(row, now)
+            for row, remote in changed
+            if _is_worth_noting(row, remote, noted.get(row.pk, row.first_seen_at), now)
+        ]
     )
     remotes_to_write = [*new, *(remote for _, remote in changed)]
     _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
@@ -286,11 +291,22 @@ def _is_older(row: Batch, asked_at: datetime | None, now: datetime) -> bool:
     return asked_at is not None and asked_at < row.changed_at <= now
 
 
-def _is_worth_noting(row: Batch, remote: RemoteBatch, now: datetime) -> bool:
+def _has_moved(row: Batch, remote: RemoteBatch) -> bool:
+    return any(getattr(row, name) != getattr(remote.request_counts, name) for name in COUNTS)
+
+
+def _noted_until(rows: Sequence[Batch]) -> dict[int, datetime]:
+    """By primary key, until when the last observation of a row was; without rows that have none."""
+    noted = Observation.objects.filter(batch__in=[row.pk for row in rows]).order_by()
+    ends = noted.values_list("batch").annotate(Max("seen_until"))
+    return dict(ends) if rows else {}
+
+
+def _is_worth_noting(row: Batch, remote: RemoteBatch, noted_until: datetime, now: datetime) -> bool:
+    """Not since the last change: a busy batch changes in every round."""
     if row.processing_status != remote.processing_status:
         return True
-    moved = any(getattr(row, name) != getattr(remote.request_counts, name) for name in COUNTS)
-    return moved and now - row.changed_at >= OBSERVATION_GAP
+    return _has_moved(row, remote) and now - noted_until >= OBSERVATION_GAP
 
 
 def _observation(row: Batch, now: datetime) -> Observation:

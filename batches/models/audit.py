@@ -42,6 +42,8 @@ class AuditEvent(models.Model):
         BATCH_ENDED = "batch ended", "batch ended"
         BATCH_GONE = "batch gone", "batch deleted upstream"
         BATCH_LABELED = "batch labeled", "batch labeled"
+        RETRY_LINKED = "retry linked", "retry linked"
+        RETRY_UNLINKED = "retry unlinked", "retry link removed"
         RESULTS_REREAD = "results reread", "results read again"
         RESULTS_DOWNLOADED = "results downloaded", "results downloaded"
         EXPORTED = "exported", "CSV exported"

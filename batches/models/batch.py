@@ -158,6 +158,10 @@ class Batch(CountColumns):
     label = models.CharField(max_length=200, blank=True)
     owner = models.CharField(max_length=200, blank=True)
     note = models.TextField(blank=True)
+    # The earlier batch, some of whose requests this one sends again.
+    resubmits = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="resubmissions"
+    )
 
     # Set by `with_shared_ids_marked`.
     is_second: bool = False

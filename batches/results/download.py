@@ -8,7 +8,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
 
 import structlog
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, Q
 
 from batches import connect
 from batches.client import ApiError
@@ -27,6 +27,7 @@ from batches.client.results import (
 )
 from batches.client.skim import Skimmer, skimmed
 from batches.models import Batch, FailedRequest
+from batches.results.failures import ROWS, UNSUCCESSFUL, remedy_for
 from batches.results.tally import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_WORD, shortened
 
 log = structlog.get_logger(__name__)
@@ -65,10 +66,14 @@ class ResultRow(NamedTuple):
 
 
 class RequestFilter(NamedTuple):
-    """Selects requests by outcome and by stop reason; an empty filter selects all."""
+    """Selects requests by outcome, stop reason and kind; an empty filter selects all.
+
+    `kind` is one of `failures.CHOICES`.
+    """
 
     outcome: str = ""
     stop_reasons: tuple[str, ...] = ()
+    kind: str = ""
 
     @property
     def is_all(self) -> bool:
@@ -76,7 +81,13 @@ class RequestFilter(NamedTuple):
 
     def matches(self, row: ResultRow) -> bool:
         has_outcome = not self.outcome or row.outcome == self.outcome
-        return has_outcome and (not self.stop_reasons or row.stop_reason in self.stop_reasons)
+        has_stopped = not self.stop_reasons or row.stop_reason in self.stop_reasons
+        return has_outcome and has_stopped and (not self.kind or self._is_of_kind(row))
+
+    def _is_of_kind(self, row: ResultRow) -> bool:
+        if row.outcome in {"succeeded", UNREADABLE}:
+            return False
+        return self.kind in {UNSUCCESSFUL, remedy_for(row.outcome, row.error_type)}
 
 
 @contextmanager
@@ -201,17 +212,20 @@ def chosen_rows(
         log.warning("unreadable lines skipped in a download", batch=batch.api_id, lines=unreadable)
 
 
-def failed_rows(batch: Batch, outcome: str) -> Iterator[ResultRow]:
-    """The rows of an outcome other than succeeded, from the database instead of the file.
+def failed_rows(batch: Batch, choice: RequestFilter) -> Iterator[ResultRow]:
+    """The rows of an outcome other than succeeded, or of a kind, from the database.
 
     Raises BrokenOff if the file is read again meanwhile. No query stays open between rows.
     """
-    rows = FailedRequest.objects.filter(batch=batch, outcome=outcome)
+    chosen = ROWS[choice.kind or UNSUCCESSFUL]
+    if choice.outcome:
+        chosen &= Q(outcome=choice.outcome)
+    rows = FailedRequest.objects.filter(chosen, batch=batch)
     found = rows.aggregate(count=Count("pk"), first=Min("pk"), last=Max("pk"))
     left, after = found["count"], (found["first"] or 0) - 1
     # One batch's rows have adjacent primary keys, so a walk along those reads each row once.
     walked = FailedRequest.objects.alias(walked=F("batch_id") + 0).filter(
-        walked=batch.pk, outcome=outcome, pk__lte=found["last"] or 0
+        chosen, walked=batch.pk, pk__lte=found["last"] or 0
     )
     while some := list(walked.filter(pk__gt=after).order_by("pk")[:ROWS_AT_ONCE]):
         for failed in some:

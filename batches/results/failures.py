@@ -1,12 +1,65 @@
-"""Why requests of a batch failed, by kind of failure."""
+"""Why requests of a batch failed, by kind of failure, and which are worth sending again."""
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from django.db.models import Count, Window
+from django.db.models import Case, Count, F, Q, Value, When, Window
+from django.db.models.functions import RowNumber
 
 from batches.models import Batch
 
-KINDS_SHOWN = 50
+# So many kinds of each remedy are loaded, the largest.
+KINDS_LOADED = 50
+# The outcomes of requests that never ran.
+NEVER_RAN = ("canceled", "expired")
+# Types of errors by Anthropic's documentation ("Errors") and SDK 2.12.0
+# (`types/shared/error_object.py`): those that may pass by themselves, and those of the request,
+# the key or the account.
+PASSING = ("api_error", "overloaded_error", "rate_limit_error", "timeout_error")
+LASTING = (
+    "invalid_request_error",
+    "request_too_large",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+)
+
+
+class Remedy(StrEnum):
+    """What helps against a failure. The values are part of addresses."""
+
+    RETRY = "retryable"
+    FIX = "fix_first"
+    UNKNOWN = "other"
+
+
+# Every request that did not succeed, whatever its remedy.
+UNSUCCESSFUL = "unsuccessful"
+CHOICES = (*Remedy, UNSUCCESSFUL)
+
+_RETRYABLE = Q(outcome__in=NEVER_RAN) | Q(outcome="errored", error_type__in=PASSING)
+_FIX_FIRST = Q(outcome="errored", error_type__in=LASTING)
+ROWS: dict[str, Q] = {
+    Remedy.RETRY: _RETRYABLE,
+    Remedy.FIX: _FIX_FIRST,
+    Remedy.UNKNOWN: ~(_RETRYABLE | _FIX_FIRST),
+    UNSUCCESSFUL: Q(),
+}
+
+
+def remedy_for(outcome: str, error_type: str) -> Remedy | None:
+    """What helps against one request's failure, as `ROWS` selects; None if it succeeded."""
+    if outcome == "succeeded":
+        return None
+    if outcome in NEVER_RAN or (outcome == "errored" and error_type in PASSING):
+        return Remedy.RETRY
+    if outcome == "errored" and error_type in LASTING:
+        return Remedy.FIX
+    return Remedy.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +72,70 @@ class FailureKind:
     requests: int
 
 
-def failure_kinds(batch: Batch) -> tuple[list[FailureKind], int]:
-    """The KINDS_SHOWN largest kinds, largest first, and how many more there are; one query."""
-    kinds = batch.failed_requests.values_list("outcome", "error_type", "message")
-    counted = kinds.annotate(requests=Count("pk")).annotate(kinds=Window(Count("*")))
-    largest = counted.order_by("-requests", "outcome", "error_type", "message")[:KINDS_SHOWN]
-    rows = list(largest)
-    more = rows[0][-1] - len(rows) if rows else 0
-    return [FailureKind(*row[:-1]) for row in rows], more
+@dataclass(slots=True)
+class FailureGroup:
+    """The failures with one remedy: its largest kinds, and how much there is in all."""
+
+    remedy: Remedy
+    requests: int = 0
+    kinds_in_all: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    kinds: list[FailureKind] = field(default_factory=list)
+
+    @property
+    def more(self) -> int:
+        """How many kinds were not loaded."""
+        return self.kinds_in_all - len(self.kinds)
+
+
+def failure_groups(batch: Batch) -> list[FailureGroup]:
+    """The failures by remedy, without empty groups; their largest kinds first. Two queries."""
+    groups = {remedy: FailureGroup(remedy) for remedy in Remedy}
+    for outcome, error_type, requests in _counted(batch):
+        if remedy := remedy_for(outcome, error_type):
+            groups[remedy].requests += requests
+            groups[remedy].outcomes[outcome] += requests
+    for named, kinds_in_all, kind in _largest(batch):
+        group = groups[Remedy(named)]
+        group.kinds_in_all = kinds_in_all
+        group.kinds.append(kind)
+    for group in groups.values():
+        group.kinds.sort(key=_order)
+    return [group for group in groups.values() if group.requests]
+
+
+def _order(kind: FailureKind) -> tuple[object, ...]:
+    """The largest first, then by text, in which 2 comes before 10."""
+    pieces = re.split(r"(\d+)", kind.message)
+    numbered = [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
+    return -kind.requests, kind.outcome, kind.error_type, numbered
+
+
+def _counted(batch: Batch) -> Sequence[tuple[str, str, int]]:
+    """Counted by an index alone."""
+    rows = batch.failed_requests.values_list("outcome", "error_type")
+    return list(rows.annotate(requests=Count("pk")))
+
+
+def _largest(batch: Batch) -> list[tuple[str, int, FailureKind]]:
+    """The kinds, each with its remedy and the number of kinds with that remedy."""
+    remedy = Case(
+        *(When(ROWS[each], then=Value(each.value)) for each in (Remedy.RETRY, Remedy.FIX)),
+        default=Value(Remedy.UNKNOWN.value),
+    )
+    columns = ("outcome", "error_type", "message")
+    kinds = (
+        batch.failed_requests.annotate(remedy=remedy)
+        .values("remedy", *columns)
+        .annotate(requests=Count("pk"))
+        .annotate(
+            kinds=Window(Count("*"), partition_by=F("remedy")),
+            rank=Window(
+                RowNumber(), partition_by=F("remedy"), order_by=[F("requests").desc(), *columns]
+            ),
+        )
+        .filter(rank__lte=KINDS_LOADED)
+        .order_by("remedy", "rank")
+    )
+    rows = kinds.values_list("remedy", "kinds", *columns, "requests")
+    return [(named, kinds_in_all, FailureKind(*kind)) for named, kinds_in_all, *kind in rows]

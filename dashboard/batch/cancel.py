@@ -14,6 +14,7 @@ from batches import cancel, clock
 from batches.models import Batch, Cancellation
 from batches.spend.estimates import cost_estimate
 from dashboard.access import allow, client_address, visible_batch_or_404
+from dashboard.batch.header import header_context, is_on_page
 from dashboard.cards import Card
 from dashboard.words import duration, plural, usd
 
@@ -80,8 +81,9 @@ def cancel_answer(
     fresh.workspace, fresh.is_second = batch.workspace, batch.is_second
     earlier = earlier_request(cancellation, request.user) if cancellation else ""
     if request.htmx:
-        context = {
-            "card": Card(fresh, clock.now(), may_cancel=True),
+        card = Card(fresh, clock.now(), may_cancel=True)
+        context = header_context(card) if is_on_page(request, fresh) else {"card": card}
+        context |= {
             "message": problem or earlier,
             "level": "error" if problem else "info",
         }

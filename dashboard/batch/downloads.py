@@ -20,6 +20,7 @@ from batches.models.batch import RESULTS_KEPT
 from batches.outcome import STOP_REASONS
 from batches.results import download
 from batches.results.download import BrokenOff, RequestFilter, ResultRow
+from batches.results.failures import CHOICES
 from dashboard.access import allow, visible_batch_or_404
 from dashboard.csv_cells import LINES_AT_ONCE, csv_blocks
 from dashboard.errors import page
@@ -52,6 +53,7 @@ class DownloadForm(forms.Form):
     outcome = forms.CharField(
         required=False, max_length=60, validators=[RegexValidator(r"\A[a-z_]+\Z")]
     )
+    kind = forms.ChoiceField(required=False, choices=[(name, name) for name in CHOICES])
     format = forms.ChoiceField(required=False, choices=[(name, name) for name in FORMATS])
     bom = forms.ChoiceField(required=False, choices=[("0", "0"), ("1", "1")])
 
@@ -74,13 +76,13 @@ def batch_results(request: HttpRequest, api_id: str) -> HttpResponseBase:
         return no_such_download(batch)
     given = form.cleaned_data
     outcome = given["outcome"]
-    choice = RequestFilter(outcome, tuple(request.GET.getlist("stop_reason")))
+    choice = RequestFilter(outcome, tuple(request.GET.getlist("stop_reason")), given["kind"])
     wanted = Download(choice, given["format"] or "jsonl", with_bom=given["bom"] != "0")
     if not can_have_stopped(batch, choice):
         return no_such_stop_reason(batch)
     # Faster than the file, and still there once the API no longer has it.
     is_stored = batch.has_figures and wanted.format != "jsonl"
-    if is_stored and outcome not in {"", "succeeded"}:
+    if is_stored and outcome != "succeeded" and (outcome or choice.kind):
         return attachment(request, batch, wanted, stored_rows)
     if batch.deleted_upstream_at:
         return no_longer_available(batch)
@@ -117,7 +119,7 @@ def can_have_stopped(batch: Batch, choice: RequestFilter) -> bool:
 
     Only succeeded requests have one, which is a usual one or was read from the results.
     """
-    if choice.stop_reasons and choice.outcome not in {"", "succeeded"}:
+    if choice.stop_reasons and (choice.kind or choice.outcome not in {"", "succeeded"}):
         return False
     return set(choice.stop_reasons) <= set(known_stop_reasons(batch))
 
@@ -132,7 +134,7 @@ def stored_rows(
     request: HttpRequest, batch: Batch, wanted: Download, _: ExitStack
 ) -> Iterator[bytes]:
     record_download(request, batch, wanted.choice, wanted.format)
-    rows = download.failed_rows(batch, wanted.choice.outcome)
+    rows = download.failed_rows(batch, wanted.choice)
     return logged_when_broken(batch, encoded(rows, wanted))
 
 
@@ -175,13 +177,24 @@ def attachment(
     request: HttpRequest, batch: Batch, wanted: Download, begin: BeginDownload
 ) -> HttpResponseBase:
     content_type, ending = FORMATS[wanted.format]
-    choice = wanted.choice
-    named = "-".join((*choice.stop_reasons, choice.outcome if not choice.stop_reasons else ""))
-    parts = (named.strip("-")[:100] or "results", "ids" if wanted.format == "ids" else "")
-    name = f"{batch.api_id}-{'-'.join(part for part in parts if part)}.{ending}"
+    name = f"{batch.api_id}-{name_of(wanted)}.{ending}"
     return streamed(
         request, partial(begin, request, batch, wanted), name=name, content_type=content_type
     )
+
+
+def name_of(wanted: Download) -> str:
+    """What was chosen, for a file name: such as "errored" or "retryable-ids"."""
+    choice = wanted.choice
+    parts = choice.stop_reasons or (choice.outcome, choice.kind)
+    named = "-".join(part for part in parts if part)[:100] or "results"
+    return f"{named}-ids" if wanted.format == "ids" else named
+
+
+def ids_file(batch: Batch, kind: str) -> str:
+    """The name of the file with the custom_ids of one kind."""
+    wanted = Download(RequestFilter(kind=kind), "ids", with_bom=False)
+    return f"{batch.api_id}-{name_of(wanted)}.{FORMATS['ids'][1]}"
 
 
 def encoded(rows: Iterable[ResultRow], wanted: Download) -> Iterator[bytes]:
@@ -199,6 +212,7 @@ def no_such_download(batch: Batch) -> HttpResponse:
         400,
         "Unknown download",
         f"“outcome” is one of {words}; omit it for all outcomes.",
+        f"“kind” is one of {', '.join(CHOICES)}; omit it for all requests.",
         "“format” is jsonl (the API’s own lines), csv (one row per request) or ids (one custom_id "
         "per line); omit it for jsonl.",
         "“bom” is 1 or 0: whether a CSV begins with a byte order mark, which Excel needs; omit it "

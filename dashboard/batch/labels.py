@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from batches.labels import Labels, LabelsChanged, in_use, label_batch, labels_of
 from batches.models import Batch
 from dashboard.access import allow, client_address, visible_batch_or_404, visible_workspaces
+from dashboard.batch.header import card_of, header_context, is_on_page
 from dashboard.fields import OneLine, unix_lines, validate_printable
 
 LONGEST_NOTE = 2_000
@@ -70,7 +71,11 @@ def batch_label(request: Any, api_id: str) -> HttpResponse:
 
 
 def panel(request: Any, batch: Batch) -> HttpResponse:
-    return render(request, "batch/_labels.html", {"batch": batch, "is_back": True})
+    """The panel with the note and, on the batch's page, the head with label and owner."""
+    context: dict[str, Any] = {"batch": batch, "is_back": True}
+    if is_on_page(request, batch):
+        context |= {"is_on_page": True, **header_context(card_of(request, batch))}
+    return render(request, "batch/_labels.html", context)
 
 
 def form_answer(

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from batches.models import Batch, Reading
 from batches.outcome import REFUSED, STOP_REASONS, UNFINISHED, segments
-from batches.results.failures import failure_kinds
 from batches.results.tally import NOT_STATED
 
 
@@ -46,15 +45,12 @@ class StopReason:
 
 
 def outcomes_context(batch: Batch, reading: Reading | None) -> dict[str, Any]:
-    kinds, more_kinds = failure_kinds(batch) if batch.has_figures else ([], 0)
     reasons = stop_reason_counts(reading)
     unfinished = [("stop_reason", reason.word) for reason in reasons if reason.is_unfinished]
     return {
         "outcomes": outcome_counts(batch, reading),
         "stop_reasons": reasons,
         "unfinished_query": urlencode(unfinished),
-        "failures": kinds,
-        "more_failures": more_kinds,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -29,6 +30,7 @@ from dashboard.query_form import (
 PAGE_SIZE = 100
 # The outcomes of the API today; a batch may have others.
 OUTCOMES = ("errored", "canceled", "expired")
+ORDER = ("outcome", "error_type", "id_length", "custom_id", "pk")
 ICONS = {"errored": "circle-x", "canceled": "ban", "expired": "calendar-x"}
 OTHER_ICON = "circle-question-mark"
 
@@ -82,13 +84,15 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     requests = matching_requests(batch, given["outcome"], given["type"], part)
     last = last_shown(batch, request.GET.get("after", ""))
     if last:
-        position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
-        requests = requests.filter(rows_after(position))
+        requests = requests.filter(rows_after({name: getattr(last, name) for name in ORDER}))
     elif request.GET.get("after"):
         problems.append(NO_SUCH_PAGE)
     rows = list(requests[: PAGE_SIZE + 1])
+    outcomes = {outcome for (outcome, _), number in kinds.found.items() if number}
     context = {
         "batch": batch,
+        # With one outcome alone, a column for it says nothing.
+        "only_outcome": given["outcome"] or (outcomes.pop() if len(outcomes) == 1 else ""),
         "notices": notices([health_of(batch.workspace, clock.now())]),
         "reading": Reading.objects.filter(batch=batch).first(),
         "requests": [(row, ICONS.get(row.outcome, OTHER_ICON)) for row in rows[:PAGE_SIZE]],
@@ -137,7 +141,7 @@ def count(kinds: Counter[tuple[str, str]], outcome: str, error_type: str = "") -
 def last_shown(batch: Batch, text: str) -> FailedRequest | None:
     """The last request of the page before; None if `text` is not the key of one of the batch's."""
     key = row_key(text)
-    return None if key is None else batch.failed_requests.filter(pk=key).first()
+    return None if key is None else in_order(batch).filter(pk=key).first()
 
 
 def search_text(query: QueryDict) -> str:
@@ -157,11 +161,16 @@ def kinds_of(batch: Batch, part: str) -> Kinds:
     return kinds
 
 
+def in_order(batch: Batch) -> QuerySet[FailedRequest]:
+    """By kind of failure, then by custom_id: a shorter one first, so that 2 comes before 10."""
+    numbered = batch.failed_requests.annotate(id_length=Length("custom_id"))
+    return numbered.order_by(*ORDER)
+
+
 def matching_requests(
     batch: Batch, outcome: str, error_type: str, part: str
 ) -> QuerySet[FailedRequest]:
-    """In the order of the index, by kind of failure."""
-    requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
+    requests = in_order(batch)
     if outcome:
         requests = requests.filter(outcome=outcome)
     if error_type:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from batches.models import Batch, Reading
 from batches.spend.costs import BatchCost
-from batches.spend.estimates import CostEstimate, cost_estimate
+from batches.spend.estimates import CostEstimate
 from dashboard.amount import Amount
 from dashboard.batch.awaited import is_awaited, is_being_read, is_unavailable
 from dashboard.batch.usage_tables import UsageTable, percent_saved, usage_table
@@ -60,7 +60,6 @@ def usage_context(card: Card, reading: Reading | None) -> dict[str, Any]:
         "unpriced_words": unpriced_words(cost),
         "other_reasons": other_reasons(cost),
         "off_tier": off_tier_words(cost.off_tier),
-        "expected_cost": expected_cost(cost_estimate(batch)),
     }
 
 
@@ -80,13 +79,19 @@ def other_reasons(cost: BatchCost) -> list[tuple[str, int]]:
     ]
 
 
-def expected_cost(estimate: CostEstimate | None) -> str:
-    """The estimated cost and how it is estimated; empty without history."""
+def expected_span(estimate: CostEstimate | None) -> str:
+    """The lower and the upper estimate in US dollars; empty without history."""
     if not estimate:
         return ""
     low, high = usd(estimate.low), usd(estimate.high)
-    span = low if low == high else f"{low}–{high}"
+    return low if low == high else f"{low}–{high}"
+
+
+def estimate_basis(estimate: CostEstimate | None) -> str:
+    """How the cost is estimated; empty without history."""
+    if not estimate:
+        return ""
     return (
-        f"usually {span} (estimate: p50–p90 of the cost per request of {estimate.sample:,} "
-        f"batches {BASIS_WORDS[estimate.basis]} “{estimate.name}”)"
+        f"p50–p90 of the cost per request of {estimate.sample:,} batches "
+        f"{BASIS_WORDS[estimate.basis]} “{estimate.name}”"
     )

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import clock
+from batches.mirror.throughput import throughput
 from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batch_or_404
@@ -19,13 +20,19 @@ from dashboard.batch.awaited import (
     is_unavailable,
     reading_of,
 )
+from dashboard.batch.back import list_url
+from dashboard.batch.fetch import Fetch
+from dashboard.batch.header import header_context
+from dashboard.batch.kit import unsuccessful_context
 from dashboard.batch.outcomes import outcomes_context
+from dashboard.batch.progress import speed_words, time_left_words
 from dashboard.batch.receipts import receipts
+from dashboard.batch.resubmits import Links
 from dashboard.batch.usage import usage_context
 from dashboard.cards import Card
 from dashboard.health import health_of, notices
 
-MOST_OBSERVATIONS = 500
+MOST_OBSERVATIONS = 100
 
 
 @allow("see")
@@ -54,9 +61,11 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
     card = Card(batch, now, may(request.user, "cancel"))
     health = health_of(batch.workspace, now)
     reading = reading_of(batch)
+    observations = list(batch.observations.order_by("-seen_from", "-id")[:MOST_OBSERVATIONS])
+    speed = throughput(batch, observations)
     return {
-        "batch": batch,
-        "card": card,
+        **header_context(card),
+        "back_url": list_url(request),
         "now": now,
         "health": health,
         "notices": notices([health]),
@@ -69,7 +78,13 @@ def page_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "is_unavailable": is_unavailable(batch, now),
         **usage_context(card, reading),
         **outcomes_context(batch, reading),
-        "observations": batch.observations.all()[:MOST_OBSERVATIONS],
+        **unsuccessful_context(batch),
+        "links": Links.of(batch, now),
+        "speed_words": speed_words(speed),
+        "time_left": time_left_words(batch, speed, now),
+        "observations": observations,
+        "most_observations": MOST_OBSERVATIONS,
+        "fetch": Fetch.of(batch),
         "raw": json.dumps(batch.raw, indent=2, ensure_ascii=False),
     }
 

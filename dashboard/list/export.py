@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -31,7 +31,7 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
         "label", "owner", "note",
     )  # fmt: skip
     named = (f"{column} (UTC)" if column.endswith("_at") else column for column in columns)
-    header = ("workspace", *named, *COST_COLUMNS)
+    header = ("workspace", *named, "resubmits", *COST_COLUMNS)
     batches = listing.matching().with_workspace().order_by("-created_at", "-id")
     name = file_name("batches", listing.chosen)
 
@@ -48,8 +48,10 @@ def batches_csv(request: HttpRequest) -> HttpResponseBase:
 
 
 def csv_rows(batches: QuerySet[Batch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    lean = batches.defer("raw").prefetch_related("usage")
+    resubmitted = Prefetch("resubmits", Batch.objects.only("api_id"))
+    lean = batches.defer("raw").prefetch_related("usage", resubmitted)
     for batch in in_blocks(lean):
         cost = cost_of(batch)
         values = (getattr(batch, name) for name in columns)
-        yield (batch.workspace.name, *values, *cost_cells(batch, cost))
+        resubmits = batch.resubmits.api_id if batch.resubmits else ""
+        yield (batch.workspace.name, *values, resubmits, *cost_cells(batch, cost))

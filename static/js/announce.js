@@ -17,7 +17,7 @@
     if (!card.matches(".card")) return;
     const after = state(fragment.querySelector(".card"));
     if (!after || after === state(card)) return;
-    changes.push(`Batch ${card.querySelector("h2 a").textContent.trim()}: ${after}.`);
+    changes.push(`Batch ${card.querySelector("[data-field=name], h2 a").textContent.trim()}: ${after}.`);
     clearTimeout(timer);
     // One announcement for all cards that change in one poll.
     timer = setTimeout(announce, 100);

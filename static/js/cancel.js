@@ -147,7 +147,7 @@
       const response = await fetch(url, {
         method: "POST",
         body,
-        headers: { "HX-Request": "true" },
+        headers: { "HX-Request": "true", "HX-Current-URL": location.href },
         // The request reaches the server even if the person leaves the page right away.
         keepalive: true,
         signal: AbortSignal.timeout(LONGEST_WAIT),

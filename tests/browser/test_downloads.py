@@ -43,7 +43,7 @@ def test_requests_to_send_again_are_one_press_away(board, read):
 
 def test_the_requests_of_a_kind_of_failure_are_one_press_away(board, read):
     page = board(read.get_absolute_url())
-    kind = page.locator(".failures li").filter(has_text="errored").first
+    kind = page.locator(".failures li:has(a[href*='outcome=errored'])").first
     count = int(kind.locator(".count").inner_text())
 
     kind.get_by_role("link").click()

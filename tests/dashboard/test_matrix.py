@@ -28,6 +28,7 @@ POSTS = {
     "batch-label": DONE,
     "batch-look-up": DONE,
     "batch-reread": DONE,
+    "batch-resubmits": DONE,
     "workspace-add": PAGE,
     "workspace-edit": PAGE,
     "workspace-delete": PAGE,
@@ -42,8 +43,8 @@ POSTS = {
 }
 # Addresses without a page.
 ONLY_POSTS = {
-    "batch-look-up", "batch-reread", "workspace-accept", "person-link", "person-sign-out",
-    "sign-out-others", "display",
+    "batch-look-up", "batch-reread", "batch-resubmits", "workspace-accept", "person-link",
+    "person-sign-out", "sign-out-others", "display",
 }  # fmt: skip
 # By method: the status for someone not signed in, and for someone signed in. Other methods get 405.
 READ = {"get": (PAGE, PAGE), "head": (PAGE, PAGE)}

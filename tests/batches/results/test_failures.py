@@ -1,7 +1,7 @@
 import pytest
 
 from batches.models import FailedRequest
-from batches.results.failures import FailureKind, failure_kinds
+from batches.results.failures import FailureKind, Remedy, failure_groups
 
 
 @pytest.fixture
@@ -25,35 +25,60 @@ def failed(ended):
     return failed
 
 
-def test_requests_are_grouped_by_outcome_type_and_message_largest_first(failed):
+def test_failures_are_grouped_by_what_helps_and_the_largest_kind_comes_first(failed):
     failed(1, "errored", "api_error", "Internal server error")
     failed(2, "errored", "api_error", "Another one")
     failed(4, "canceled")
+    failed(5, "errored", "invalid_request_error", "prompt is too long")
     failed(3, "withheld", message="A new word")
+    failed(1, "errored", "new_error", "New")
 
-    kinds, more = failure_kinds(failed.batch)
+    groups = failure_groups(failed.batch)
 
-    assert kinds == [
-        FailureKind("canceled", "", "", 4),
-        FailureKind("withheld", "", "A new word", 3),
-        FailureKind("errored", "api_error", "Another one", 2),
-        FailureKind("errored", "api_error", "Internal server error", 1),
+    assert [(group.remedy, group.requests, group.kinds) for group in groups] == [
+        (
+            Remedy.RETRY,
+            7,
+            [
+                FailureKind("canceled", "", "", 4),
+                FailureKind("errored", "api_error", "Another one", 2),
+                FailureKind("errored", "api_error", "Internal server error", 1),
+            ],
+        ),
+        (Remedy.FIX, 5, [FailureKind("errored", "invalid_request_error", "prompt is too long", 5)]),
+        (
+            Remedy.UNKNOWN,
+            4,
+            [
+                FailureKind("withheld", "", "A new word", 3),
+                FailureKind("errored", "new_error", "New", 1),
+            ],
+        ),
     ]
-    assert more == 0
 
 
-def test_kinds_beyond_fifty_are_counted_in_the_same_query(failed, django_assert_num_queries):
-    failed(2, "errored", "api_error", "The largest")
-    for number in range(52):
-        failed(1, "errored", "api_error", f"Message {number}")
+def test_many_kinds_of_one_group_never_crowd_out_another(failed, django_assert_num_queries):
+    failed(1, "expired")
+    for number in range(53):
+        failed(2, "errored", "invalid_request_error", f"Message {number}")
 
-    with django_assert_num_queries(1):
-        kinds, more = failure_kinds(failed.batch)
+    with django_assert_num_queries(2):
+        retry, fix = failure_groups(failed.batch)
 
-    assert len(kinds) == 50
-    assert kinds[0].message == "The largest"
-    assert more == 3
+    assert (retry.requests, retry.more) == (1, 0)
+    assert (fix.requests, len(fix.kinds), fix.more) == (106, 50, 3)
 
 
-def test_without_failures_there_are_no_kinds(ended):
-    assert failure_kinds(ended()) == ([], 0)
+def test_kinds_of_one_size_come_in_the_order_of_the_numbers_in_their_messages(failed):
+    for number in (10, 1, 2, 100):
+        failed(1, "errored", "invalid_request_error", f"messages.{number}: bad")
+
+    [fix] = failure_groups(failed.batch)
+
+    assert [kind.message for kind in fix.kinds] == [
+        f"messages.{number}: bad" for number in (1, 2, 10, 100)
+    ]
+
+
+def test_without_failures_there_are_no_groups(ended):
+    assert failure_groups(ended()) == []

@@ -1,0 +1,21 @@
+"""A batch may name an earlier one, whose requests it sends again."""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("batches", "0010_reading")]
+
+    operations = [
+        migrations.AddField(
+            "batch",
+            "resubmits",
+            models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="resubmissions",
+                to="batches.batch",
+            ),
+        ),
+    ]
