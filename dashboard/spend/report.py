@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
 from batches.reports.reconcile import (
+    HALF_CENT,
+    ComparedTotal,
     Comparison,
     Day,
     GapReason,
@@ -19,8 +22,10 @@ from batches.reports.reconcile import (
     WorkspaceDay,
     reconcile,
 )
+from batches.spend.figures import Figure
 from dashboard.access import visible_workspaces
-from dashboard.words import usd
+from dashboard.spend.address import Selection
+from dashboard.words import LEAST_COMPARED, less, percent_size, usd
 
 # By then two fetches have been missed.
 STALE_AFTER = 3 * EVERY
@@ -82,6 +87,63 @@ def report_context(
         with_unmirrored=user.is_superuser and wanted == visible,
     )
     return {"state": state, "is_stale": _is_stale(state)} | _comparison_context(comparison, since)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTile:
+    """Anthropic's report in a few words, at the top of the page."""
+
+    # Such as "$527.13", or why there is no figure.
+    figure: str
+    # Such as "+$15.57 (3.0%)"; empty without a figure.
+    difference: str = ""
+    # Batchboard's figure for the same days and workspaces; None if it is the page's total.
+    computed: Decimal | None = None
+    # The last day, if it is not the period's last day.
+    until: date | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.difference)
+
+
+def report_tile(
+    report: dict[str, Any] | None, selection: Selection, total: Figure
+) -> ReportTile | None:
+    """None without an Admin key. `total` is Batchboard's figure for the page's period."""
+    if report is None:
+        return None
+    comparison: Comparison | None = report["comparison"]
+    if selection.has_more_filters:
+        return ReportTile("not compared")
+    if comparison is None or not report["reported_days"]:
+        return ReportTile("not yet")
+    compared, period = comparison.total, selection.period
+    is_complete = (
+        comparison.since == period.since
+        and comparison.as_of > period.until
+        and not comparison.skipped
+    )
+    return ReportTile(
+        usd(compared.reported),
+        _difference(compared, with_percent=is_complete and total.is_whole),
+        compared.computed if _differ(compared.computed, total.known) else None,
+        comparison.as_of if comparison.as_of < period.until else None,
+    )
+
+
+def _difference(compared: ComparedTotal, *, with_percent: bool) -> str:
+    if compared.reported is None or compared.gap is None or not compared.has_gap:
+        return "none"
+    words = less(compared.reported, compared.computed)
+    words = words if compared.gap < 0 else f"+{words}"
+    if not with_percent or compared.computed < LEAST_COMPARED:
+        return words
+    return f"{words} ({percent_size(100 * compared.gap / compared.computed)})"
+
+
+def _differ(amount: Decimal, other: Decimal) -> bool:
+    return abs(amount - other) >= HALF_CENT
 
 
 def _is_stale(state: CostReport) -> bool:
