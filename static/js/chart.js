@@ -95,6 +95,7 @@
     frame.addEventListener("pointerleave", (event) => event.pointerType === "touch" || hide());
     document.addEventListener("pointerdown", (event) => frame.contains(event.target) || hide());
     // A tap shows the card, whose link opens the day. Enter has no pointer, and opens it at once.
+    chart.addEventListener("mousedown", (event) => isTouch && event.preventDefault());
     chart.addEventListener("click", (event) => {
       if (isTouch && event.detail > 0) event.preventDefault();
     });
