@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
@@ -59,6 +60,19 @@ class ProbeMiddleware:
         if path == "/metrics" and probes.has_token(request):
             return probes.metrics(request)
         return self.get_response(request)
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses pages, with the random padding that makes their length no clue (BREACH).
+
+    Downloads stay as they are: they are streams, whose memory and Content-Length are their own.
+    """
+
+    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        if response.streaming or kind not in {"text/html", "application/json"}:
+            return response
+        return super().process_response(request, response)
 
 
 class HtmxLoginMiddleware:

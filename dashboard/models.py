@@ -1,4 +1,4 @@
-"""The web site's own tables: sessions and password links."""
+"""The web site's own tables: sessions, password links and what people prefer."""
 
 from importlib import import_module
 from typing import Any
@@ -36,3 +36,19 @@ class PasswordLink(models.Model):
 
     def __str__(self) -> str:
         return f"until {self.valid_until:%F %T}"
+
+
+class Preferences(models.Model):
+    """How a person wants pages to look, in all their browsers."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="preferences",
+    )
+    # An IANA name, "browser" for that of each browser, or empty for UTC alone.
+    time_zone = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return self.time_zone or "UTC"

@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 
+from dashboard.models import Preferences
+
 # In order: each role may also do what the roles before it may.
 MAY = {
     "viewer": "sees batches",
@@ -49,7 +51,7 @@ def allows(role: str, thing: str) -> bool:
 
 
 class RoleBackend(ModelBackend):
-    """Django's own backend, except that the person of a session is loaded with `role_rank`."""
+    """Django's own backend, but a session's person has a `role_rank` and a `time_zone`."""
 
     def get_user(self, user_id: Any) -> User | None:
         # Raw, because building this query with the ORM takes longer than the rest of a poll.
@@ -59,17 +61,23 @@ class RoleBackend(ModelBackend):
 
 @cache
 def _person_sql() -> str:
-    """A person with the index of their highest role in ROLES, or NULL if they have none."""
+    """A person with the index of their highest role in ROLES, or NULL if they have none.
+
+    And with the time zone of their preferences, so that no page needs a query for it.
+    """
     quote = connection.ops.quote_name
     person, group = quote(User._meta.db_table), quote(Group._meta.db_table)
     held = quote(User.groups.through._meta.db_table)
+    preferences = quote(Preferences._meta.db_table)
     ranks = " ".join(f"WHEN '{role}' THEN {rank}" for rank, role in enumerate(ROLES))
     return f"""
         SELECT {person}.*, (
             SELECT MAX(CASE {group}.name {ranks} END) FROM {held}
             JOIN {group} ON {group}.id = {held}.group_id
             WHERE {held}.user_id = {person}.id
-        ) AS role_rank
+        ) AS role_rank, (
+            SELECT time_zone FROM {preferences} WHERE person_id = {person}.id
+        ) AS time_zone
         FROM {person} WHERE {person}.id = %s
     """  # noqa: S608
 

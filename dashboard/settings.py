@@ -57,6 +57,8 @@ ANTHROPIC_BASE_URL = base_url(
 )
 ANTHROPIC_CUSTOM_HEADERS = headers("ANTHROPIC_CUSTOM_HEADERS", env.text("ANTHROPIC_CUSTOM_HEADERS"))
 ANTHROPIC_WORKSPACE_ID = credential("ANTHROPIC_WORKSPACE_ID", env.text("ANTHROPIC_WORKSPACE_ID"))
+# Only the sandbox, whose batches and prices are invented, accepts such a key.
+IS_DEMO = ANTHROPIC_API_KEY.startswith("sandbox-")
 # Reads the organization's cost report, and is used for nothing else.
 ANTHROPIC_ADMIN_KEY = credential("ANTHROPIC_ADMIN_KEY", env.text("ANTHROPIC_ADMIN_KEY"))
 BATCHBOARD_POLL_SECONDS = env.number("BATCHBOARD_POLL_SECONDS", 10, at_least=1, at_most=3600)
@@ -112,6 +114,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # None of the middleware above needs a valid Host header or a database.
     "dashboard.middleware.ProbeMiddleware",
+    "dashboard.middleware.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -132,13 +135,22 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "dashboard.template_loader.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                ),
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.access.for_templates",
+                "dashboard.display.for_templates",
             ],
         },
     },

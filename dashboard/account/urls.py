@@ -14,6 +14,7 @@ urlpatterns = [
         allow("account")(only_forms(views.PasswordChange.as_view())),
         name="password-change",
     ),
+    path("display/", views.display, name="display"),
     path("sign-out-others/", views.sign_out_others, name="sign-out-others"),
     path(
         "link/<uidb64>/<token>/",

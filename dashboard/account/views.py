@@ -1,7 +1,8 @@
-"""A person's own account: their role, their password, and where they are signed in."""
+"""A person's own account: role, password, display, and where they are signed in."""
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth
@@ -10,12 +11,15 @@ from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.models import AuditEvent
 from dashboard.access import allow, visible_workspaces
 from dashboard.account.browsers import browser_in_words
 from dashboard.account.forms import GuardedPasswordChangeForm
+from dashboard.display import BROWSER, THEME_COOKIE, THEMES, zone_names
+from dashboard.models import Preferences
 from dashboard.password_links import LinkNotValid, has_open_link, use_link
 from dashboard.recording import record
 from dashboard.roles import MAY, NO_ROLE_MAY, ROLES, role_in_words, role_of
@@ -24,6 +28,7 @@ from dashboard.words import plural
 
 # A script that signs in again and again must not make the page endless.
 MOST_SESSIONS = 20
+THEME_SECONDS = 365 * 24 * 60 * 60
 
 
 @allow("account")
@@ -45,6 +50,8 @@ def account(request: HttpRequest) -> HttpResponse:
         "sessions": sorted(sessions, key=lambda session: not session["is_this"])[:MOST_SESSIONS],
         "others": len(sessions) - 1,
         "unlisted": max(0, len(sessions) - MOST_SESSIONS),
+        "zones": sorted(zone_names()),
+        "chosen_zone": getattr(request.user, "time_zone", None) or "",
     }
     return render(request, "account/account.html", context)
 
@@ -53,6 +60,31 @@ def what_the_role_allows(user: Any) -> list[str]:
     """What the person's role and each role below it allow, in words."""
     role = role_of(user)
     return [MAY[name] for name in ROLES[: ROLES.index(role) + 1]] if role else [NO_ROLE_MAY]
+
+
+@allow("account")
+@require_POST
+def display(request: Any) -> HttpResponse:
+    """Saves the time zone with the person and the theme in the browser, whichever was sent."""
+    zone, theme = request.POST.get("zone"), request.POST.get("theme")
+    if zone is not None and zone in {"", BROWSER, *zone_names()}:
+        Preferences.objects.update_or_create(person=request.user, defaults={"time_zone": zone})
+        messages.success(request, "Your display settings are saved.")
+    elif zone is not None:
+        messages.error(request, "This time zone is not known. Choose one of the list.")
+    back = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    response = redirect(back if is_ours else "account")
+    if theme in THEMES:
+        response.set_cookie(
+            THEME_COOKIE,
+            theme,
+            max_age=THEME_SECONDS,
+            secure=settings.HTTPS,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
 
 
 @allow("account")

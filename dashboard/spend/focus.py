@@ -23,6 +23,7 @@ from batches.pricing import BATCH_TIER
 from batches.pricing.table import MILLION
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
+from dashboard.exports import marked_as_demo
 from dashboard.spend.address import FOLDED_FILTERS, Selection
 from dashboard.spend.months import UnknownMonth, month_key, month_of, month_words, read_month
 from dashboard.spend.tables import SpendTables
@@ -53,7 +54,7 @@ class FocusExport:
 
     @property
     def file_name(self) -> str:
-        return f"focus-{self.period.since:%Y-%m}.csv"
+        return f"{marked_as_demo('focus')}-{month_key(self.period)}.csv"
 
     def rows(self) -> Iterator[list[Any]]:
         """A row for each charge, in the order of FOCUS_COLUMNS, read as they are consumed."""

@@ -6,64 +6,88 @@ from typing import Any
 
 from django import template
 from django.http import QueryDict
+from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from lucide.templatetags.lucide import lucide
 
 from batches import clock
+from dashboard.display import exact_words, zone_of
+from dashboard.icons import NAMES, SPRITE
 from dashboard.query_form import LONGEST_TEXT
 from dashboard.words import duration
 
 register = template.Library()
 
-EXACT = "%d %b %Y, %H:%M:%S UTC"
-
 
 @register.simple_tag
-@lru_cache(maxsize=128)
-def icon(name: str, size: int = 16) -> str:
-    """An icon next to a word, hidden from screen readers. Cached, because a page has hundreds."""
-    return str(lucide(name, size=size, **{"aria-hidden": "true", "class": "icon"}))
+@lru_cache(maxsize=256)
+def icon(name: str, size: int = 16) -> SafeString:
+    """An icon next to a word, hidden from screen readers. Cached, because a page has hundreds.
+
+    Raises LookupError for a name that `dashboard.icons` doesn't have.
+    """
+    if name not in NAMES:
+        raise LookupError(f"The icon {name!r} is not in dashboard/icons.py.")
+    return format_html(
+        '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>',
+        size,
+        static(f"img/{SPRITE.name}"),
+        name,
+    )
 
 
-@register.simple_tag
-def ago(moment: datetime | None, *, unknown: str = "never") -> SafeString | str:
+@register.simple_tag(takes_context=True)
+def ago(
+    context: template.Context, moment: datetime | None, *, unknown: str = "never"
+) -> SafeString | str:
     """A past time, such as "3 min ago", with the exact one as its title; a script updates it."""
     if moment is None:
         return unknown
     words = f"{duration((clock.now() - moment).total_seconds())} ago"
-    return _time(moment, words, "ago")
+    return _time(context, moment, words, "ago")
 
 
-@register.simple_tag
-def until(moment: datetime) -> SafeString:
+@register.simple_tag(takes_context=True)
+def until(context: template.Context, moment: datetime) -> SafeString:
     """A future time, such as "in 3 h 05 min"; "overdue by …" once it has passed."""
     left = (moment - clock.now()).total_seconds()
     words = f"in {duration(left)}" if left >= 0 else f"overdue by {duration(-left)}"
-    return _time(moment, words, "until")
+    return _time(context, moment, words, "until")
 
 
-@register.simple_tag
-def since(moment: datetime) -> SafeString:
+@register.simple_tag(takes_context=True)
+def since(context: template.Context, moment: datetime) -> SafeString:
     """The time since then, such as "41 s"."""
-    return _time(moment, duration((clock.now() - moment).total_seconds()), "since")
+    words = duration((clock.now() - moment).total_seconds())
+    return _time(context, moment, words, "since")
 
 
-@register.simple_tag
-def exact(moment: datetime | None) -> SafeString | str:
-    """The exact time, in UTC."""
-    return _time(moment, moment.astimezone(UTC).strftime(EXACT), "") if moment else "not yet"
+@register.simple_tag(takes_context=True)
+def exact(context: template.Context, moment: datetime | None) -> SafeString | str:
+    """The exact time, in UTC and the person's time zone."""
+    return _time(context, moment, "", "") if moment else "not yet"
 
 
-def _time(moment: datetime, words: str, kind: str) -> SafeString:
-    moment = moment.astimezone(UTC)
+def _time(context: template.Context, moment: datetime, words: str, kind: str) -> SafeString:
+    request = context.get("request")
+    title = exact_words(moment, zone_of(request) if request else None)
     return format_html(
         '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
-        moment.isoformat(),
-        moment.strftime(EXACT),
+        moment.astimezone(UTC).isoformat(),
+        title,
         kind,
-        words,
+        words or title,
     )
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, address: str, below: str = "") -> SafeString:
+    """The attribute of a link in the navigation: for its own page, or for pages below it."""
+    path = context["request"].path
+    if path == address:
+        return format_html(' aria-current="{}"', "page")
+    is_below = path.startswith(address + below)
+    return format_html(' aria-current="{}"', "true") if is_below else SafeString("")
 
 
 @register.filter

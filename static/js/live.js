@@ -86,10 +86,6 @@
     poll();
   });
 
-  for (const button of document.querySelectorAll(".needs-script")) button.hidden = false;
-  document.addEventListener("htmx:load", (event) => {
-    for (const button of event.detail.elt.querySelectorAll?.(".needs-script") ?? []) button.hidden = false;
-  });
   document.addEventListener("htmx:afterSettle", grayStale);
   document.addEventListener("visibilitychange", () => document.hidden || poll());
   document.addEventListener("batchboard:idle", poll);

@@ -23,17 +23,25 @@
     "?": () => dialog.showModal(),
     j: () => move(1),
     k: () => move(-1),
+    o: () => open(),
+    Enter: () => open(),
     c: () => document.activeElement?.closest(".card")?.querySelector("form[data-cancel] button")?.click(),
     p: () => document.getElementById("pause")?.click(),
   };
 
   document.addEventListener("keydown", (event) => {
     const action = actions[event.key];
+    // Enter keeps its meaning for links and buttons.
+    const isTaken = event.key === "Enter" && !event.target.matches(".card");
     const isTyping = event.target.closest("input, select, textarea, dialog");
-    if (!action || isTyping || event.ctrlKey || event.metaKey || event.altKey || !choices[0].checked) return;
+    if (!action || isTaken || isTyping || event.ctrlKey || event.metaKey || event.altKey || !choices[0].checked) return;
     event.preventDefault();
     action();
   });
+
+  function open() {
+    document.activeElement?.closest(".card")?.querySelector("h2 a")?.click();
+  }
 
   function show(isOn) {
     for (const choice of choices) choice.checked = isOn;

@@ -38,8 +38,47 @@
       const time = holder?.querySelector("time");
       if (!time || typeof moment !== "string" || !moment) continue;
       time.dateTime = moment;
-      time.title = new Date(moment).toUTCString().replace("GMT", "UTC");
+      time.title = exact(new Date(moment));
     }
     tick();
   });
+
+  // In the words of `dashboard.display.exact_words`.
+  function exact(moment) {
+    const [, day, clock] = stamp(moment, "UTC");
+    const words = `${day}, ${clock} UTC`;
+    const zone = document.documentElement.dataset.zone;
+    if (!zone) return words;
+    const [short, localDay, local] = stamp(moment, zone);
+    const city = zone.split("/").at(-1).replaceAll("_", " ");
+    return `${words} · ${localDay === day ? "" : `${short}, `}${local} ${city}`;
+  }
+
+  function stamp(moment, timeZone) {
+    const options = {
+      day: "2-digit", month: "short", year: "numeric",
+      hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone,
+    };
+    const parts = Object.fromEntries(
+      new Intl.DateTimeFormat("en-US", options).formatToParts(moment).map((part) => [part.type, part.value]),
+    );
+    const short = `${parts.day} ${parts.month}`;
+    return [short, `${short} ${parts.year}`, `${parts.hour}:${parts.minute}:${parts.second}`];
+  }
+
+  // A touch shows the exact time, as the pointer does.
+  document.addEventListener("click", (event) => {
+    const time = event.target.closest("time[title]");
+    if (!time || time.textContent === time.title || time.closest("a, button, summary, label")) return;
+    batchboard.showNote(time, [time.title]);
+    batchboard.announce(time.title);
+  });
+
+  // The server writes times in the browser's time zone to a person who chose that.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const option = document.querySelector("option[value=browser]");
+  if (option) option.textContent += ` (${zone.replaceAll("_", " ")})`;
+  if (option || document.documentElement.hasAttribute("data-asks-zone")) {
+    document.cookie = `batchboard_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+  }
 })();

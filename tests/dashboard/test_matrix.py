@@ -38,11 +38,12 @@ POSTS = {
     "person-sign-out": DONE,
     "password-change": PAGE,
     "sign-out-others": DONE,
+    "display": DONE,
 }
 # Addresses without a page.
 ONLY_POSTS = {
     "batch-look-up", "batch-reread", "workspace-accept", "person-link", "person-sign-out",
-    "sign-out-others",
+    "sign-out-others", "display",
 }  # fmt: skip
 # By method: the status for someone not signed in, and for someone signed in. Other methods get 405.
 READ = {"get": (PAGE, PAGE), "head": (PAGE, PAGE)}

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from batches.models import AuditEvent
 from dashboard.audit import filters
-from dashboard.templatetags.batchboard import EXACT
+from dashboard.display import EXACT
 from tests.dashboard.audit.audit_page import all_events, event
 from tests.dashboard.reading import csv_cells
 

@@ -164,3 +164,18 @@ def test_names_of_any_direction_and_length_are_isolated(lead, workspace):
 
     assert f"<bdi>{name}</bdi>" in page
     assert page.count("<bdi>عربي 🚀</bdi>") >= 3
+
+
+def test_a_demo_is_marked_on_paper_and_in_the_names_of_files(lead, spendings, settings):
+    addresses = ("/spend.csv", "/spend/focus.csv?month=2026-10")
+    names = [lead.get(address)["Content-Disposition"] for address in addresses]
+    settings.IS_DEMO = True
+
+    assert print_head(lead.get(URL).text).startswith(
+        "Batchboard · Spend 1–24 Nov 2026 (UTC) · Demo data"
+    )
+    assert [lead.get(address)["Content-Disposition"] for address in addresses] == [
+        'attachment; filename="demo-spend-groups-2026-11-01-to-2026-11-24.csv"',
+        'attachment; filename="demo-focus-2026-10.csv"',
+    ]
+    assert not any("demo" in name for name in names)
