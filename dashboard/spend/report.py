@@ -1,7 +1,7 @@
 """The spend page's comparison with Anthropic's cost report."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from batches.reports.reconcile import (
 )
 from batches.spend.figures import Figure
 from dashboard.access import visible_workspaces
+from dashboard.amount import Amount
 from dashboard.spend.address import Selection
 from dashboard.words import LEAST_COMPARED, less, percent_size, usd
 
@@ -62,6 +63,41 @@ class ComparedRow:
     # Empty for a day.
     workspace: str
     explanation: tuple[str, ...]
+    # Batchboard's figure, rounded as elsewhere on the page; None if it is nowhere else.
+    shown: Decimal | None = None
+
+    @property
+    def computed(self) -> Decimal:
+        return self.figures.computed if self.shown is None else self.shown
+
+    @property
+    def reported(self) -> Decimal | None:
+        return self.figures.reported
+
+    @property
+    def gap(self) -> Decimal | None:
+        return self.figures.gap
+
+    @property
+    def has_gap(self) -> bool:
+        return self.figures.has_gap
+
+
+def as_on_page(report: dict[str, Any] | None, days: Mapping[date, Amount]) -> None:
+    """Let the report's days have the amounts that the page's other tables show for them.
+
+    Only days on which Batchboard's figure is the page's, whatever the filters.
+    """
+    if report is None or report["comparison"] is None:
+        return
+    report["days"] = [[_on_page(rows[0], days), *rows[1:]] for rows in report["days"]]
+    report["even_days"] = [_on_page(row, days) for row in report["even_days"]]
+
+
+def _on_page(row: ComparedRow, days: Mapping[date, Amount]) -> ComparedRow:
+    amount = days.get(row.figures.day)
+    is_same = amount is not None and amount.exact == row.figures.computed
+    return replace(row, shown=amount.shown) if amount and is_same else row
 
 
 def report_context(
@@ -161,7 +197,7 @@ def _comparison_context(comparison: Comparison | None, since: date) -> dict[str,
         "total": comparison.total,
         "explanation": _explanation(comparison.total.reasons),
         "days": [_compared_rows(day, is_split=is_split) for day in differing],
-        "even_days": [day for day in reported if not day.has_gap],
+        "even_days": [ComparedRow(day, "", ()) for day in reported if not day.has_gap],
         "reported_days": reported,
         "starts_later": comparison.since if comparison.since > since else None,
         "skipped": [_skipped(each) for each in comparison.skipped],

@@ -27,7 +27,7 @@ from dashboard.spend.address import (
 from dashboard.spend.focus import FOCUS_COLUMNS, ImpossibleExport, focus_context, read_export
 from dashboard.spend.folding import fold_groups
 from dashboard.spend.months import EARLIEST, month_key, month_words, months_between
-from dashboard.spend.report import report_context, report_tile
+from dashboard.spend.report import as_on_page, report_context, report_tile
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
 from dashboard.spend.tables import SpendTables
 
@@ -41,6 +41,7 @@ def spend(request: HttpRequest) -> HttpResponse:
     selection = read(request)
     report = read_report(request, selection)
     tables = make_tables(selection, report)
+    as_on_page(report, {row.day: row.amount for row in tables.days})
     most = MOST_GROUPS if selection.shows_all_groups else FEW_GROUPS
     groups, folded_groups = fold_groups(tables.groups, most)
     now = clock.now()

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from batches.models import CostReport, ReportedCost, Workspace
-from tests.dashboard.reading import csv_table, links, table, words_of
+from tests.dashboard.reading import csv_table, links, table, words_of, words_of_section
 from tests.spend_world import spent, used
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -258,3 +258,20 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_workspaces(
         spent(more, FIRST, used(input=1))
 
     assert queries() == before
+
+
+def test_the_comparison_has_the_days_amounts_of_the_other_tables(lead, workspace, reported):
+    # One of the three days is rounded down, so that they add up to $1.01.
+    days = [date(2026, 10, day) for day in (1, 2, 3)]
+    for day in days:
+        spent(workspace, day, used(input=0.335))
+    reported({(days[0], "research"): "0.335", (days[1], "research"): "0.335"})
+
+    page = lead.get(URL, OCTOBER).text
+
+    by_day = {row[0]: row[1] for row in table(page, "Spend by UTC day")[1:]}
+    shown = [by_day[name] for name in ("Thu 1 Oct", "Fri 2 Oct", "Sat 3 Oct")]
+    assert sorted(shown) == ["$0.33", "$0.34", "$0.34"]
+    section = words_of_section(page, "report")
+    assert f"2 Oct 2026 {shown[1]} 1 Oct 2026 {shown[0]}" in section
+    assert f"3 Oct 2026 {shown[2]} $0.00 −{shown[2]}" in section
