@@ -1,4 +1,5 @@
-// Makes the chart's days one keyboard group, and shows what a day's bar consists of.
+// The spend page: its chart's days as one keyboard group with a card for each, its selects, and
+// printing.
 (() => {
   "use strict";
 
@@ -123,6 +124,12 @@
       links[Math.max(0, Math.min(to, last))].focus();
     });
     document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  }
+
+  // Selects apply at once. Back shows what the page shows, not what was chosen on leaving it.
+  for (const select of document.querySelectorAll("#month, #workspace, #canceled")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+    addEventListener("pageshow", (event) => event.persisted && select.form.reset());
   }
 
   // "Print or PDF" leads to the month's page, and prints it.

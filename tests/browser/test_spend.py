@@ -207,6 +207,17 @@ def test_a_month_prints_as_a_document(page, context, lead):
     assert 1 <= len(pages) <= 3
 
 
+def test_a_chosen_month_is_shown_at_once(page, lead):
+    lead(f"/spend/{PERIOD}&group=label")
+    month = f"{TODAY - timedelta(29):%Y-%m}"
+
+    page.locator("#month").select_option(month)
+
+    expect(page).to_have_url(re.compile(f"month={month}"))
+    expect(page.locator("#by-group")).to_have_text("By label")
+    expect(page.locator("#month")).to_have_value(month)
+
+
 def test_back_returns_to_the_same_figures(page, lead):
     lead(f"/spend/{PERIOD}&group=label")
 
