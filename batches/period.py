@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 
 DAY = timedelta(days=1)
+LONGEST_MONTH = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,15 @@ class Period:
         return [self.since + n * DAY for n in range(len(self))]
 
     @property
+    def is_month(self) -> bool:
+        """Whether it is a whole calendar month."""
+        return self.since.day == 1 and (self.until + DAY).day == 1 and len(self) <= LONGEST_MONTH
+
+    @property
     def before(self) -> "Period":
-        """The period of the same length right before this one."""
-        return Period.ending(self.since - DAY, days=len(self))
+        """The days right before: the month before a whole month, otherwise as many days."""
+        days = (self.since - DAY).day if self.is_month else len(self)
+        return Period.ending(self.since - DAY, days=days)
 
 
 def start_of(day: date) -> datetime:

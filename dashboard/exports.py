@@ -7,6 +7,7 @@ from datetime import UTC
 from itertools import batched
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -49,8 +50,14 @@ def file_name(stem: str, chosen: Mapping[str, Any]) -> str:
 
     The first day is omitted without `since`; the last is today in UTC without `until`.
     """
+    stem = marked_as_demo(stem)
     since, until = chosen.get("since"), chosen.get("until") or clock.now().astimezone(UTC).date()
     return f"{stem}-{since}-to-{until}.csv" if since else f"{stem}-to-{until}.csv"
+
+
+def marked_as_demo(stem: str) -> str:
+    """Begins with "demo-" in a demo, whose figures are invented."""
+    return f"demo-{stem}" if settings.IS_DEMO else stem
 
 
 def in_blocks[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:

@@ -5,6 +5,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.contrib.humanize.templatetags.humanize import intcomma
 
 CENT = Decimal("0.01")
+TENTH = Decimal("0.1")
+# US dollars. A percentage of less says nothing.
+LEAST_COMPARED = 1
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
 # Smaller amounts need more than six decimals.
@@ -40,15 +43,23 @@ def tokens(count: int) -> str:
 
 
 def percent_change(amount: Decimal, before: Decimal) -> str:
-    """Such as "+30.9%" or "+1,098%": with a decimal up to 100%. `before` is above zero."""
+    """Such as "+3.1%" or "+1,098%". `before` is above zero."""
     if amount == before:
         return "unchanged"
     percent = (amount - before) / before * 100
+    size = percent_size(percent)
+    if size.startswith("less"):
+        return f"changed by {size}"
+    return f"{MINUS if percent < 0 else '+'}{size}"
+
+
+def percent_size(percent: Decimal) -> str:
+    """Such as "3.1%" or "1,098%", without a sign: a decimal only up to 10%."""
     size = abs(percent)
-    if size < Decimal("0.1"):
-        return "changed by less than 0.1%"
-    figures = f"{_rounded(size, Decimal(1) if size > 100 else Decimal('0.1')):,f}"
-    return f"{MINUS if percent < 0 else '+'}{figures}%"
+    if size < TENTH:
+        return "less than 0.1%"
+    tenths = _rounded(size, TENTH)
+    return f"{tenths if tenths < 10 else _rounded(size, Decimal(1)):,f}%"
 
 
 def plain_usd(amount: Decimal) -> str:

@@ -186,10 +186,14 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The days from `since` to `until` that have a figure, newest first."""
+    """The days from `since` to `until` that have a figure, newest first.
+
+    Anthropic's figures end on the day `as_of`, of which they may have a part only.
+    """
 
     since: date
     until: date
+    as_of: date
     days: tuple[Day, ...]
     skipped: tuple[Skipped, ...]
 
@@ -239,7 +243,7 @@ def reconcile(
         if api_id in paired
     ]
     lines = _explained(lines, computed, reported, report.refreshed_at)
-    return Comparison(since, until, _by_day(lines), tuple(skipped))
+    return Comparison(since, until, as_of, _by_day(lines), tuple(skipped))
 
 
 def _reported(since: date, until: date) -> dict[At, Reported]:

@@ -7,15 +7,15 @@ rows each time and never stored, so no figure can be out of date.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
 
 from batches import clock
-from batches.models import BatchQuerySet, BatchUsage, Workspace
+from batches.models import Batch, BatchQuerySet, BatchUsage, Workspace
 from batches.models.batch import RESULTS_KEPT
 from batches.models.usage import PRICED_BY
 from batches.period import Period
@@ -188,3 +188,16 @@ def lost_next(workspaces: Sequence[Workspace], now: datetime) -> BatchQuerySet:
     batches = unread().filter(workspace__in=[workspace.pk for workspace in workspaces])
     expiring = batches.filter(created_at__gt=begin, created_at__lte=begin + EXPIRING_WITHIN)
     return expiring.without_twins(workspaces)
+
+
+def first_day(workspaces: Sequence[Workspace]) -> date | None:
+    """The UTC day on which the oldest of their batches was created; None if they have none."""
+    oldest = Batch.objects.filter(workspace=OuterRef("pk")).order_by("created_at")
+    firsts = (
+        Workspace.objects.filter(pk__in=[workspace.pk for workspace in workspaces])
+        # An index has the oldest batch of one workspace, but not of several.
+        .annotate(first=Subquery(oldest.values("created_at")[:1]))
+        .values_list("first", flat=True)
+    )
+    known = [first for first in firsts if first]
+    return min(known).astimezone(UTC).date() if known else None

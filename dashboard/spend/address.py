@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from batches.models import Workspace
-from batches.period import DAY, Period
+from batches.period import Period
 from batches.spend.question import Question
 from dashboard.query_form import (
     IGNORED,
@@ -21,10 +21,11 @@ from dashboard.query_form import (
     stored_text,
     text_field,
 )
+from dashboard.spend.months import EARLIEST, UnknownMonth, month_of, read_month, so_far
 
 LONGEST_DAYS = 366
-# Message Batches did not exist before.
-EARLIEST = date(2024, 1, 1)
+# The value of `groups` that shows the groups that the page otherwise folds.
+ALL_GROUPS = "all"
 GROUPS = {
     "workspace": "Workspace",
     "model": "Model",
@@ -33,6 +34,8 @@ GROUPS = {
     "canceled": "Canceled",
 }
 STACKS = {"model": "Model", "workspace": "Workspace"}
+# The values that choose the period.
+DAYS = frozenset({"month", "since", "until"})
 # The filters that the page folds away under "More filters".
 FOLDED_FILTERS = ("model", "label", "owner", "canceled")
 # All filters but the days.
@@ -40,12 +43,22 @@ SPEND_FILTERS = ("workspace", *FOLDED_FILTERS)
 
 
 class SpendForm(WorkspaceQueryForm):
-    titles = {"since": "Since", "until": "Until", "group": "Grouping", "stack": "Stack", **GROUPS}
+    titles = {
+        "month": "Month",
+        "since": "Since",
+        "until": "Until",
+        "group": "Grouping",
+        "stack": "Stack",
+        "groups": "Groups",
+        **GROUPS,
+    }
 
+    month = text_field()
     since = day_field()
     until = day_field()
     group = choice_field(*GROUPS)
     stack = choice_field(*STACKS)
+    groups = choice_field(ALL_GROUPS)
     model = text_field()
     label = text_field()
     owner = text_field()
@@ -85,10 +98,30 @@ class Selection:
         return self.chosen.get("stack", "model")
 
     @property
+    def shows_all_groups(self) -> bool:
+        return "groups" in self.chosen
+
+    @property
     def given(self) -> dict[str, str]:
         """Every value as the form's fields show it, empty if none was chosen."""
         values = {name: str(self.chosen.get(name, "")) for name in SpendForm.titles}
         return values | {"since": str(self.period.since), "until": str(self.period.until)}
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """The names and values that choosing another month keeps."""
+        names = [name for name in SpendForm.titles if name not in DAYS]
+        return [(name, str(self.chosen[name])) for name in names if name in self.chosen]
+
+    @property
+    def last_month(self) -> Period:
+        """The whole month of the period's last day."""
+        return month_of(self.period.until)
+
+    @property
+    def is_month(self) -> bool:
+        """Whether the period is a whole month, or all of the present one up to today."""
+        return self.period == so_far(self.last_month, self.today)
 
     @property
     def period_words(self) -> str:
@@ -106,6 +139,13 @@ class Selection:
     def has_more_filters(self) -> bool:
         """Whether a filter is set that the page folds away."""
         return any(name in self.chosen for name in FOLDED_FILTERS)
+
+    @property
+    def filter_words(self) -> list[tuple[str, str]]:
+        """The title and value of each filter but the workspace, for the head of a printed page."""
+        return [
+            (GROUPS[name], str(self.chosen[name])) for name in FOLDED_FILTERS if name in self.chosen
+        ]
 
     @property
     def selected_workspaces(self) -> list[Workspace]:
@@ -134,8 +174,11 @@ class Selection:
 
     def address(self, view: str = "spend", /, **changes: Any) -> str:
         """This page or its CSV with some values changed; None removes a value."""
-        values = {name: self.chosen.get(name) for name in SpendForm.titles} | changes
-        return _link(view, values)
+        values = {name: self.chosen.get(name) for name in SpendForm.titles}
+        if DAYS.intersection(changes):
+            # A month and days exclude each other.
+            values |= dict.fromkeys(DAYS)
+        return _link(view, values | changes)
 
     def batches(self, **changes: Any) -> str:
         """The list of the batches behind the figures, with some filters changed."""
@@ -158,11 +201,10 @@ class Selection:
 
     @property
     def shortcuts(self) -> list[Shortcut]:
-        first = self.today.replace(day=1)
-        last_month = Period((first - DAY).replace(day=1), first - DAY)
+        first_month = month_of(self.today)
         periods = {
-            "This month": Period(first, self.today),
-            "Last month": last_month,
+            "This month": so_far(first_month, self.today),
+            "Last month": first_month.before,
             "Last 7 days": Period.ending(self.today, days=7),
             "Last 30 days": Period.ending(self.today, days=30),
         }
@@ -183,11 +225,29 @@ def read_selection(query: QueryDict, workspaces: list[Workspace], today: date) -
     form = SpendForm(query, workspaces)
     chosen = form.chosen()
     problems, notes = form.sentences(), list[str]()
-    period = _period(chosen, today, problems, notes)
+    month = _month(chosen, today, problems)
+    period = month or _period(chosen, today, problems, notes)
     # Links repeat the days that the figures cover, not those that were given.
     if "since" in chosen or "until" in chosen:
         chosen |= {"since": period.since, "until": period.until}
     return Selection(workspaces, chosen, period, today, problems, notes)
+
+
+def _month(chosen: dict[str, Any], today: date, problems: list[str]) -> Period | None:
+    """The days of the chosen month up to today; None if no valid one was chosen."""
+    if "month" not in chosen:
+        return None
+    try:
+        month = so_far(read_month(chosen["month"], today), today)
+    except UnknownMonth as error:
+        problems.append(f"{error}{IGNORED}")
+        del chosen["month"]
+        return None
+    days = [name for name in ("since", "until") if chosen.pop(name, None)]
+    if days:
+        words = " and ".join(SpendForm.titles[name] for name in days)
+        problems.append(f"{words}: a month was chosen, too.{IGNORED}")
+    return month
 
 
 def _period(chosen: dict[str, Any], today: date, problems: list[str], notes: list[str]) -> Period:

@@ -27,12 +27,10 @@ ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
 class SeriesCost(NamedTuple):
-    """What one series cost on one day, in USD."""
+    """What one series cost on one day, in USD. `series` names its color and pattern."""
 
-    series: int
+    series: str
     amount: Decimal
-    words: str
-    href: str
 
 
 class Column(NamedTuple):

@@ -7,9 +7,7 @@ The columns follow the FinOps Open Cost and Usage Specification, version 1.2
 it reads no invoice.
 """
 
-import calendar
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,10 +23,11 @@ from batches.pricing import BATCH_TIER
 from batches.pricing.table import MILLION
 from batches.spend.focus import Charge, charges
 from batches.spend.question import Question
-from dashboard.spend.address import EARLIEST, FOLDED_FILTERS, Selection
+from dashboard.exports import marked_as_demo
+from dashboard.spend.address import FOLDED_FILTERS, Selection
+from dashboard.spend.months import UnknownMonth, month_key, month_of, month_words, read_month
 from dashboard.spend.tables import SpendTables
 
-MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
 PROVIDER = "Anthropic"
 METERS = {
     "input_tokens": "Input Tokens",
@@ -55,7 +54,7 @@ class FocusExport:
 
     @property
     def file_name(self) -> str:
-        return f"focus-{self.period.since:%Y-%m}.csv"
+        return f"{marked_as_demo('focus')}-{month_key(self.period)}.csv"
 
     def rows(self) -> Iterator[list[Any]]:
         """A row for each charge, in the order of FOCUS_COLUMNS, read as they are consumed."""
@@ -85,28 +84,12 @@ def read_export(query: QueryDict, workspaces: Iterable[Workspace], today: date) 
     wanted = [each for each in workspaces if slug in {None, each.slug}]
     if slug is not None and not wanted:
         raise ImpossibleExport(f"Workspace: “{slug[:60]}” is not a valid value.")
-    period = read_month(query.get("month"), today)
+    month = query.get("month")
+    try:
+        period = month_of(today) if month is None else read_month(month, today)
+    except UnknownMonth as error:
+        raise ImpossibleExport(str(error)) from error
     return FocusExport(period, wanted, {} if slug is None else {"workspace": slug})
-
-
-def read_month(given: str | None, today: date) -> Period:
-    """Raises ImpossibleExport for text that is not a month, and for a month without batches."""
-    if given is None:
-        return month_of(today)
-    if not MONTH.fullmatch(given):
-        raise ImpossibleExport(f"Month: “{given[:40]}” is not a month such as 2026-11.")
-    first = date.fromisoformat(f"{given}-01")
-    if first > today:
-        raise ImpossibleExport(f"Month: {given} is in the future.")
-    if first < EARLIEST:
-        raise ImpossibleExport(f"Month: {given} is before there were any batches.")
-    return month_of(first)
-
-
-def month_of(day: date) -> Period:
-    """The whole UTC month."""
-    _, length = calendar.monthrange(day.year, day.month)
-    return Period(day.replace(day=1), day.replace(day=length))
 
 
 def focus_context(selection: Selection, tables: SpendTables) -> dict[str, Any]:
@@ -115,12 +98,11 @@ def focus_context(selection: Selection, tables: SpendTables) -> dict[str, Any]:
     Only if the page shows the same month, as the counts are the page's; otherwise a link leads to
     the month's page.
     """
-    month = month_of(selection.period.until)
-    shown = Period(month.since, min(month.until, selection.today))
-    words = f"{month.since:%B %Y}"
-    if selection.period != shown or any(name in selection.chosen for name in FOLDED_FILTERS):
+    month = selection.last_month
+    words = month_words(month)
+    if not selection.is_month or selection.has_more_filters:
         unfiltered = dict.fromkeys(FOLDED_FILTERS)
-        href = selection.address(since=shown.since, until=shown.until, **unfiltered)
+        href = selection.address(month=month_key(month), **unfiltered)
         return {"month": words, "page_href": href}
     return {
         "month": words,
@@ -130,7 +112,7 @@ def focus_context(selection: Selection, tables: SpendTables) -> dict[str, Any]:
 
 
 def _export_href(month: Period, selection: Selection) -> str:
-    query = {"month": f"{month.since:%Y-%m}"}
+    query = {"month": month_key(month)}
     if "workspace" in selection.chosen:
         query["workspace"] = selection.chosen["workspace"]
     return f"{reverse('spend-focus')}?{urlencode(query)}"

@@ -1,8 +1,9 @@
 """The spend page's comparison with Anthropic's cost report."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from batches import clock
 from batches.models import CostReport, Workspace
 from batches.reports.fetch import EVERY
 from batches.reports.reconcile import (
+    HALF_CENT,
+    ComparedTotal,
     Comparison,
     Day,
     GapReason,
@@ -19,8 +22,11 @@ from batches.reports.reconcile import (
     WorkspaceDay,
     reconcile,
 )
+from batches.spend.figures import Figure
 from dashboard.access import visible_workspaces
-from dashboard.words import usd
+from dashboard.amount import Amount
+from dashboard.spend.address import Selection
+from dashboard.words import LEAST_COMPARED, less, percent_size, usd
 
 # By then two fetches have been missed.
 STALE_AFTER = 3 * EVERY
@@ -57,6 +63,41 @@ class ComparedRow:
     # Empty for a day.
     workspace: str
     explanation: tuple[str, ...]
+    # Batchboard's figure, rounded as elsewhere on the page; None if it is nowhere else.
+    shown: Decimal | None = None
+
+    @property
+    def computed(self) -> Decimal:
+        return self.figures.computed if self.shown is None else self.shown
+
+    @property
+    def reported(self) -> Decimal | None:
+        return self.figures.reported
+
+    @property
+    def gap(self) -> Decimal | None:
+        return self.figures.gap
+
+    @property
+    def has_gap(self) -> bool:
+        return self.figures.has_gap
+
+
+def as_on_page(report: dict[str, Any] | None, days: Mapping[date, Amount]) -> None:
+    """Let the report's days have the amounts that the page's other tables show for them.
+
+    Only days on which Batchboard's figure is the page's, whatever the filters.
+    """
+    if report is None or report["comparison"] is None:
+        return
+    report["days"] = [[_on_page(rows[0], days), *rows[1:]] for rows in report["days"]]
+    report["even_days"] = [_on_page(row, days) for row in report["even_days"]]
+
+
+def _on_page(row: ComparedRow, days: Mapping[date, Amount]) -> ComparedRow:
+    amount = days.get(row.figures.day)
+    is_same = amount is not None and amount.exact == row.figures.computed
+    return replace(row, shown=amount.shown) if amount and is_same else row
 
 
 def report_context(
@@ -84,6 +125,63 @@ def report_context(
     return {"state": state, "is_stale": _is_stale(state)} | _comparison_context(comparison, since)
 
 
+@dataclass(frozen=True, slots=True)
+class ReportTile:
+    """Anthropic's report in a few words, at the top of the page."""
+
+    # Such as "$527.13", or why there is no figure.
+    figure: str
+    # Such as "+$15.57 (3.0%)"; empty without a figure.
+    difference: str = ""
+    # Batchboard's figure for the same days and workspaces; None if it is the page's total.
+    computed: Decimal | None = None
+    # The last day, if it is not the period's last day.
+    until: date | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.difference)
+
+
+def report_tile(
+    report: dict[str, Any] | None, selection: Selection, total: Figure
+) -> ReportTile | None:
+    """None without an Admin key. `total` is Batchboard's figure for the page's period."""
+    if report is None:
+        return None
+    comparison: Comparison | None = report["comparison"]
+    if selection.has_more_filters:
+        return ReportTile("not compared")
+    if comparison is None or not report["reported_days"]:
+        return ReportTile("not yet")
+    compared, period = comparison.total, selection.period
+    is_complete = (
+        comparison.since == period.since
+        and comparison.as_of > period.until
+        and not comparison.skipped
+    )
+    return ReportTile(
+        usd(compared.reported),
+        _difference(compared, with_percent=is_complete and total.is_whole),
+        compared.computed if _differ(compared.computed, total.known) else None,
+        comparison.as_of if comparison.as_of < period.until else None,
+    )
+
+
+def _difference(compared: ComparedTotal, *, with_percent: bool) -> str:
+    if compared.reported is None or compared.gap is None or not compared.has_gap:
+        return "none"
+    words = less(compared.reported, compared.computed)
+    words = words if compared.gap < 0 else f"+{words}"
+    if not with_percent or compared.computed < LEAST_COMPARED:
+        return words
+    return f"{words} ({percent_size(100 * compared.gap / compared.computed)})"
+
+
+def _differ(amount: Decimal, other: Decimal) -> bool:
+    return abs(amount - other) >= HALF_CENT
+
+
 def _is_stale(state: CostReport) -> bool:
     return bool(state.fetched_at and clock.now() - state.fetched_at > STALE_AFTER)
 
@@ -99,7 +197,7 @@ def _comparison_context(comparison: Comparison | None, since: date) -> dict[str,
         "total": comparison.total,
         "explanation": _explanation(comparison.total.reasons),
         "days": [_compared_rows(day, is_split=is_split) for day in differing],
-        "even_days": [day for day in reported if not day.has_gap],
+        "even_days": [ComparedRow(day, "", ()) for day in reported if not day.has_gap],
         "reported_days": reported,
         "starts_later": comparison.since if comparison.since > since else None,
         "skipped": [_skipped(each) for each in comparison.skipped],

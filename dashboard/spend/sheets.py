@@ -26,6 +26,9 @@ from dashboard.spend.tables import SpendTables
 NOT_INCLUDED_HEADERS = [f"not included: {MISSING_WORDS[kind]} (batches)" for kind in MISSING]
 # The first cell of the last row, where a group has its name.
 TOTAL_NAME = "(total)"
+# The first cell of what Anthropic reports for workspaces that are in no other row.
+ONLY_REPORTED = "(only in Anthropic's report)"
+REPORTED_HEADER = "Anthropic's report (USD)"
 SHARE_DIGITS = 4
 UNITS = {"web_searches": "web searches (count)"} | {
     name: f"{name.removesuffix('_tokens').replace('_', ' ')} (tokens)"
@@ -48,20 +51,38 @@ class Sheet:
 def groups_sheet(tables: SpendTables) -> Sheet:
     """The page's groups, all of them."""
     header = [tables.selection.group, "batches", "billed requests", "cost (USD)", "share (%)"]
+    header.append("saving (USD)")
     rows = [(_group_cells(row.name, row.figure, row.share), row.figure) for row in tables.groups]
     total = _group_cells(TOTAL_NAME, tables.total, None), tables.total
-    return _sheet("groups", [*header, "saving (USD)"], rows, total)
+    if tables.reported:
+        header.append(REPORTED_HEADER)
+        for row, (cells, _) in zip(tables.groups, rows, strict=True):
+            amount = row.reported.amount if row.reported else None
+            cells.append(amount.exact if amount else None)
+        if tables.reported.rest:
+            rows.append(([ONLY_REPORTED, *[None] * 5, tables.reported.rest.exact], Figure()))
+        total[0].append(tables.reported.total.exact)
+    return _sheet("groups", header, rows, total)
 
 
 def days_sheet(tables: SpendTables) -> Sheet:
-    """The page's days, a column for each series of the chart."""
-    header = ["day (UTC)", "total (USD)", *(f"{series.name} (USD)" for series in tables.series)]
+    """The page's days, a column for each model or workspace, also where the page has "others"."""
+    cells, keys = tables.spend.cells, tables.series_keys
+    names = [tables.series_name(key) for key in keys]
     rows = [
-        ([str(row.day), row.figure.cost, *(cell.cost for cell in row.cells)], row.figure)
+        (
+            [str(row.day), row.figure.cost, *(_known(cells.get((row.day, key))) for key in keys)],
+            row.figure,
+        )
         for row in tables.days
     ]
-    series = [each.amount.exact for each in tables.series]
+    series = [tables.spend.series[key].known for key in keys]
+    header = ["day (UTC)", "total (USD)", *(f"{name} (USD)" for name in names)]
     return _sheet("days", header, rows, ([TOTAL_NAME, tables.total.cost, *series], tables.total))
+
+
+def _known(figure: Figure | None) -> Decimal:
+    return figure.known if figure else Decimal(0)
 
 
 def _group_cells(name: str, figure: Figure, share: Decimal | None) -> list[Any]:

@@ -11,20 +11,23 @@ from operator import add
 from typing import Any
 
 from batches.models import Workspace
+from batches.reports.reconcile import Comparison
 from batches.spend.figures import ClassFigure, Figure
 from batches.spend.totals import Spend
 from dashboard.amount import Amount, shares
 from dashboard.cost_words import off_tier_words, reason_words
 from dashboard.query_form import NO_VALUE
-from dashboard.spend.address import Selection
+from dashboard.spend.address import ALL_GROUPS, Selection
 from dashboard.spend.amounts import Grid, PageTotals, class_amounts, group_amounts
 from dashboard.spend.chart import Chart, Column, SeriesCost, draw
 from dashboard.spend.not_included import NotIncluded, not_included
-from dashboard.words import percent_change
+from dashboard.spend.reported import ReportedCell, ReportedColumn, reported_column
+from dashboard.words import LEAST_COMPARED, percent_change
 
-MOST_SERIES = 8
-# US dollars. A change from less than this says nothing.
-LEAST_COMPARED = 1
+# With more keys, the last series of the chart, and the last column of the table, is "n others".
+MOST_SERIES = 6
+MOST_COLUMNS = 5
+OTHERS = "others"
 CLASS_WORDS = {
     "input_tokens": "Input",
     "output_tokens": "Output, thinking included",
@@ -39,14 +42,15 @@ CLASS_WORDS = {
 class ChartSeries:
     """One color of the chart; several models or workspaces may share the last one."""
 
-    number: int
+    # Names its color and pattern: its number, or OTHERS.
+    mark: str
     name: str
     keys: frozenset[Any]
     # As addresses write it; empty where several share a color.
     value: str
     href: str
     amount: Amount
-    share: str
+    share: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ class DayCell:
 class DayRow:
     day: date
     href: str
+    # One for each series of the chart, and one for each column of the table.
     cells: tuple[DayCell, ...]
+    columns: tuple[DayCell, ...]
     figure: Figure
     amount: Amount
     not_included: tuple[NotIncluded, ...]
@@ -87,6 +93,8 @@ class GroupRow:
     share: Decimal | None
     share_words: str
     not_included: tuple[NotIncluded, ...]
+    # What Anthropic reports for it; None unless the groups are workspaces that can be compared.
+    reported: ReportedCell | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +107,22 @@ class ClassRow:
 class SpendTables:
     """A period's figures as the page and the CSVs show them."""
 
-    def __init__(self, selection: Selection, spend: Spend) -> None:
+    def __init__(
+        self, selection: Selection, spend: Spend, comparison: Comparison | None = None
+    ) -> None:
         self.selection = selection
         self.spend = spend
         self.total = spend.total
         self.before = spend.before
         self._workspaces = {workspace.pk: workspace for workspace in selection.workspaces}
-        series = self._series_keys()
+        # By falling cost, as the page names them.
+        self.series_keys = self._series_keys()
+        series = folded(self.series_keys, MOST_SERIES)
         self.totals = PageTotals.of(spend)
         self._grid = Grid.of(spend, selection.period.days, series, self.totals.unit)
         self.series = self._series(series)
+        self.columns = self._columns()
+        self.reported = self._reported(comparison)
         self.days = [self._day(at, day) for at, day in enumerate(selection.period.days)]
         self.groups = self._groups()
 
@@ -136,6 +150,11 @@ class SpendTables:
         """Each model without a price, and the batches that used it."""
         names = [self._named("model", model) for model in self.spend.unpriced_models]
         return [(name, self.selection.batches(model=value)) for name, value in names]
+
+    @property
+    def unpriced_batches(self) -> int | None:
+        """The batches that used them; None if they can't be told from those of other reasons."""
+        return None if self.spend.unpriced_requests else self.total.missing["unpriced"]
 
     @property
     def off_tier(self) -> str:
@@ -190,49 +209,88 @@ class SpendTables:
     def chart(self) -> Chart | None:
         return draw([self._column(row) for row in self.days])
 
-    def _series_keys(self) -> list[frozenset[Any]]:
-        """The keys of each series, by falling cost; the last series may combine several keys."""
+    def chart_days(self) -> dict[str, Any]:
+        """What the chart's card shows about each day, for its script."""
+        return {
+            "series": {series.mark: series.name for series in self.series},
+            "days": [
+                {
+                    "name": f"{row.day:%a} {row.day.day} {row.day:%b %Y}",
+                    "total": f"{row.amount}{' so far' if row.is_open else ''}",
+                    "parts": [
+                        (cell.series.mark, str(cell.amount)) for cell in row.cells if cell.cost
+                    ],
+                    "missing": missing_words(row),
+                }
+                for row in self.days
+            ],
+        }
+
+    def _series_keys(self) -> list[Any]:
         figures = self.spend.series
         keys = [key for key in figures if figures[key].known]
-        stack = self.selection.stack
-        keys.sort(key=lambda key: (-figures[key].known, str(self._named(stack, key))))
-        # With more keys than colors, the remaining keys share the last color.
-        single = keys if len(keys) <= MOST_SERIES else keys[: MOST_SERIES - 1]
-        rest = frozenset(keys[len(single) :])
-        return [frozenset([key]) for key in single] + ([rest] if rest else [])
+        return sorted(keys, key=lambda key: (-figures[key].known, self.series_name(key)))
+
+    def series_name(self, key: Any) -> str:
+        return self._named(self.selection.stack, key)[0]
 
     def _series(self, series: list[frozenset[Any]]) -> list[ChartSeries]:
         costs = [amount.exact or Decimal(0) for amount in self._grid.series]
         words = zip(self._grid.series, shares(costs, self.total.known), strict=True)
         return [
-            self._one_series(number, keys, amount, share)
+            self._one_series(str(number), keys, amount, share)
             for number, (keys, (amount, share)) in enumerate(
                 zip(series, words, strict=True), start=1
             )
         ]
 
     def _one_series(
-        self, number: int, keys: frozenset[Any], amount: Amount, share: str
+        self, number: str, keys: frozenset[Any], amount: Amount, share: str
     ) -> ChartSeries:
         if len(keys) > 1:
-            return ChartSeries(number, f"{len(keys)} others", keys, "", "", amount, share)
+            return self._others(keys, amount, share)
         [key] = keys
         name, value = self._named(self.selection.stack, key)
         href = self.selection.address(**{self.selection.stack: value})
         return ChartSeries(number, name, keys, value, href, amount, share)
 
+    def _others(self, keys: frozenset[Any], amount: Amount, share: str = "") -> ChartSeries:
+        """Several keys as one series. Its link leads to the table that lists them."""
+        listed = self.selection.address(group=self.selection.stack, groups=ALL_GROUPS)
+        return ChartSeries(
+            OTHERS, f"{len(keys)} others", keys, "", f"{listed}#by-group", amount, share
+        )
+
+    def _columns(self) -> list[ChartSeries]:
+        """The series, of which the table combines those beyond MOST_COLUMNS."""
+        if len(self.series) <= MOST_COLUMNS:
+            return self.series
+        others = self.series[MOST_COLUMNS - 1 :]
+        keys = frozenset[Any]().union(*(each.keys for each in others))
+        amount = reduce(add, (each.amount for each in others))
+        return [*self.series[: MOST_COLUMNS - 1], self._others(keys, amount)]
+
     def _day(self, at: int, day: date) -> DayRow:
         figure = self.spend.days[day]
-        cells = zip(self.series, self._grid.cells[at], strict=True)
+        pairs = zip(self.series, self._grid.cells[at], strict=True)
+        cells = tuple(self._cell(day, series, amount) for series, amount in pairs)
         return DayRow(
             day,
             self.selection.address(since=day, until=day),
-            tuple(self._cell(day, series, amount) for series, amount in cells),
+            cells,
+            self._day_columns(day, cells),
             figure,
             self._grid.days[at],
             self._not_included(figure, since=day, until=day),
             is_today=day == self.selection.today,
         )
+
+    def _day_columns(self, day: date, cells: tuple[DayCell, ...]) -> tuple[DayCell, ...]:
+        if len(cells) <= MOST_COLUMNS:
+            return cells
+        own = len(self.columns) - 1
+        amount = reduce(add, (cell.amount for cell in cells[own:]))
+        return (*cells[:own], self._cell(day, self.columns[own], amount))
 
     def _cell(self, day: date, series: ChartSeries, amount: Amount) -> DayCell:
         narrowed = {self.selection.stack: series.value} if series.value else {}
@@ -240,19 +298,15 @@ class SpendTables:
         return DayCell(series, amount.exact or Decimal(0), amount, href)
 
     def _column(self, row: DayRow) -> Column:
-        name = f"{row.day.day} {row.day:%b}"
-        so_far = " so far" if row.is_open else ""
-        costs = [
-            SeriesCost(
-                cell.series.number,
-                cell.cost,
-                f"{name}, {cell.series.name}: {cell.amount}",
-                cell.href,
-            )
-            for cell in row.cells
-            if cell.cost
-        ]
-        return Column(row.day, f"{name}: {row.amount}{so_far}", row.href, row.is_open, costs)
+        costs = [SeriesCost(cell.series.mark, cell.cost) for cell in row.cells if cell.cost]
+        return Column(row.day, day_words(row), row.href, row.is_open, costs)
+
+    def _reported(self, comparison: Comparison | None) -> ReportedColumn | None:
+        """Only by workspace, and without the filters that Anthropic's report doesn't have."""
+        by = self.selection.group
+        if comparison is None or by != "workspace" or self.selection.has_more_filters:
+            return None
+        return reported_column(comparison, [self._workspaces[key] for key in self.spend.groups])
 
     def _groups(self) -> list[GroupRow]:
         figures = self.spend.groups
@@ -280,6 +334,7 @@ class SpendTables:
             100 * figure.known / self.total.known if has_share else None,
             share if has_share else "",
             self._not_included(figure, **narrowed),
+            self.reported.cells[key] if self.reported else None,
         )
 
     def _named(self, by: str, key: Any) -> tuple[str, str]:
@@ -296,27 +351,22 @@ class SpendTables:
         return not_included(self.selection, self.spend, figure, **narrowed)
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedGroups:
-    """The sum of the rows that are not shown."""
-
-    count: int
-    figure: Figure
-    cost: Amount
-    saving: Amount
+def folded(keys: list[Any], most: int) -> list[frozenset[Any]]:
+    """The keys of each of at most `most` series, of which the last combines the remaining keys."""
+    single = keys if len(keys) <= most else keys[: most - 1]
+    rest = frozenset(keys[len(single) :])
+    return [frozenset([key]) for key in single] + ([rest] if rest else [])
 
 
-def fold_groups(rows: list[GroupRow], most: int) -> tuple[list[GroupRow], FoldedGroups | None]:
-    """The first `most` rows and the sum of the others, which is None if all are shown."""
-    shown, others = rows[:most], rows[most:]
-    if not others:
-        return shown, None
-    figure = Figure()
-    for row in others:
-        figure.include(row.figure)
-    return shown, FoldedGroups(
-        len(others),
-        figure,
-        reduce(add, (row.cost for row in others)),
-        reduce(add, (row.saving for row in others)),
-    )
+def day_words(row: DayRow) -> str:
+    """All that a day's bar shows, for screen readers."""
+    so_far = " so far" if row.is_open else ""
+    parts = [f"{row.day.day} {row.day:%b}: {row.amount}{so_far}"]
+    parts += [f"{cell.series.name} {cell.amount}" for cell in row.cells if cell.cost]
+    if row.not_included:
+        parts.append(f"not included: {missing_words(row)}")
+    return "; ".join(parts)
+
+
+def missing_words(row: DayRow) -> str:
+    return " · ".join(f"{each.count:,} {each.words}" for each in row.not_included)

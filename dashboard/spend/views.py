@@ -1,6 +1,6 @@
 """What batches cost: the page, its CSVs and the FOCUS export."""
 
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,19 +10,28 @@ from django.views.decorators.http import require_safe
 
 from batches import clock
 from batches.models.batch import RESULTS_KEPT
-from batches.spend.totals import compute_spend, lost_next
+from batches.spend.totals import compute_spend, first_day, lost_next
 from dashboard.access import allow, visible_workspaces
 from dashboard.errors import invalid_filters, page
 from dashboard.exports import csv_answer, file_name
 from dashboard.health import health_of, notices
 from dashboard.recording import record_export
-from dashboard.spend.address import GROUPS, STACKS, Selection, read_selection
+from dashboard.spend.address import (
+    ALL_GROUPS,
+    FOLDED_FILTERS,
+    GROUPS,
+    STACKS,
+    Selection,
+    read_selection,
+)
 from dashboard.spend.focus import FOCUS_COLUMNS, ImpossibleExport, focus_context, read_export
-from dashboard.spend.report import report_context
+from dashboard.spend.folding import fold_groups
+from dashboard.spend.months import EARLIEST, month_key, month_words, months_between
+from dashboard.spend.report import as_on_page, report_context, report_tile
 from dashboard.spend.sheets import batches_sheet, days_sheet, groups_sheet
-from dashboard.spend.tables import SpendTables, fold_groups
+from dashboard.spend.tables import SpendTables
 
-MOST_GROUPS = 100
+FEW_GROUPS, MOST_GROUPS = 10, 500
 MOST_EXPIRING = 20
 
 
@@ -30,15 +39,22 @@ MOST_EXPIRING = 20
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     selection = read(request)
-    tables = SpendTables(selection, compute_spend(selection.question))
-    groups, folded_groups = fold_groups(tables.groups, MOST_GROUPS)
+    report = read_report(request, selection)
+    tables = make_tables(selection, report)
+    as_on_page(report, {row.day: row.amount for row in tables.days})
+    most = MOST_GROUPS if selection.shows_all_groups else FEW_GROUPS
+    groups, folded_groups = fold_groups(tables.groups, most)
     now = clock.now()
     context = {
         "selection": selection,
         "tables": tables,
+        "now": now,
+        "months": month_choices(selection, first_day(selection.workspaces)),
+        "finance": finance_links(selection),
         "before": selection.period.before,
         "chart": tables.chart(),
         "groups": groups,
+        "all_groups_href": f"{selection.address(groups=ALL_GROUPS)}#by-group",
         "folded_groups": folded_groups,
         "group_title": GROUPS[selection.group],
         "group_links": links(selection, "group", GROUPS),
@@ -50,12 +66,8 @@ def spend(request: HttpRequest) -> HttpResponse:
         "batches_csv": selection.address("spend-csv", table="batches"),
         "focus": focus_context(selection, tables),
         "notices": notices([health_of(workspace, now) for workspace in selection.workspaces]),
-        "report": report_context(
-            selection.selected_workspaces,
-            selection.period.since,
-            selection.period.until,
-            request.user,
-        ),
+        "report": report,
+        "report_tile": report_tile(report, selection, tables.total),
         **expiring_context(selection),
     }
     return render(request, "spend/spend.html", context)
@@ -70,9 +82,9 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
         return invalid_filters(selection.problems)
     match request.GET.get("table", "groups"):
         case "groups":
-            sheet = groups_sheet(SpendTables(selection, compute_spend(selection.question)))
+            sheet = groups_sheet(make_tables(selection, read_report(request, selection)))
         case "days":
-            sheet = days_sheet(SpendTables(selection, compute_spend(selection.question)))
+            sheet = days_sheet(make_tables(selection))
         case "batches":
             sheet = batches_sheet(selection)
         case _:
@@ -117,6 +129,42 @@ def spend_focus(request: HttpRequest) -> HttpResponseBase:
 def read(request: HttpRequest) -> Selection:
     today = clock.now().astimezone(UTC).date()
     return read_selection(request.GET, list(visible_workspaces(request.user)), today)
+
+
+def read_report(request: HttpRequest, selection: Selection) -> dict[str, Any] | None:
+    period = selection.period
+    return report_context(selection.selected_workspaces, period.since, period.until, request.user)
+
+
+def make_tables(selection: Selection, report: dict[str, Any] | None = None) -> SpendTables:
+    comparison = report["comparison"] if report else None
+    return SpendTables(selection, compute_spend(selection.question), comparison)
+
+
+def month_choices(selection: Selection, first: date | None) -> list[tuple[str, str, bool]]:
+    """The value and the words of each month since the first batch, and if the page shows it."""
+    shown = selection.last_month if selection.is_month else None
+    first = max(EARLIEST, min(first or selection.today, selection.today))
+    return [
+        (month_key(month), month_words(month), month == shown)
+        for month in months_between(first, selection.today)
+    ]
+
+
+def finance_links(selection: Selection) -> dict[str, str]:
+    """A month as a document and as a CSV: by workspace, without filters except the workspace."""
+    month = month_key(selection.last_month)
+    changes = {
+        **dict.fromkeys(FOLDED_FILTERS),
+        "month": month,
+        "group": "workspace",
+        "stack": "workspace",
+    }
+    return {
+        "month": month_words(selection.last_month),
+        "page": f"{selection.address(**changes, groups=ALL_GROUPS)}#print",
+        "csv": selection.address("spend-csv", **changes, groups=None, table="groups"),
+    }
 
 
 def links(selection: Selection, name: str, titles: dict[str, str]) -> list[tuple[str, str, bool]]:

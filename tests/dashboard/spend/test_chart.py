@@ -18,7 +18,7 @@ FIRST = date(2026, 11, 1)
 
 
 def column(day: date, *amounts: str, is_open: bool = False) -> Column:
-    costs = [SeriesCost(n, Decimal(amount), "", "") for n, amount in enumerate(amounts, start=1)]
+    costs = [SeriesCost(str(n), Decimal(amount)) for n, amount in enumerate(amounts, start=1)]
     return Column(day, "", "", is_open, costs)
 
 

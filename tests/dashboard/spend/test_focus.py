@@ -351,7 +351,7 @@ def test_a_page_of_another_selection_leads_to_the_months_page(lead, spendings, q
     [href] = [href for words, href in links(page) if words == "Show November 2026"]
 
     assert "as FOCUS CSV" not in page
-    assert href == "/spend/?since=2026-11-01&until=2026-11-24"
+    assert href == "/spend/?month=2026-11"
     assert "November 2026 as FOCUS CSV" in lead.get(href).text
 
 

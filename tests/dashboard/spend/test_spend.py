@@ -1,11 +1,13 @@
 """The spend page as a team lead sees it, on 24 November 2026."""
 
 import html
+import json
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from batches.pricing import load_prices
 from dashboard.spend.address import GROUPS
 from tests.dashboard.reading import links, table, words_of
 from tests.spend_world import spent, used
@@ -32,7 +34,7 @@ def test_the_tiles_show_the_total_and_what_is_not_included(lead, spendings):
         " · 1 with an unpriced model"
     )
     assert "UTC day on which it was created" in page
-    assert "No price is known for" in page
+    assert "1 model has no price" in page
 
 
 def test_a_group_row_has_all_of_its_figures(lead, spendings):
@@ -52,15 +54,43 @@ def test_the_days_are_a_table_with_the_charts_figures(lead, spendings):
     page = lead.get(URL).text
 
     rows = table(page, "Spend by UTC day")
-    assert rows[0] == ["Day (UTC)", "Total", "large", "small", "Not included"]
-    assert rows[2] == ["Mon 2 Nov", "$16.50", "$11.00", "$5.50", "1 not read yet · 1 unreadable"]
-    assert rows[3][:4] == ["Tue 3 Nov", "$0.00", "–", "–"]
+    assert rows[0] == ["Day (UTC)", "Total", "Not included", "large", "small"]
+    assert rows[2] == ["Mon 2 Nov", "$16.50", "1 not read yet · 1 unreadable", "$11.00", "$5.50"]
+    assert rows[3] == ["Tue 3 Nov", "$0.00", "", "–", "–"]
     assert rows[24][0] == "Tue 24 Nov so far"
-    assert rows[25][:4] == ["Total", "$26.50", "$21.00", "$5.50"]
+    assert rows[25][:2] == ["Total", "$26.50"]
+    assert rows[25][3:] == ["$21.00", "$5.50"]
     assert len(rows) == 1 + 24 + 1
-    assert 'aria-label="2 Nov: $16.50 so far"' in page
-    assert 'aria-label="2 Nov, large: $11.00"' in page
+    assert (
+        'aria-label="2 Nov: $16.50 so far; large $11.00; small $5.50;'
+        ' not included: 1 not read yet · 1 unreadable"' in page
+    )
     assert 'aria-label="3 Nov: $0.00"' in page
+
+
+def test_the_charts_cards_have_the_figures_of_the_days(lead, spendings):
+    page = lead.get(URL).text
+
+    [text] = re.findall(r'<script id="chart-days"[^>]*>(.*?)</script>', page, re.DOTALL)
+    data = json.loads(text)
+    assert data["series"] == {"1": "large", "2": "small"}
+    assert len(data["days"]) == 24
+    assert data["days"][1] == {
+        "name": "Mon 2 Nov 2026",
+        "total": "$16.50 so far",
+        "parts": [["1", "$11.00"], ["2", "$5.50"]],
+        "missing": "1 not read yet · 1 unreadable",
+    }
+
+
+@pytest.mark.parametrize(("days", "scrolls"), [(35, False), (36, True)])
+def test_up_to_35_days_are_shown_without_an_inner_scroll(lead, spendings, days, scrolls):
+    since = date(2026, 11, 24) - timedelta(days - 1)
+
+    page = lead.get(URL, {"since": since, "until": "2026-11-24"}).text
+
+    assert ("days-scroll-long" in page) == scrolls
+    assert (f"{days} days: the table below scrolls." in page) == scrolls
 
 
 def test_token_classes_and_searches_are_listed_separately(lead, workspace):
@@ -87,14 +117,17 @@ def test_every_figure_links_to_exactly_its_batches(lead, spendings, group):
 
 
 @pytest.mark.parametrize(("stack", "parts"), [("model", 3), ("workspace", 2)])
-def test_a_segment_links_to_its_day_and_series(lead, spendings, stack, parts):
+def test_a_days_figure_links_to_its_day_and_series(lead, spendings, stack, parts):
     page = lead.get(URL, {"stack": stack}).text
-    segments = re.findall(r'class="chart-segment"\s+href="([^"]+)"[^>]*aria-label="([^"]+)"', page)
+    figures = [
+        (words, href)
+        for words, href in links(page.partition("days-table")[2].partition("</table>")[0])
+        if words.startswith("$")
+    ]
 
-    assert len(segments) == parts
-    for href, words in segments:
-        narrowed = lead.get(html.unescape(href)).text
-        assert words.rpartition(" ")[2] in words_of(narrowed, "total")
+    assert len(figures) == parts
+    for words, href in figures:
+        assert words in words_of(lead.get(href).text, "total")
 
 
 def test_a_group_links_to_its_own_page_with_another_grouping(lead, spendings):
@@ -146,7 +179,7 @@ def test_results_about_to_expire_are_listed_whatever_the_period(lead, workspace,
 
 
 def test_a_long_table_of_groups_folds_its_end(lead, workspace, monkeypatch):
-    monkeypatch.setattr("dashboard.spend.views.MOST_GROUPS", 2)
+    monkeypatch.setattr("dashboard.spend.views.FEW_GROUPS", 2)
     for n in range(4):
         spent(workspace, FIRST, used(input=n + 1), label=f"label {n}")
 
@@ -159,18 +192,59 @@ def test_a_long_table_of_groups_folds_its_end(lead, workspace, monkeypatch):
         ("2 more", "$3.00"),
         ("Total", "$10.00"),
     ]
+    [href] = [href for words, href in links(page) if words == "2 more"]
+    assert len(table(lead.get(href).text, "Spend by label")) == 1 + 4 + 1
 
 
-def test_ten_models_share_eight_colors(lead, workspace, settings):
+def test_one_group_is_never_folded_alone(lead, workspace, monkeypatch):
+    monkeypatch.setattr("dashboard.spend.views.FEW_GROUPS", 2)
+    for n in range(3):
+        spent(workspace, FIRST, used(input=n + 1), label=f"label {n}")
+
+    page = lead.get(URL, {"group": "label"}).text
+
+    assert len(table(page, "Spend by label")) == 1 + 3 + 1
+
+
+def test_ten_models_share_six_colors_and_five_columns(lead, workspace):
     for n in range(10):
         spent(workspace, FIRST, used(model=f"large-2026010{n}", input=10 - n))
 
     page = lead.get(URL).text
 
-    assert "3 others" in page
-    assert 'data-series="8"' in page
-    assert 'data-series="9"' not in page
-    assert table(page, "Spend by UTC day")[-1][-2] == "$60.00"
+    marks = set(re.findall(r'<rect class="series"\s+data-series="(\w+)"', page))
+    assert marks == {"1", "2", "3", "4", "5", "others"}
+    assert "5 others" in page
+    header, *_, total = table(page, "Spend by UTC day")
+    assert header[3:] == [*(f"large-2026010{n}" for n in range(4)), "6 others"]
+    # $10 for a million tokens: 10 + 9 + 8 + 7, and 6 + 5 + 4 + 3 + 2 + 1.
+    assert total[3:] == ["$100.00", "$90.00", "$80.00", "$70.00", "$210.00"]
+
+
+def test_unpriced_models_are_one_sentence_with_their_number(lead, workspace):
+    for n in range(33):
+        spent(workspace, FIRST, used(model=f"new-{n}"))
+
+    page = lead.get(URL).text
+
+    notice = page.partition('id="unpriced"')[2].partition("</details>")[0]
+    summary, _, details = notice.partition("</summary>")
+    words = " ".join(re.sub("<[^>]+>", " ", summary.partition(">")[2]).split())
+    assert words.startswith("33 models have no price (33 batches)")
+    assert len([words for words, _ in links(details) if "new-" in words]) == 33
+    assert "BATCHBOARD_PRICES" in details
+
+
+def test_the_lines_that_add_a_price_are_a_valid_price_file(lead, workspace, tmp_path):
+    spent(workspace, FIRST, used(model="new"))
+
+    page = lead.get(URL).text
+
+    lines = html.unescape(re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)[0])
+    file = tmp_path / "prices.toml"
+    file.write_text(lines.replace('""', '"1"'), encoding="utf-8")
+    [price] = [price for price in load_prices(file).prices if price.model == "new"]
+    assert price.effective_from == date(2026, 11, 1)
 
 
 def test_hostile_names_are_text(lead, workspace):
@@ -192,7 +266,7 @@ def test_with_an_admin_key_the_page_shows_anthropics_cost_report(lead, spendings
 
 @pytest.mark.parametrize(
     ("group", "queries"),
-    [("workspace", 8), ("model", 10), ("label", 9), ("owner", 9), ("canceled", 8)],
+    [("workspace", 9), ("model", 11), ("label", 10), ("owner", 10), ("canceled", 9)],
 )
 def test_the_number_of_queries_does_not_depend_on_the_number_of_batches(
     lead, spendings, workspace, group, queries, django_assert_num_queries

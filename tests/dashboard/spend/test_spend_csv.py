@@ -71,16 +71,28 @@ def test_the_days_and_their_total_equal_the_page(lead, spendings, sheet, stack):
 
     rows = sheet("days", stack=stack)
 
-    series = shown[0][2:-1]
+    series = shown[0][3:]
     assert [
-        [as_shown(row["total (USD)"])]
+        [as_shown(row["total (USD)"]), not_included(row)]
         + [as_shown(row[f"{name} (USD)"]).replace("$0.00", "–") for name in series]
-        + [not_included(row)]
         for row in rows
     ] == [cells[1:] for cells in shown[1:]]
     assert rows[0]["day (UTC)"] == "2026-11-01"
     assert rows[-1]["day (UTC)"] == "(total)"
     assert len(rows) == 24 + 1
+
+
+def test_the_days_have_a_column_for_each_model_though_the_page_combines_some(
+    lead, workspace, sheet
+):
+    for n in range(9):
+        spent(workspace, FIRST, used(model=f"small-2026010{n}", input=n + 1))
+
+    *_, total = sheet("days")
+
+    assert "5 others" in table(lead.get("/spend/").text, "Spend by UTC day")[0]
+    assert [total[f"small-2026010{n} (USD)"] for n in range(9)] == [str(n + 1) for n in range(9)]
+    assert total["total (USD)"] == "45"
 
 
 @pytest.mark.parametrize(
