@@ -5,7 +5,7 @@
   const changes = [];
   let timer = 0;
 
-  const state = (card) => card?.querySelector(".state")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  const state = (card) => card?.querySelector("[data-field=state]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => note(event.target, event.detail.fragment));
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -17,7 +17,7 @@
     if (!card.matches(".card")) return;
     const after = state(fragment.querySelector(".card"));
     if (!after || after === state(card)) return;
-    changes.push(`Batch ${card.querySelector("h2 a").textContent.trim()}: ${after}.`);
+    changes.push(`Batch ${card.querySelector("h2").textContent.trim()}: ${after}.`);
     clearTimeout(timer);
     // One announcement for all cards that change in one poll.
     timer = setTimeout(announce, 100);

@@ -18,10 +18,10 @@
   function ask(target, button) {
     card = target.id;
     fill("batch", target.dataset.batch);
-    fill("figures", button.dataset.figures);
+    fill("figures", target.querySelector("[data-field=requests]").textContent);
     problem.hidden = true;
     form.reset();
-    form.action = button.getAttribute("formaction");
+    form.action = button.closest("form").getAttribute("action");
     form.setAttribute("hx-post", form.action);
     form.setAttribute("hx-target", `#${CSS.escape(card)}`);
     htmx.process(form);
