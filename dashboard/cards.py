@@ -96,17 +96,29 @@ class Card:
     @property
     def headline(self) -> str:
         """The state, or the outcome of an ended batch: with its count unless it is of all."""
-        is_of_all = self.batch.outcome in {"", "all_succeeded", "all_failed"}
-        return self.word if is_of_all or self.batch.deleted_upstream_at else self.batch.outcome_sentence
+        if self.batch.outcome and not self.batch.deleted_upstream_at:
+            is_of_all = self.batch.outcome in {"all_succeeded", "all_failed"}
+            return self.word if is_of_all else self.batch.outcome_sentence
+        return self.word
 
     @property
     def word(self) -> str:
         """The state, or the outcome of an ended batch, without figures."""
         if self.batch.deleted_upstream_at:
             return "deleted upstream"
+        if self.batch.outcome == "canceled_too_late":
+            # The rest of its words is on a second line: `has_detail`.
+            return "finished"
         if self.batch.outcome:
             return OUTCOME_WORDS[self.batch.outcome]
         return self.batch.processing_status.replace("_", " ")
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether there is more to say about the state, on a second line."""
+        batch = self.batch
+        odd = batch.deleted_upstream_at or batch.outcome == "canceled_too_late" or self.expires_soon
+        return bool(odd or batch.unfinished or batch.refused or batch.is_canceling)
 
     @property
     def name(self) -> str:
@@ -136,18 +148,23 @@ class Card:
         return self.batch.is_active and not self.batch.is_tallied
 
     @property
+    def counted(self) -> list[Segment]:
+        """The segments of the requests that are no longer processing; the bar's rest stands for those."""
+        return [share for share in self.shares if share.name != "processing"]
+
+    @property
     def counts(self) -> list[tuple[str, str]]:
-        """The counts in words, without zeros, each after its name; no name for other words."""
-        total = self.batch.total
-        if self.is_indeterminate:
-            return [("", f"{total:,} {plural(total, 'request')} · {NOT_TALLIED}")]
-        named = [(share.name, f"{share.count:,} {share.name}") for share in self.shares]
-        return named or [("", "no requests")]
+        """The outcomes that the API has counted, each with its name and in words; without zeros."""
+        return [(share.name, f"{share.count:,} {share.name}") for share in self.counted]
 
     @property
     def figures(self) -> str:
-        """The counts in one line."""
-        return " · ".join(words for _, words in self.counts)
+        """The number of requests, and their counts, in one line."""
+        total = self.batch.total
+        words = NOT_TALLIED if self.is_indeterminate else " · ".join(
+            f"{share.count:,} {share.name}" for share in self.shares
+        )
+        return " · ".join(filter(None, (f"{total:,} {plural(total, 'request')}", words)))
 
     @cached_property
     def pace(self) -> Estimate | None:

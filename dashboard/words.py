@@ -27,17 +27,6 @@ def usd_range(low: Decimal, high: Decimal) -> str:
     return first if first == last else f"{first}–{last.removeprefix('$')}"
 
 
-def compact(count: int) -> str:
-    """All digits up to 99,999; above, three of them with "k", "M" or "B", such as "172 k"."""
-    if count < 100_000:
-        return f"{count:,}"
-    for size, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            break
-    figure = count / size
-    return f"{figure:.0f} {unit}" if figure >= 100 else f"{figure:.3g} {unit}"
-
-
 def less(amount: Decimal, other: Decimal) -> str:
     """The difference of two amounts as `usd` shows them; the exact one if they look the same."""
     return usd((_to_read(amount) - _to_read(other)) or amount - other)

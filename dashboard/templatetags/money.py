@@ -6,5 +6,5 @@ from dashboard import words
 
 register = template.Library()
 
-for write in (words.usd, words.less, words.exact_usd, words.tokens, words.compact, words.percent_change):
+for write in (words.usd, words.less, words.exact_usd, words.tokens, words.percent_change):
     register.filter(write.__name__, write)

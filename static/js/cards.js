@@ -11,7 +11,7 @@
   function complete(card) {
     if (copy && !card.querySelector(".copy")) card.querySelector(".card-name").append(copyButton(card));
     if (tab === "active" || tab === "canceling" || tab === "in_progress") markLeft(card);
-    for (const pace of card.querySelectorAll(".pace")) drawPace(card, pace);
+    for (const pace of card.querySelectorAll("[data-usual]")) drawPace(card, pace);
   }
 
   function copyButton(card) {
