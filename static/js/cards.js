@@ -1,4 +1,5 @@
-// Adds to the cards of a list what only scripts can do: the scale of the elapsed time, and copying.
+// Adds to a list's cards what only scripts need, which keeps the page small: the scale of the
+// elapsed time, buttons that copy, and what lets scripts move the focus.
 (() => {
   "use strict";
 
@@ -9,6 +10,10 @@
   if (!list) return;
 
   function complete(card) {
+    const cancel = card.querySelector("form[data-cancel] button");
+    // With an ID, the focus survives a swap.
+    if (cancel) cancel.id = card.id.replace("batch-", "cancel-");
+    card.tabIndex = -1;
     if (copy && !card.querySelector(".copy")) card.querySelector(".card-name").append(copyButton(card));
     if (tab === "active" || tab === "canceling" || tab === "in_progress") markLeft(card);
     for (const pace of card.querySelectorAll("[data-usual]")) drawPace(card, pace);
@@ -68,6 +73,8 @@
     if (time) time.title = new Date(time.dateTime).toUTCString().replace("GMT", "UTC");
   });
 
+  // Before htmx looks for the element that had the focus.
+  document.addEventListener("htmx:oobAfterSwap", completeAll);
   new MutationObserver(completeAll).observe(list, { childList: true });
   setInterval(completeAll, 5000);
   completeAll();

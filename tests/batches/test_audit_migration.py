@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+
+from tests.migrating import migrate, migrate_to_newest
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-BEFORE = [("batches", "0004_worker")]
-AFTER = [("batches", "0006_audit_append_only")]
+BEFORE = "0004_worker"
+AFTER = "0006_audit_append_only"
 
 
 @pytest.fixture
@@ -16,13 +16,7 @@ def old(transactional_db):
     """The models of the version before. At the end all migrations are applied again."""
     # Not in a transaction, as SQLite can't alter tables in one.
     yield migrate(BEFORE)
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
-
-
-def migrate(target):
-    executor = MigrationExecutor(connection)
-    return executor.migrate(target).apps
+    migrate_to_newest()
 
 
 def recorder(apps):

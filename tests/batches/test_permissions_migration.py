@@ -2,14 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+
+from tests.migrating import migrate, migrate_to_newest
 
 ROLES = {"viewer", "operator", "lead", "admin"}
-
-
-def migrate(name: str) -> None:
-    MigrationExecutor(connection).migrate([("batches", name)])
 
 
 @pytest.fixture
@@ -17,8 +13,7 @@ def before(transactional_db):
     """A database of the version before; at the end it is brought up to date."""
     migrate("0008_usage")
     yield
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate_to_newest()
 
 
 def test_the_roles_stay_without_their_permissions(before):

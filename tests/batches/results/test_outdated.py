@@ -8,7 +8,7 @@ import time_machine
 from django.apps import apps
 from django.utils import timezone
 
-from batches.models import Batch, BatchUsage, Reading
+from batches.models import Batch, BatchUsage
 from batches.results.reading import due_readings, due_rereadings, mark_lost
 from batches.spend.costs import cost_of
 from tests.batches.results.files import fresh
@@ -93,17 +93,3 @@ def test_the_migration_has_all_read_batches_that_used_anything_read_again(mirror
     states = [fresh(batch).results_state for batch in (used, failed, unread)]
     assert states == ["outdated", "read", "pending"]
     assert sum(row.uses for row in BatchUsage.objects.all()) == 6
-
-
-def test_the_migration_counts_what_older_readings_found(mirrored):
-    migration = import_module("batches.migrations.0008_usage")
-    batch = mirrored(status="ended", requests=6)
-    assert read_now(batch)
-    Reading.objects.update(
-        odd_lines=2, stop_reasons={"refusal": 1, "pause_turn": 2, "max_tokens": 1, "end_turn": 4}
-    )
-
-    migration.count_in_batches(apps, None)
-
-    batch = fresh(batch)
-    assert (batch.unknown_lines, batch.unfinished, batch.refused) == (2, 3, 1)

@@ -1,0 +1,40 @@
+"""The icons that pages use, as one file: `python -m dashboard.icons` writes it."""
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+from lucide import _render_icon
+
+SPRITE = Path(__file__).resolve().parent.parent / "static" / "img" / "icons.svg"
+# Lucide's names. A page can use no others.
+NAMES = (
+    *("archive", "archive-x", "arrow-left", "ban", "bell", "bell-off", "calendar-x", "check"),
+    *("chevron-down", "circle-alert", "circle-check", "circle-dashed", "circle-pause"),
+    *("circle-question-mark", "circle-user", "circle-x", "clock", "coins", "copy", "download"),
+    *("file-x", "hourglass", "inbox", "info", "key-round", "keyboard", "link", "log-out", "menu"),
+    *("pause", "pencil", "play", "plus", "printer", "rotate-cw", "scroll-text", "search"),
+    *("sliders-horizontal", "terminal", "timer-off", "trash-2", "triangle-alert", "user-plus"),
+    *("users", "x"),
+)
+
+
+def sprite() -> str:
+    """The SVG file with a symbol for each of NAMES."""
+    symbols = "\n".join(symbol(name) for name in NAMES)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">\n{symbols}\n</svg>\n'
+
+
+def symbol(name: str) -> str:
+    """Raises IconDoesNotExist for a name that Lucide doesn't have."""
+    drawing = ElementTree.fromstring(_render_icon(name, None))  # noqa: S314
+    shapes = "".join(ElementTree.tostring(shape, encoding="unicode").strip() for shape in drawing)
+    return (
+        f'<symbol id="{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
+        f'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{shapes}</symbol>'
+    )
+
+
+if __name__ == "__main__":
+    SPRITE.write_text(sprite(), encoding="utf-8")
+    sys.stdout.write(f"Wrote {len(NAMES)} icons to {SPRITE}.\n")
