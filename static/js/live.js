@@ -75,7 +75,8 @@
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target.id !== "live") return;
+    // Its own element may be gone by now.
+    if (event.detail.requestConfig?.elt?.id !== "live") return;
     if (event.detail.successful) return recover();
     failures += 1;
     notBefore = Date.now() + Math.min(1000 * 2 ** failures, LONGEST_BACK_OFF);
