@@ -149,7 +149,7 @@ class Card:
 
     @property
     def counted(self) -> list[Segment]:
-        """The segments of the requests that are no longer processing; the bar's rest stands for those."""
+        """The segments of what is not processing any more; the bar's rest stands for the others."""
         return [share for share in self.shares if share.name != "processing"]
 
     @property
@@ -161,8 +161,10 @@ class Card:
     def figures(self) -> str:
         """The number of requests, and their counts, in one line."""
         total = self.batch.total
-        words = NOT_TALLIED if self.is_indeterminate else " · ".join(
-            f"{share.count:,} {share.name}" for share in self.shares
+        words = (
+            NOT_TALLIED
+            if self.is_indeterminate
+            else " · ".join(f"{share.count:,} {share.name}" for share in self.shares)
         )
         return " · ".join(filter(None, (f"{total:,} {plural(total, 'request')}", words)))
 
@@ -189,7 +191,9 @@ class Card:
     @property
     def usual_basis(self) -> str:
         """How `usual` is estimated."""
-        return f"Estimate: p50–p90 of {self.pace.sample:,} batches of this size" if self.pace else ""
+        return (
+            f"Estimate: p50–p90 of {self.pace.sample:,} batches of this size" if self.pace else ""
+        )
 
     @cached_property
     def expected(self) -> CostEstimate | None:
@@ -198,7 +202,7 @@ class Card:
 
     @property
     def expected_words(self) -> str:
-        """Such as "est. $17–105"; empty without an estimate."""
+        """The range of the estimate; empty without one."""
         return f"est. {usd_range(self.expected.low, self.expected.high)}" if self.expected else ""
 
     @property

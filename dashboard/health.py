@@ -157,8 +157,10 @@ class Freshness:
         return len(self.fresh) > MOST_NAMED
 
     def ages(self, now: datetime) -> str:
-        """Such as "0–9 s ago": when the fresh ones synced, last and first."""
-        ages = [(now - health.synced_at).total_seconds() for health in self.fresh if health.synced_at]
+        """Such as "9 s ago", or a range: when the fresh ones synced, last and first."""
+        ages = [
+            (now - health.synced_at).total_seconds() for health in self.fresh if health.synced_at
+        ]
         low, high = duration(min(ages, default=0)), duration(max(ages, default=0))
         if low == high:
             return f"{low} ago"

@@ -22,8 +22,10 @@ def usd(amount: Decimal | None) -> str:
 
 
 def usd_range(low: Decimal, high: Decimal) -> str:
-    """An estimate, such as "$17–105" or "$0.40–12": without cents from ten dollars on."""
-    first, last = (usd(each) if each < 10 else f"${_rounded(each, Decimal(1)):,f}" for each in (low, high))
+    """An estimate's two ends, without cents from ten dollars on; one amount if they look alike."""
+    first, last = (
+        usd(each) if each < 10 else f"${_rounded(each, Decimal(1)):,f}" for each in (low, high)
+    )
     return first if first == last else f"{first}–{last.removeprefix('$')}"
 
 

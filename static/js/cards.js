@@ -1,5 +1,5 @@
 // Adds to a list's cards what only scripts need, which keeps the page small: the scale of the
-// elapsed time, buttons that copy, and what lets scripts move the focus.
+// elapsed time, buttons that copy, and the IDs that focus needs.
 (() => {
   "use strict";
 
@@ -13,7 +13,6 @@
     const cancel = card.querySelector("form[data-cancel] button");
     // With an ID, the focus survives a swap.
     if (cancel) cancel.id = card.id.replace("batch-", "cancel-");
-    card.tabIndex = -1;
     if (copy && !card.querySelector(".copy")) card.querySelector(".card-name").append(copyButton(card));
     if (tab === "active" || tab === "canceling" || tab === "in_progress") markLeft(card);
     for (const pace of card.querySelectorAll("[data-usual]")) drawPace(card, pace);

@@ -105,7 +105,7 @@ def test_a_press_right_after_the_card_moved_does_nothing(board, mirrored):
     batch = mirrored()
     page = board()
     dialog = page.locator("#cancel-dialog")
-    x, y = rest_on_cancel(page, batch)
+    _, y = rest_on_cancel(page, batch)
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)
 
     page.evaluate(
