@@ -1,17 +1,20 @@
 """A batch's card: its state, counts and cost in words, and whether the person can cancel it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from batches.client import ApiRefused, BatchNotFound
-from batches.mirror.history import estimate, usual_canceling
+from batches.mirror.history import Estimate, estimate, usual_canceling
 from batches.models import Batch, Cancellation
 from batches.outcome import OUTCOME_WORDS, Segment, segments
+from batches.search import ID_PREFIX
 from batches.spend.costs import BatchCost, cost_of, saved_by_cancel
+from batches.spend.estimates import CostEstimate, cost_estimate, cost_estimates
 from dashboard.cost_words import cost_words, known_words
-from dashboard.words import duration, plain_usd, plural
+from dashboard.words import duration, plain_usd, plural, usd_range
 
 # Each state has an icon and a word, never only a color.
 ICONS = {
@@ -34,6 +37,10 @@ COST_ICONS = {
     "lost": "archive-x",
 }
 NOT_TALLIED = "counts arrive when the batch ends"
+# A card says when its batch expires if less than this is left.
+SOON = timedelta(hours=3)
+# A longer label may not fit into the two lines that a card has for it.
+LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,26 @@ class Card:
     def key(self) -> str:
         """Unique on a page: the IDs of its elements contain it."""
         return self.batch.address.replace("@", "--")
+
+    @property
+    def created(self) -> str:
+        """When the batch was created, to the second, for a `<time>` that a card has room for."""
+        return short_iso(self.batch.created_at)
+
+    @property
+    def ended(self) -> str:
+        """When the batch ended, as `created`; empty while it has not."""
+        return short_iso(self.batch.ended_at) if self.batch.ended_at else ""
+
+    @property
+    def ended_ago(self) -> str:
+        ended = self.batch.ended_at
+        return f"{duration((self.now - ended).total_seconds())} ago" if ended else ""
+
+    @property
+    def elapsed(self) -> str:
+        """From its creation to its end, or to now."""
+        return duration(self.batch.elapsed_seconds(self.now))
 
     @property
     def cancellation(self) -> Cancellation | None:
@@ -67,13 +94,47 @@ class Card:
     @property
     def headline(self) -> str:
         """The state, or the outcome of an ended batch: with its count unless it is of all."""
+        if self.batch.outcome and not self.batch.deleted_upstream_at:
+            is_of_all = self.batch.outcome in {"all_succeeded", "all_failed"}
+            return self.word if is_of_all else self.batch.outcome_sentence
+        return self.word
+
+    @property
+    def word(self) -> str:
+        """The state, or the outcome of an ended batch, without figures."""
         if self.batch.deleted_upstream_at:
             return "deleted upstream"
-        if self.batch.outcome in {"all_succeeded", "all_failed"}:
-            return OUTCOME_WORDS[self.batch.outcome]
+        if self.batch.outcome == "canceled_too_late":
+            # The rest of its words is on a second line: `has_detail`.
+            return "finished"
         if self.batch.outcome:
-            return self.batch.outcome_sentence
+            return OUTCOME_WORDS[self.batch.outcome]
         return self.batch.processing_status.replace("_", " ")
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether there is more to say about the state, on a second line."""
+        batch = self.batch
+        odd = batch.deleted_upstream_at or batch.outcome == "canceled_too_late" or self.expires_soon
+        return bool(odd or batch.unfinished or batch.refused or batch.is_canceling)
+
+    @property
+    def name(self) -> str:
+        """The label, or else the ID without its prefix."""
+        return self.batch.label or self.batch.api_id.removeprefix(ID_PREFIX)
+
+    @property
+    def has_long_label(self) -> bool:
+        return len(self.batch.label) > LONGEST_LABEL
+
+    @property
+    def not_tallied(self) -> str:
+        return NOT_TALLIED
+
+    @property
+    def shows_counts(self) -> bool:
+        """Whether the counts say more than the state and the number of requests do."""
+        return not self.is_indeterminate and self.state not in {"all_succeeded", "all_failed"}
 
     @property
     def shares(self) -> list[Segment]:
@@ -85,36 +146,62 @@ class Card:
         return self.batch.is_active and not self.batch.is_tallied
 
     @property
+    def counted(self) -> list[Segment]:
+        """The segments of what is not processing any more; the bar's rest stands for the others."""
+        return [share for share in self.shares if share.name != "processing"]
+
+    @property
     def counts(self) -> list[tuple[str, str]]:
-        """The counts in words, without zeros, each after its name; no name for other words."""
-        total = self.batch.total
-        if self.is_indeterminate:
-            return [("", f"{total:,} {plural(total, 'request')} · {NOT_TALLIED}")]
-        named = [(share.name, f"{share.count:,} {share.name}") for share in self.shares]
-        return named or [("", "no requests")]
+        """The outcomes that the API has counted, each with its name and in words; without zeros."""
+        return [(share.name, f"{share.count:,} {share.name}") for share in self.counted]
 
     @property
     def figures(self) -> str:
-        """The counts in one line."""
-        return " · ".join(words for _, words in self.counts)
+        """The number of requests, and their counts, in one line."""
+        total = self.batch.total
+        words = (
+            NOT_TALLIED
+            if self.is_indeterminate
+            else " · ".join(f"{share.count:,} {share.name}" for share in self.shares)
+        )
+        return " · ".join(filter(None, (f"{total:,} {plural(total, 'request')}", words)))
+
+    @cached_property
+    def pace(self) -> Estimate | None:
+        """How long batches of this size take in the workspace; None without history."""
+        if not self.batch.is_active or self.batch.is_canceling:
+            return None
+        return estimate(self.batch.workspace, self.batch.total)
 
     @property
     def usual(self) -> str:
-        """How long batches of this size take in the workspace; empty without history."""
-        batch = self.batch
-        if not batch.is_active or batch.is_canceling:
+        """The pace in words; empty without history."""
+        if not self.pace:
             return ""
-        found = estimate(batch.workspace, batch.total)
-        if not found:
-            return ""
-        low, high = duration(found.p50), duration(found.p90)
+        low, high = duration(self.pace.p50), duration(self.pace.p90)
         return f"usually {low if low == high else f'{low}–{high}'}"
+
+    @property
+    def pace_seconds(self) -> str:
+        """p50 and p90 of the pace, for the script that draws it as a scale."""
+        return f"{self.pace.p50:.0f} {self.pace.p90:.0f}" if self.pace else ""
 
     @property
     def usual_basis(self) -> str:
         """How `usual` is estimated."""
-        found = estimate(self.batch.workspace, self.batch.total)
-        return f"Estimate: p50–p90 of {found.sample:,} batches of this size" if found else ""
+        return (
+            f"Estimate: p50–p90 of {self.pace.sample:,} batches of this size" if self.pace else ""
+        )
+
+    @cached_property
+    def expected(self) -> CostEstimate | None:
+        """What the batch may cost; None once it is being canceled, as that changes its cost."""
+        return cost_estimate(self.batch) if self.batch.is_cancelable else None
+
+    @property
+    def expected_words(self) -> str:
+        """The range of the estimate; empty without one."""
+        return f"est. {usd_range(self.expected.low, self.expected.high)}" if self.expected else ""
 
     @property
     def is_late_canceling(self) -> bool:
@@ -144,7 +231,7 @@ class Card:
 
     @property
     def expires_soon(self) -> bool:
-        return self.batch.is_active and self.batch.expires_at - self.now < timedelta(hours=1)
+        return self.batch.is_active and self.batch.expires_at - self.now < SOON
 
     @cached_property
     def cost(self) -> BatchCost:
@@ -179,6 +266,17 @@ class Card:
     def saved(self) -> Decimal | None:
         """Roughly what the cancellation saved, in USD; None if unknown."""
         return saved_by_cancel(self.batch, self.cost) if self.batch.is_canceled else None
+
+
+def short_iso(moment: datetime) -> str:
+    """Such as "2026-11-25T12:50:43Z"."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def cards_of(batches: Sequence[Batch], now: datetime, *, may_cancel: bool) -> list[Card]:
+    """The cards of a page. The estimates of all of them take at most two queries."""
+    cost_estimates(batch for batch in batches if batch.is_cancelable)
+    return [Card(batch, now, may_cancel) for batch in batches]
 
 
 def refusal_words(refused: Cancellation) -> str:

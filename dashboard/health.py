@@ -8,6 +8,8 @@ from batches.client import KeyRefused, TryLater, Unreachable
 from batches.clock import is_future
 from batches.connect import UNDECRYPTABLE
 from batches.models import Workspace
+from batches.models.workspace import STALE_AFTER_POLLS
+from dashboard.words import duration
 
 # More workspaces than this are counted, not named.
 MOST_NAMED = 3
@@ -65,6 +67,11 @@ class Health:
         """Anthropic's reason, to follow "Anthropic refused the key"; may be empty."""
         lead, error = KeyRefused.lead, self.error
         return error.removeprefix(lead) if error.startswith(lead) else ""
+
+    @property
+    def patience_seconds(self) -> int:
+        """How long after a sync the workspace counts as fresh."""
+        return round(STALE_AFTER_POLLS * self.workspace.interval_seconds)
 
     def digest(self) -> tuple[object, ...]:
         """All that a page shows of it, except the time of the last sync while it is fresh."""
@@ -128,6 +135,38 @@ class Notice:
                 each.workspace.error_at.timestamp() if each.workspace.error_at else 0.0
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How up to date all workspaces are together; those that aren't are named."""
+
+    healths: Sequence[Health]
+
+    @property
+    def fresh(self) -> list[Health]:
+        return [health for health in self.healths if health.word == "fresh"]
+
+    @property
+    def others(self) -> list[Health]:
+        return [health for health in self.healths if health.word != "fresh"]
+
+    @property
+    def is_folded(self) -> bool:
+        """There are too many fresh workspaces to name them all."""
+        return len(self.fresh) > MOST_NAMED
+
+    def ages(self, now: datetime) -> str:
+        """Such as "9 s ago", or a range: when the fresh ones synced, last and first."""
+        ages = [
+            (now - health.synced_at).total_seconds() for health in self.fresh if health.synced_at
+        ]
+        low, high = duration(min(ages, default=0)), duration(max(ages, default=0))
+        if low == high:
+            return f"{low} ago"
+        # Without the unit of the first if both have the same.
+        number, _, unit = low.partition(" ")
+        return f"{number if high.endswith(f' {unit}') and high.count(' ') == 1 else low}–{high} ago"
 
 
 def health_of(workspace: Workspace, now: datetime) -> Health:

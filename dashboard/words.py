@@ -24,6 +24,14 @@ def usd(amount: Decimal | None) -> str:
     return _signed(amount, f"{abs(_to_read(amount)):,f}")
 
 
+def usd_range(low: Decimal, high: Decimal) -> str:
+    """An estimate's two ends, without cents from ten dollars on; one amount if they look alike."""
+    first, last = (
+        usd(each) if each < 10 else f"${_rounded(each, Decimal(1)):,f}" for each in (low, high)
+    )
+    return first if first == last else f"{first}–{last.removeprefix('$')}"
+
+
 def less(amount: Decimal, other: Decimal) -> str:
     """The difference of two amounts as `usd` shows them; the exact one if they look the same."""
     return usd((_to_read(amount) - _to_read(other)) or amount - other)

@@ -13,6 +13,7 @@ from batches import connect
 from batches.mirror.sync import sync_workspace
 from batches.models import Batch, Workspace
 from batches.sandbox import SandboxApi
+from batches.spend import estimates
 from batches.turn import Turn
 from tests.working import claim
 
@@ -20,6 +21,12 @@ ROLES = ("viewer", "operator", "lead", "admin")
 # A busy machine must not fail a test. pytest-timeout ends tests that hang.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def _no_estimates_kept() -> None:
+    """The estimates in memory are for the workspaces of another test's database."""
+    estimates.forget()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batches, visible_workspaces
 from dashboard.cards import Card
+from dashboard.cards import cards_of as all_cards_of
 from dashboard.health import health_of, notices
 from dashboard.list.counts import summary, tabs
 from dashboard.list.listing import PAGE_SIZE, Listing, read_listing
@@ -54,11 +55,13 @@ def batch_live(request: HttpRequest) -> HttpResponse:
     listing = read_listing(request.GET, list(visible_workspaces(request.user)))
     shown = shown_keys(request)
     changed = changed_batches(listing, seen.revision, shown)
-    new, unshown = new_batches(listing, seen.revision, shown or [])
+    new, others = new_batches(listing, seen.revision, shown or [])
+    # Rows below must not move, so on a page with rows the new ones wait until they are asked for.
+    has_rows = any(shown or [])
     context = page_context(listing, now) | {
         "changed": cards_of(changed, request, now),
-        "new": cards_of(new, request, now),
-        "unshown": unshown,
+        "new": [] if has_rows else cards_of(new, request, now),
+        "waiting": others + len(new) if has_rows else others,
         # Swapped only when it changes, because screen readers read it out on every swap.
         "has_health_news": seen.health != live.Version.of(listing.workspaces, now).health,
     }
@@ -84,8 +87,7 @@ def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
 
 
 def cards_of(batches: list[Batch], request: HttpRequest, now: datetime) -> list[Card]:
-    may_cancel = may(request.user, "cancel")
-    return [Card(batch, now, may_cancel) for batch in batches]
+    return all_cards_of(batches, now, may_cancel=may(request.user, "cancel"))
 
 
 def shown_keys(request: HttpRequest) -> list[int] | None:

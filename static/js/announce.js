@@ -5,7 +5,7 @@
   const changes = [];
   let timer = 0;
 
-  const state = (card) => card?.querySelector(".state")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  const state = (card) => card?.querySelector("[data-field=state]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => note(event.target, event.detail.fragment));
   document.addEventListener("htmx:beforeSwap", (event) => {

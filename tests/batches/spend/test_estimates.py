@@ -3,8 +3,9 @@ from decimal import Decimal
 
 import pytest
 
+from batches.pricing import PriceTable
 from batches.spend import estimates
-from batches.spend.estimates import CostEstimate, cost_estimate
+from batches.spend.estimates import CostEstimate, cost_estimate, cost_estimates
 from tests.spend_world import PRICES, spent, used
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -102,9 +103,28 @@ def test_an_ended_batch_has_no_estimate(workspace, django_assert_num_queries):
         assert cost_estimate(ended) is None
 
 
-def test_each_basis_takes_two_queries(workspace, running, django_assert_num_queries):
-    costing(workspace, 1, 2, label="nightly", owner="ada")
-    costing(workspace, 3, 4, 5)
+def test_all_estimates_of_a_page_take_two_queries_and_then_none(
+    workspace, other_workspace, running, django_assert_num_queries
+):
+    costing(workspace, 1, 2, 3, 4, 5)
+    costing(other_workspace, 6, 7, 8, 9, 10)
+    theirs = spent(other_workspace, NOON, processing_status="in_progress")
+    unlabeled = spent(workspace, NOON, processing_status="in_progress")
 
-    with django_assert_num_queries(6):
-        assert cost_estimate(running).basis == "workspace"
+    with django_assert_num_queries(2):
+        found = cost_estimates([running, theirs, unlabeled])
+    with django_assert_num_queries(0):
+        again = cost_estimates([theirs, unlabeled, running])
+
+    assert [found[each.pk].name for each in (running, theirs)] == ["Research", "Production"]
+    assert found[theirs.pk].high == Decimal(10)
+    assert again == found
+
+
+def test_new_prices_count_at_once(workspace, running, settings):
+    costing(workspace, 1, 2, 3, 4, 10)
+    assert cost_estimate(running).high == Decimal(10)
+
+    settings.BATCHBOARD_PRICE_TABLE = PriceTable([])
+
+    assert cost_estimate(running) is None
