@@ -33,6 +33,7 @@ COST_ICONS = {
     "unpriced": "circle-question-mark",
     "lost": "archive-x",
 }
+EXPIRES_SOON = timedelta(hours=1)
 NOT_TALLIED = "counts arrive when the batch ends"
 
 
@@ -45,6 +46,8 @@ class Card:
     may_cancel: bool
     # Why the cancel just requested was not saved.
     problem: str = ""
+    # It no longer matches the tab or filters of the page that shows it.
+    has_left: bool = False
 
     @property
     def key(self) -> str:
@@ -148,7 +151,20 @@ class Card:
 
     @property
     def expires_soon(self) -> bool:
-        return self.batch.is_active and self.batch.expires_at - self.now < timedelta(hours=1)
+        return self.batch.is_active and self.batch.expires_at - self.now < EXPIRES_SOON
+
+    @property
+    def changes_at(self) -> list[datetime]:
+        """The moments at which the card changes although the batch does not."""
+        batch = self.batch
+        if not batch.is_active:
+            return []
+        moments = [batch.expires_at - EXPIRES_SOON]
+        if batch.is_canceling and batch.cancel_initiated_at:
+            moments.append(batch.cancel_initiated_at + usual_canceling(batch.workspace))
+        elif usual := estimate(batch.workspace, batch.total):
+            moments.append(batch.created_at + timedelta(seconds=usual.p90))
+        return moments
 
     @cached_property
     def cost(self) -> BatchCost:

@@ -1,11 +1,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 
+from batches.client import RemoteBatch
 from batches.models.revision import Revision
 from batches.models.workspace import Workspace, worker_seen_at
 from batches.outcome import Counts, Outcome, outcome_of, outcome_sentence, unfinished_sentence
@@ -32,16 +33,6 @@ MICROSECOND = timedelta(microseconds=1)
 ACTIVE_FIRST = 10**18
 
 
-class ApiFields(Protocol):
-    """The API's fields from which columns are derived, of a `RemoteBatch` or a row."""
-
-    processing_status: str
-    created_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None
-    cancel_initiated_at: datetime | None
-
-
 class Derived(NamedTuple):
     """The derived columns of a row. Lists sort by the orders, the largest first."""
 
@@ -56,7 +47,7 @@ class Derived(NamedTuple):
     expiry_order: int
 
 
-def derived(api: ApiFields, counts: Counts, *, is_deleted: bool = False) -> Derived:
+def derived(api: "RemoteBatch | Batch", counts: Counts, *, is_deleted: bool = False) -> Derived:
     """The derived columns of a row, from what the API says of its batch."""
     status, cancel = api.processing_status, api.cancel_initiated_at
     outcome = outcome_of(status, counts, cancel_initiated=cancel is not None)
@@ -242,12 +233,8 @@ class Batch(CountColumns):
             models.Index(fields=["revision"], name="batch_revision"),
             models.Index(fields=["workspace", "-ended_at"], name="batch_ended"),
             # For search and suggestions.
-            models.Index(
-                fields=["label", "workspace"], name="batch_label", condition=~Q(label="")
-            ),
-            models.Index(
-                fields=["owner", "workspace"], name="batch_owner", condition=~Q(owner="")
-            ),
+            models.Index(fields=["label", "workspace"], name="batch_label", condition=~Q(label="")),
+            models.Index(fields=["owner", "workspace"], name="batch_owner", condition=~Q(owner="")),
             models.Index(fields=["id"], name="batch_noted", condition=~Q(note="")),
             # Results still to be read, in the order in which they expire. Without a condition:
             # SQLite can't use a partial index for a query with parameters.

@@ -93,7 +93,7 @@ class BatchUsage(models.Model):
                 ],
                 name="usage_spend",
             ),
-            # Which batches used a model: for the list's filter, its suggestions and unpriced models.
+            # Which batches used a model: for the list, and for unpriced models.
             models.Index(fields=["model", "batch", "workspace"], name="usage_model"),
         ]
 
