@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from batches.models import Batch, BatchUsage, Workspace
 
 ID_PREFIX = "msgbatch_"
 # A batch is found by any part of its ID from this length, and by a shorter beginning.
-SHORTEST_PART = 6
+SHORTEST_PART, SHORTEST_BEGINNING = 6, 3
 # Up to this many batches are found first, by narrow indexes, and then fetched by their keys.
 FEW = 2000
+# With more labels or owners than this, batches are searched instead of labels or owners.
+MOST_DISTINCT = 2000
 # The ID in an address of a batch, here or at the API.
 IN_ADDRESS = re.compile(r"/batches/([A-Za-z0-9_-]{1,200})")
 
@@ -30,18 +33,35 @@ def used_like(part: str) -> Q:
 
 
 def known_models() -> list[str]:
-    """The names of all models in the usage of any workspace, in alphabetical order.
+    """The names of all models in the usage of any workspace, in alphabetical order."""
+    return _distinct(BatchUsage, "model")
 
-    One step in the index for each name, however many rows there are.
+
+def text_like(column: str, part: str) -> Q:
+    """Batches whose label or owner contains the part, whatever its case."""
+    return _like(column, part, _distinct(Batch, column))
+
+
+def _like(column: str, part: str, known: list[str]) -> Q:
+    if len(known) > MOST_DISTINCT:
+        return Q(**{f"{column}__icontains": part})
+    return Q(**{f"{column}__in": [text for text in known if part.casefold() in text.casefold()]})
+
+
+def _distinct(model: type[Model], column: str) -> list[str]:
+    """The texts in a column, without the empty one, in order; up to one more than MOST_DISTINCT.
+
+    One step in the column's index for each text, however many rows there are.
     """
-    table = connection.ops.quote_name(BatchUsage._meta.db_table)
-    smallest = f"SELECT MIN(model) FROM {table}"  # noqa: S608
-    greater = f"SELECT ({smallest} WHERE model > name) FROM names WHERE name IS NOT NULL"  # noqa: S608
-    names = f"WITH RECURSIVE names(name) AS ({smallest} UNION ALL {greater})"
-    sql = f"{names} SELECT name FROM names WHERE name IS NOT NULL"  # noqa: S608
+    table = connection.ops.quote_name(model._meta.db_table)
+    # SQLite uses an index with a condition only for a query that contains it.
+    smallest = f"SELECT MIN({column}) FROM {table} WHERE NOT ({column} = '')"  # noqa: S608
+    greater = f"SELECT ({smallest} AND {column} > text) FROM texts WHERE text IS NOT NULL"  # noqa: S608
+    texts = f"WITH RECURSIVE texts(text) AS ({smallest} UNION ALL {greater})"
+    sql = f"{texts} SELECT text FROM texts WHERE text IS NOT NULL LIMIT {MOST_DISTINCT + 1}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return [name for (name,) in cursor.fetchall()]
+        return [text for (text,) in cursor.fetchall()]
 
 
 def with_text(text: str, workspaces: Sequence[Workspace]) -> Q:
@@ -51,60 +71,27 @@ def with_text(text: str, workspaces: Sequence[Workspace]) -> Q:
     """
     if found := IN_ADDRESS.search(text):
         return Q(api_id=found[1])
-    words = text.split()
+    if text.strip().startswith(ID_PREFIX):
+        return _few(Batch.objects.filter(with_id("api_id", text)), "pk")
+    known = {column: _distinct(Batch, column) for column in ("label", "owner")}
     match = Q()
-    for word in words:
-        match &= _with_word(word, workspaces)
-    return match if len(words) < 2 else match | with_id("api_id", text)
+    for word in text.split():
+        match &= _with_word(word, workspaces, known)
+    return match
 
 
-def _with_word(word: str, workspaces: Sequence[Workspace]) -> Q:
+def _with_word(word: str, workspaces: Sequence[Workspace], known: dict[str, list[str]]) -> Q:
+    """Each part of the condition is a list of keys or texts, or else in an index of its own."""
     named = [w.pk for w in workspaces if word.casefold() in f"{w.name}\n{w.slug}".casefold()]
-    match = _few_by_text(word) | used_like(word)
+    # SQLite uses an index with a condition only for a query that contains it.
+    is_noted = RawSQL("NOT (note = '')", (), output_field=BooleanField())
+    noted = Batch.objects.filter(is_noted, note__icontains=word)
+    match = _few(noted, "pk") | used_like(word)
+    for column, texts in known.items():
+        match |= _like(column, word, texts)
+    if len(word) >= SHORTEST_BEGINNING:
+        match |= _few(Batch.objects.filter(with_id("api_id", word)), "pk")
     return match | Q(workspace__in=named) if named else match
-
-
-def _few_by_text(word: str) -> Q:
-    """Found from narrow indexes first, as most words are in few batches.
-
-    Otherwise labels and owners are in the index from which a filtered list is counted.
-    """
-    texts = _keys([_part("label", word), _part("owner", word)])
-    others = _keys([_part("note", word), *_id_parts(word)])
-    match = Q(label__icontains=word) | Q(owner__icontains=word) if texts is None else Q()
-    if others is None:
-        match |= Q(note__icontains=word) | with_id("api_id", word)
-    return match | Q(pk__in=[*(texts or []), *(others or [])])
-
-
-type Part = tuple[str, list[str]]
-
-
-def _keys(parts: list[Part]) -> list[int] | None:
-    """The keys of the batches in which one of the parts is found; None if they aren't few."""
-    table = connection.ops.quote_name(Batch._meta.db_table)
-    found = (f"SELECT id FROM {table} WHERE {condition}" for condition, _ in parts)  # noqa: S608
-    with connection.cursor() as cursor:
-        sql = f"{' UNION ALL '.join(found)} LIMIT {FEW + 1}"
-        cursor.execute(sql, [value for _, values in parts for value in values])
-        keys = [key for (key,) in cursor.fetchall()]
-    return keys if len(keys) <= FEW else None
-
-
-def _part(column: str, word: str) -> Part:
-    # In SQL, because SQLite uses an index with a condition only for a query that contains it.
-    like = "ILIKE" if connection.vendor == "postgresql" else "LIKE"
-    return f"{column} <> '' AND {column} {like} %s ESCAPE '\\'", [f"%{_escaped(word)}%"]
-
-
-def _id_parts(word: str) -> list[Part]:
-    part = _compact(word)
-    if not part.replace("_", "").isalnum():
-        return []
-    patterns = [f"%{_escaped(part)}%"]
-    if len(part) < SHORTEST_PART:
-        patterns = [f"{_escaped(part)}%", f"{_escaped(ID_PREFIX + part)}%"]
-    return [("api_id LIKE %s ESCAPE '\\'", [pattern]) for pattern in patterns]
 
 
 def with_id(column: str, text: str) -> Q:
@@ -124,10 +111,6 @@ def with_id(column: str, text: str) -> Q:
 def _compact(text: str) -> str:
     # People paste IDs with whitespace in them, and shortened IDs with an ellipsis.
     return re.sub(r"\s|\.{3}$|…$", "", text)
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 def _few(rows: QuerySet[Any], column: str) -> Q:

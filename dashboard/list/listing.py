@@ -13,7 +13,7 @@ from django.http import QueryDict
 from batches.models import Batch, BatchQuerySet, Workspace
 from batches.models.batch import READ_STATES
 from batches.period import end_of, start_of
-from batches.search import FEW, ID_PREFIX, IN_ADDRESS, used, used_like, with_text
+from batches.search import FEW, ID_PREFIX, IN_ADDRESS, text_like, used, used_like, with_text
 from batches.spend.question import CANCELED
 from dashboard.list.keyset import ORDERS, BadCursor, Order, Position
 from dashboard.list.status import Status
@@ -234,8 +234,7 @@ class Listing:
         for name in ("label", "owner"):
             if name in chosen:
                 exact = exact_text(chosen[name])
-                part = {f"{name}__icontains": chosen[name]}
-                match &= Q(**part) if exact is None else Q(**{name: exact})
+                match &= text_like(name, chosen[name]) if exact is None else Q(**{name: exact})
         if "model" in chosen:
             exact = exact_text(chosen["model"])
             match &= used_like(chosen["model"]) if exact is None else Q(used(exact))

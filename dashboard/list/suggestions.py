@@ -65,7 +65,7 @@ def in_use(workspaces: Sequence[Workspace], name: str, part: str, most: int) -> 
         counted = usage.values("model").annotate(batches=Count("batch", distinct=True))
     else:
         # SQLite uses an index with a condition only for a query that contains it.
-        is_set = RawSQL(f"{name} <> ''", (), output_field=BooleanField())  # noqa: S611
+        is_set = RawSQL(f"NOT ({name} = '')", (), output_field=BooleanField())  # noqa: S611
         batches = Batch.objects.walking_in_order(keys).filter(is_set)
         batches = batches.without_twins(workspaces).filter(**{f"{name}__icontains": part})
         counted = batches.values(name).annotate(batches=Count("pk"))
