@@ -25,7 +25,7 @@ def poll(page: str) -> str:
 
 
 def place(page: str) -> str:
-    """Such as "1–50 of 1,018"; empty on a page that is the whole list."""
+    """Which batches the page says it shows, of how many; empty where it shows them all."""
     found = re.search(r'class="pager-place">([^<]+)<', page)
     return found[1] if found else ""
 
