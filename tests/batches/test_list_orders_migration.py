@@ -28,17 +28,21 @@ def before(transactional_db):
 
 def test_every_batch_gets_what_the_models_derive(before):
     workspace = before.get_model("batches", "Workspace").objects.create(name="R", slug="r")
-    Old = before.get_model("batches", "Batch")
+    batches = before.get_model("batches", "Batch")
     shared = {
         "workspace": workspace, "raw": {}, "revision": 1, "first_revision": 1,
         "created_at": CREATED, "expires_at": CREATED + timedelta(hours=24),
         "first_seen_at": CREATED, "changed_at": CREATED,
         "processing": 5, "succeeded": 4, "errored": 3, "canceled": 2, "expired": 1,
     }  # fmt: skip
-    Old.objects.create(api_id="running", processing_status="in_progress", is_active=True, **shared)
+    batches.objects.create(
+        api_id="running", processing_status="in_progress", is_active=True, **shared
+    )
     ended = {"processing_status": "ended", "is_active": False, "results_state": "read"}
-    Old.objects.create(api_id="ended", ended_at=CREATED + timedelta(minutes=7), **shared, **ended)
-    Old.objects.create(
+    batches.objects.create(
+        api_id="ended", ended_at=CREATED + timedelta(minutes=7), **shared, **ended
+    )
+    batches.objects.create(
         api_id="deleted",
         processing_status="in_progress",
         is_active=False,

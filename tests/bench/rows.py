@@ -15,6 +15,11 @@ from batches.models import Batch, BatchUsage, Revision, WorkerProcess, Workspace
 OUTCOMES = ("all_succeeded", "some_failed", "canceled", "expired", "all_failed")
 ACTIVE = 40
 SPEND_DAYS = 60
+# Part of an ID, in many labels, in some, in notes, an owner, two words, a model, and nowhere.
+SEARCHES = (
+    *("0000123456", "nightly", "eval+17", "team+42", "person3", "nightly+person7"),
+    *("haiku", "zzzzzz"),
+)
 # Of prompts, as the built-in prices have them.
 BRACKETS = (
     {"prompt_over": 0, "prompt_up_to": 100_000},
