@@ -13,8 +13,8 @@ from django.db.models import Q
 from batches.models import Batch
 from dashboard.query_form import rows_after
 
-# The largest number in an address that fits into the database's columns.
 LONGEST_CURSOR = 200
+# Every number that fits into the columns of the orders.
 NUMBER = r"-?[0-9]{1,18}|[12][0-9]{18}"
 PLAIN = re.compile(
     rf"(?P<sort>[a-z]+)\|(?P<number>[0-9]{{1,18}})"
@@ -63,7 +63,7 @@ class BadCursor(ValueError):
 class Position:
     """A place in an order, given by the batch that was there when the page was made.
 
-    `number` says the how manyth of the list it was, from 1.
+    `number` counts the batches from the beginning of the list up to this one.
     """
 
     sort: str

@@ -27,7 +27,7 @@ def poll(page: str) -> str:
 def place(page: str) -> str:
     """Which batches the page says it shows, of how many; empty where it shows them all."""
     found = re.search(r'class="pager-place">([^<]+)<', page)
-    return found[1] if found else ""
+    return found[1].strip() if found else ""
 
 
 def count(page: str, tab: str = "all") -> int:
