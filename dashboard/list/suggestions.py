@@ -44,13 +44,12 @@ class Meant(NamedTuple):
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Options for a `<datalist>`: texts in use for a field, those in most batches first.
 
-    `field` is label, owner or model. The parameter with the field's name is a part of the text.
+    `field` is label, owner or model; others have none. The parameter with the field's name is a part of the text.
     """
     name = request.GET.get("field", "")
-    if name not in FIELDS:
-        return HttpResponse(status=404)
     part = request.GET.get(name, "").replace("\0", "")[:LONGEST_TEXT]
-    found = in_use(list(visible_workspaces(request.user)), name, part, MOST)
+    workspaces = list(visible_workspaces(request.user))
+    found = in_use(workspaces, name, part, MOST) if name in FIELDS else []
     return render(request, "list/_suggestions.html", {"suggestions": found})
 
 
