@@ -44,7 +44,8 @@ class Meant(NamedTuple):
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Options for a `<datalist>`: texts in use for a field, those in most batches first.
 
-    `field` is label, owner or model; others have none. The parameter with the field's name is a part of the text.
+    `field` is label, owner or model; others have none. The parameter with the field's name is a
+    part of the text.
     """
     name = request.GET.get("field", "")
     part = request.GET.get(name, "").replace("\0", "")[:LONGEST_TEXT]
