@@ -50,6 +50,8 @@ class Card:
     batch: Batch
     now: datetime
     may_cancel: bool
+    # It no longer matches the tab or filters of the page that shows it.
+    has_left: bool = False
 
     @property
     def key(self) -> str:
@@ -232,6 +234,17 @@ class Card:
     @property
     def expires_soon(self) -> bool:
         return self.batch.is_active and self.batch.expires_at - self.now < SOON
+
+    @property
+    def changes_at(self) -> list[datetime]:
+        """The moments at which the card changes although the batch does not."""
+        batch = self.batch
+        if not batch.is_active:
+            return []
+        moments = [batch.expires_at - SOON]
+        if batch.is_canceling and batch.cancel_initiated_at:
+            moments.append(batch.cancel_initiated_at + usual_canceling(batch.workspace))
+        return moments
 
     @cached_property
     def cost(self) -> BatchCost:

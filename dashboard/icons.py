@@ -9,12 +9,20 @@ from lucide import _render_icon
 SPRITE = Path(__file__).resolve().parent.parent / "static" / "img" / "icons.svg"
 # Lucide's names. A page can use no others.
 NAMES = (
-    *("archive", "archive-x", "arrow-left", "ban", "bell", "bell-off", "calendar-x", "check"),
-    *("chevron-down", "circle-alert", "circle-check", "circle-dashed", "circle-pause"),
+    *("archive", "archive-x", "arrow-left", "ban", "calendar-x", "check"),
+    *(
+        "chevron-down",
+        "chevron-left",
+        "chevron-right",
+        "circle-alert",
+        "circle-check",
+        "circle-dashed",
+        "circle-pause",
+    ),
     *("circle-question-mark", "circle-user", "circle-x", "clock", "coins", "copy", "download"),
-    *("file-x", "hourglass", "inbox", "info", "key-round", "keyboard", "link", "log-out", "menu"),
+    *("file-x", "hourglass", "inbox", "key-round", "keyboard", "log-out", "menu"),
     *("pause", "pencil", "play", "plus", "printer", "rotate-cw", "scroll-text", "search"),
-    *("sliders-horizontal", "terminal", "timer-off", "trash-2", "triangle-alert", "user-plus"),
+    *("sliders-horizontal", "timer-off", "trash-2", "triangle-alert", "user-plus"),
     *("users", "x"),
 )
 

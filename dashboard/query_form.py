@@ -12,6 +12,8 @@ from batches.models import Workspace
 LONGEST_TEXT = 200
 # Stands in an address for an empty label, owner or model name.
 NO_VALUE = "(none)"
+# The longest text between quotation marks.
+LONGEST_QUOTED = LONGEST_TEXT + 2
 # Follows the sentence about a value that is not valid.
 IGNORED = " This filter was ignored."
 NO_SUCH_PAGE = "That page does not exist. This is the first one."
@@ -58,8 +60,8 @@ class WorkspaceQueryForm(QueryForm):
         self.fields["workspace"] = choice_field(*slugs)
 
 
-def text_field() -> forms.CharField:
-    return forms.CharField(max_length=LONGEST_TEXT, required=False)
+def text_field(longest: int = LONGEST_TEXT) -> forms.CharField:
+    return forms.CharField(max_length=longest, required=False)
 
 
 def day_field() -> forms.DateField:
@@ -91,3 +93,16 @@ def rows_after(position: Mapping[str, Any], *, descending: bool = False) -> Q:
 def stored_text(text: str) -> str:
     """The database's value for a text of the address."""
     return "" if text == NO_VALUE else text
+
+
+def exactly(text: str) -> str:
+    """The value of a filter that selects this text and no other, as `exact_text` reads it."""
+    return f'"{text}"' if text else NO_VALUE
+
+
+def exact_text(value: str) -> str | None:
+    """The text that a filter's value selects exactly; None if it selects by a part of the text."""
+    if value == NO_VALUE:
+        return ""
+    is_quoted = len(value) > 2 and value[0] == value[-1] == '"'
+    return value[1:-1] if is_quoted else None

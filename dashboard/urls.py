@@ -6,7 +6,7 @@ from dashboard import probes
 from dashboard.audit import views as audit
 from dashboard.batch import cancel, downloads, labels, requests, reread, resubmits
 from dashboard.batch import views as batch
-from dashboard.list import export, look_up
+from dashboard.list import export, look_up, suggestions
 from dashboard.list import views as batches
 from dashboard.spend import views as spend
 
@@ -31,6 +31,7 @@ register_converter(BatchId, "batch")
 urlpatterns = [
     path("", batches.batch_list, name="batch-list"),
     path("live/", batches.batch_live, name="batch-live"),
+    path("suggestions/", suggestions.suggestions, name="suggestions"),
     path("look-up/", look_up.batch_look_up, name="batch-look-up"),
     path("batches.csv", export.batches_csv, name="batches-csv"),
     path("batches/<batch:api_id>/", batch.batch_detail, name="batch-detail"),

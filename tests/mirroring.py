@@ -8,7 +8,7 @@ from django.db import transaction
 from batches.client.types import RemoteBatch, RequestCounts
 from batches.mirror.store import store
 from batches.models import Batch, Workspace
-from batches.models.batch import COUNTS
+from batches.models.batch import COUNTS, Derived
 
 MOMENTS = ("created_at", "expires_at", "ended_at", "cancel_initiated_at", "archived_at")
 FROM_THE_API = ("processing_status", "results_url", "raw", *MOMENTS, *COUNTS)
@@ -67,5 +67,5 @@ def with_columns(batch: Batch, own: dict[str, Any]) -> Batch:
     for name, value in own.items():
         setattr(batch, name, value)
     batch.derive()
-    batch.save(update_fields=[*own, "outcome", "is_active"])
+    batch.save(update_fields=[*own, *Derived._fields])
     return batch

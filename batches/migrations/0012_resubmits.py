@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batches", "0010_reading")]
+    dependencies = [("batches", "0011_list_orders")]
 
     operations = [
         migrations.AddField(

@@ -12,7 +12,7 @@ from django.db.models import Max, Q
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
-from batches.models.batch import COUNTS, derived
+from batches.models.batch import COUNTS, Derived, derived
 
 # Columns with the API's own fields.
 MIRRORED = (
@@ -28,8 +28,7 @@ WRITTEN = (
     *MIRRORED,
     *COUNTS,
     "raw",
-    "outcome",
-    "is_active",
+    *Derived._fields,
     "revision",
     "changed_at",
     "missing_rounds",
@@ -258,7 +257,7 @@ def _values(
         remote.results_url,
         *(getattr(remote.request_counts, name) for name in COUNTS),
         msgspec.json.encode(remote.raw).decode(),
-        *derived(remote.processing_status, remote.request_counts, remote.cancel_initiated_at),
+        *derived(remote, remote.request_counts),
         *(number, seen, 0, None, None),
     )
 
@@ -373,8 +372,7 @@ def note_missing(workspace: Workspace, missing: Sequence[int], *, now: datetime)
                 "deleted_upstream_at",
                 "revision",
                 "changed_at",
-                "outcome",
-                "is_active",
+                *Derived._fields,
             ],
             batch_size=100,
         )

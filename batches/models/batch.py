@@ -1,11 +1,12 @@
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 
+from batches.client import RemoteBatch
 from batches.models.revision import Revision
 from batches.models.workspace import Workspace, worker_seen_at
 from batches.outcome import Counts, Outcome, outcome_of, outcome_sentence, unfinished_sentence
@@ -19,27 +20,57 @@ FIRST = (
     F("twin_of").asc(nulls_first=True),
     F("pk").asc(),
 )
+# Derived columns that lists sort by.
+ORDERS = ("active_order", "length_order", "expiry_order")
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
-def derived(
-    status: str, counts: Counts, cancel_initiated_at: datetime | None, *, is_deleted: bool = False
-) -> tuple[Outcome, bool]:
-    """`outcome` and `is_active` of a row, from what the API says of its batch."""
-    outcome = outcome_of(status, counts, cancel_initiated=cancel_initiated_at is not None)
-    return outcome, status != Batch.Status.ENDED and not is_deleted
+# `cost_order` of a batch without a known cost, and of one whose cost is to be computed.
+COST_UNKNOWN, COST_DUE = -1, -2
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+# More than any moment or duration in microseconds, so that it ranks active batches first.
+ACTIVE_FIRST = 10**18
+
+
+class Derived(NamedTuple):
+    """The derived columns of a row. Lists sort by the orders, the largest first."""
+
+    outcome: Outcome
+    is_active: bool
+    requests: int
+    # Active batches, then the others; the newest first.
+    active_order: int
+    # Active batches by age, then the others by duration.
+    length_order: int
+    # Active batches by the time left, then the others, the newest first.
+    expiry_order: int
+
+
+def derived(api: "RemoteBatch | Batch", counts: Counts, *, is_deleted: bool = False) -> Derived:
+    """The derived columns of a row, from what the API says of its batch."""
+    status, cancel = api.processing_status, api.cancel_initiated_at
+    outcome = outcome_of(status, counts, cancel_initiated=cancel is not None)
+    requests = sum(getattr(counts, name) for name in COUNTS)
+    created = (api.created_at - EPOCH) // MICROSECOND
+    if status != Batch.Status.ENDED and not is_deleted:
+        expires = (api.expires_at - EPOCH) // MICROSECOND
+        orders = (ACTIVE_FIRST + created, ACTIVE_FIRST - created, ACTIVE_FIRST - expires)
+        return Derived(outcome, True, requests, *orders)
+    # Unknown where a batch was deleted before it ended.
+    ended = api.ended_at
+    took = max(0, (ended - api.created_at) // MICROSECOND) if ended else -1
+    return Derived(outcome, False, requests, created, took, created)
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def walking_in_order(self, workspaces: list[int]) -> Self:
-        """Batches of the workspaces, for a list that shows only the first of them.
+        """Batches of the workspaces, for a query that should not use an index on the workspace.
 
-        Otherwise a database may fetch and sort everything in the workspaces. For one workspace
-        there is an index with the order. For several, adding 0 keeps the database from using an
-        index on the workspace, so that it walks an index with the order until the page is full.
+        Adding 0 prevents that. So a database walks an index with the order until a page is full,
+        instead of fetching and sorting everything in the workspaces; or it reads a whole index
+        with all columns that the query uses.
         """
-        if len(workspaces) == 1:
-            return self.filter(workspace=workspaces[0])
         return self.alias(walked=F("workspace_id") + 0).filter(walked__in=workspaces)
 
     def with_workspace(self) -> Self:
@@ -131,6 +162,10 @@ class Batch(CountColumns):
     # Derived from the columns above on every write, so that lists can filter and sort by them.
     outcome = models.CharField(max_length=20, blank=True)
     is_active = models.BooleanField()
+    requests = models.PositiveBigIntegerField(default=0, db_default=0)
+    active_order = models.BigIntegerField(default=0, db_default=0)
+    length_order = models.BigIntegerField(default=0, db_default=0)
+    expiry_order = models.BigIntegerField(default=0, db_default=0)
 
     revision = models.BigIntegerField()
     first_revision = models.BigIntegerField()
@@ -153,6 +188,10 @@ class Batch(CountColumns):
     unknown_lines = models.PositiveBigIntegerField(default=0, db_default=0)
     unfinished = models.PositiveBigIntegerField(default=0, db_default=0)
     refused = models.PositiveBigIntegerField(default=0, db_default=0)
+
+    # The known cost in millionths of a US dollar, only to sort lists by: prices may change, so
+    # every cost that is shown is computed. Readings set it to COST_DUE, and the worker computes it.
+    cost_order = models.BigIntegerField(default=COST_UNKNOWN, db_default=COST_UNKNOWN)
 
     # Batchboard's own: the API has no such fields.
     label = models.CharField(max_length=200, blank=True)
@@ -177,15 +216,9 @@ class Batch(CountColumns):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="batch_newest"),
-            models.Index(
-                F("is_active").desc(), F("created_at").desc(), F("id").desc(), name="batch_active"
-            ),
-            models.Index(
-                F("workspace").asc(),
-                F("is_active").desc(),
-                F("created_at").desc(),
-                F("id").desc(),
-                name="batch_workspace_active",
+            *(
+                models.Index(fields=[column, "id"], name=f"batch_{column}")
+                for column in ("requests", *ORDERS, "cost_order")
             ),
             models.Index(
                 # All columns that the tabs and the summary use, so that they read only the index.
@@ -203,16 +236,19 @@ class Batch(CountColumns):
             models.Index(fields=["outcome", "-created_at", "-id"], name="batch_outcome"),
             models.Index(fields=["revision"], name="batch_revision"),
             models.Index(fields=["workspace", "-ended_at"], name="batch_ended"),
-            models.Index(fields=["label"], name="batch_label", condition=~Q(label="")),
-            models.Index(fields=["owner"], name="batch_owner", condition=~Q(owner="")),
+            # For search and suggestions.
+            models.Index(fields=["label", "workspace"], name="batch_label", condition=~Q(label="")),
+            models.Index(fields=["owner", "workspace"], name="batch_owner", condition=~Q(owner="")),
+            models.Index(fields=["id"], name="batch_noted", condition=~Q(note="")),
             # Results still to be read, in the order in which they expire. Without a condition:
             # SQLite can't use a partial index for a query with parameters.
             models.Index(fields=["results_state", "created_at"], name="batch_unread"),
-            # All columns of batches that spend uses, so that it reads only the index.
+            # All columns of batches that spend uses, and the counts of a filtered list's tabs, so
+            # that they read only the index.
             models.Index(
                 fields=[
                     *("workspace", "created_at", "results_state", "unknown_lines"),
-                    *("is_active", "outcome", "label", "owner"),
+                    *("is_active", "processing_status", "outcome", "label", "owner"),
                 ],
                 name="batch_spend",
             ),
@@ -231,12 +267,9 @@ class Batch(CountColumns):
 
     def derive(self) -> None:
         """Set the derived columns from the API's."""
-        self.outcome, self.is_active = derived(
-            self.processing_status,
-            self,
-            self.cancel_initiated_at,
-            is_deleted=self.deleted_upstream_at is not None,
-        )
+        found = derived(self, self, is_deleted=self.deleted_upstream_at is not None)
+        for name, value in found._asdict().items():
+            setattr(self, name, value)
 
     def touch(self, **columns: Any) -> None:
         """Give the row the next revision, so that polls show it again.

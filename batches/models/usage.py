@@ -93,8 +93,8 @@ class BatchUsage(models.Model):
                 ],
                 name="usage_spend",
             ),
-            # Which batches used a model: for the list's filter, and for unpriced models.
-            models.Index(fields=["model", "batch"], name="usage_model"),
+            # Which batches used a model: for the list, and for unpriced models.
+            models.Index(fields=["model", "batch", "workspace"], name="usage_model"),
         ]
 
     def __str__(self) -> str:

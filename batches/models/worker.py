@@ -56,6 +56,8 @@ class Chore(Claimable):
     """Recurring housekeeping, such as deleting expired sessions."""
 
     name = models.CharField(max_length=40, unique=True)
+    # What the chore has to know the next time.
+    remembered = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     objects = ClaimableQuerySet["Chore"].as_manager()
 

@@ -22,7 +22,7 @@ from batches.models import (
     Revision,
     Workspace,
 )
-from batches.models.batch import RESULTS_KEPT
+from batches.models.batch import COST_DUE, RESULTS_KEPT
 from batches.models.claim import due
 from batches.outcome import REFUSED, UNFINISHED
 from batches.results.tally import NoRoom, Tally
@@ -162,6 +162,7 @@ def _write(reading: Reading, batch: Batch, tally: Tally) -> None:
             unknown_lines=tally.odd_lines + tally.repeated_lines,
             unfinished=_stopped_by(tally, UNFINISHED),
             refused=_stopped_by(tally, REFUSED),
+            cost_order=COST_DUE,
         )
 
 

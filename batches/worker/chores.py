@@ -10,6 +10,7 @@ from batches import clock
 from batches.models import Chore, WorkerProcess
 from batches.models.claim import ClaimableQuerySet
 from batches.results import reading
+from batches.spend.ranking import rank_costs
 
 # Rows of workers not seen for this long are deleted.
 KEPT = timedelta(days=7)
@@ -25,9 +26,16 @@ def derive_lost() -> None:
     reading.mark_lost(clock.now())
 
 
+def order_costs() -> None:
+    chore = Chore.objects.get(name="order-costs")
+    digest = rank_costs(chore.remembered)
+    Chore.objects.filter(pk=chore.pk).update(remembered=digest)
+
+
 # Seconds between two runs.
 CHORES: dict[str, tuple[float, Callable[[], None]]] = {
     "derive-lost": (10.0, derive_lost),
+    "order-costs": (10.0, order_costs),
     "delete-old": (3600.0, delete_old),
 }
 

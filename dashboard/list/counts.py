@@ -5,11 +5,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from threading import Lock
+from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from batches.models import BatchQuerySet, Workspace
-from dashboard.list.listing import FILTERS, TABS, Listing
+from batches.models import Workspace
+from dashboard.list.listing import FILTERS, STATUSES, TABS, Listing
 
 MEMOS = 256
 
@@ -18,15 +19,15 @@ MEMOS = 256
 class CountedBatches:
     """The number of batches in one combination of the states that tabs distinguish.
 
-    `processing` counts their requests that are still processing.
+    `requests_processing` counts their requests that are still processing.
     """
 
     is_active: bool
     processing_status: str
     outcome: str
     batches: int
-    processing: int
-    ended_today: int
+    requests_processing: int = 0
+    ended_today: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,8 @@ class Tab:
     title: str
     count: int
     is_current: bool
-
-    @property
-    def status(self) -> str:
-        """The tab's value in the address; empty for all."""
-        return "" if self.name == "all" else self.name
+    # The address's query string.
+    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +57,27 @@ def tabs(listing: Listing, now: datetime) -> list[Tab]:
     """Every tab with its count under the other filters."""
     kinds = _kinds(listing, now)
     return [
-        Tab(name, status.title, _count(name, kinds), name == listing.status)
+        Tab(
+            name,
+            status.title,
+            _count(name, kinds),
+            name == listing.status,
+            listing.query(status=None if name == "all" else name),
+        )
         for name, status in TABS.items()
     ]
+
+
+def total(listing: Listing, now: datetime) -> int:
+    """How many batches match the filters and the tab."""
+    return _count(listing.status, _kinds(listing, now))
 
 
 def summary(workspaces: list[Workspace], now: datetime) -> Summary:
     kinds = _kinds(Listing(workspaces, {}), now)
     return Summary(
         active=_count("active", kinds),
-        processing=sum(kind.processing for kind in kinds if kind.is_active),
+        processing=sum(kind.requests_processing for kind in kinds if kind.is_active),
         ended_today=sum(kind.ended_today for kind in kinds),
     )
 
@@ -89,7 +98,7 @@ def _kinds(listing: Listing, now: datetime) -> list[CountedBatches]:
         if key in _memo:
             _memo.move_to_end(key)
             return _memo[key]
-    kinds = _counted(listing.filtered(), midnight)
+    kinds = _counted(listing, midnight)
     with _lock:
         _memo[key] = kinds
         while len(_memo) > MEMOS:
@@ -103,18 +112,16 @@ def forget() -> None:
         _memo.clear()
 
 
-def _counted(batches: BatchQuerySet, midnight: datetime) -> list[CountedBatches]:
-    rows = (
-        batches.order_by()
-        .values_list("is_active", "processing_status", "outcome")
-        .annotate(
-            batches=Count("pk"),
-            requests=Sum("processing"),
-            ended_today=Count("pk", filter=Q(ended_at__gte=midnight)),
-        )
-    )
-    return [CountedBatches(*row) for row in rows]
+def _counted(listing: Listing, midnight: datetime) -> list[CountedBatches]:
+    figures: dict[str, Any] = {"batches": Count("pk")}
+    if not listing.is_filtered:
+        # Only the summary shows these, and it has no filters.
+        figures["requests_processing"] = Sum("processing")
+        figures["ended_today"] = Count("pk", filter=Q(ended_at__gte=midnight))
+    by = ("is_active", "processing_status", "outcome")
+    rows = listing.counted().order_by().values(*by).annotate(**figures)
+    return [CountedBatches(**row) for row in rows]
 
 
 def _count(tab: str, kinds: list[CountedBatches]) -> int:
-    return sum(kind.batches for kind in kinds if TABS[tab].holds(kind))
+    return sum(kind.batches for kind in kinds if STATUSES[tab].holds(kind))

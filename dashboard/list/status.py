@@ -7,10 +7,14 @@ from django.db.models import Q
 
 
 class Status:
-    """`columns` are the values that each column of a batch may have."""
+    """`columns` are the values that each column of a batch may have.
 
-    def __init__(self, title: str, **columns: Sequence[Any]) -> None:
+    `empty` is the sentence for no batch of this status.
+    """
+
+    def __init__(self, title: str, empty: str, **columns: Sequence[Any]) -> None:
         self.title = title
+        self.empty = empty
         self._columns = columns
 
     @property

@@ -18,6 +18,7 @@ from dashboard.query_form import (
     WorkspaceQueryForm,
     choice_field,
     day_field,
+    exactly,
     stored_text,
     text_field,
 )
@@ -183,8 +184,11 @@ class Selection:
     def batches(self, **changes: Any) -> str:
         """The list of the batches behind the figures, with some filters changed."""
         values = {name: self.chosen.get(name) for name in SPEND_FILTERS}
-        values |= {"since": self.period.since, "until": self.period.until}
-        return _link("batch-list", values | changes)
+        values |= {"since": self.period.since, "until": self.period.until} | changes
+        for name in ("model", "label", "owner"):
+            if (text := values[name]) is not None:
+                values[name] = exactly(stored_text(text))
+        return _link("batch-list", values)
 
     @property
     def unfiltered(self) -> str:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from batches import clock
 from dashboard.display import exact_words, zone_of
 from dashboard.icons import NAMES, SPRITE
-from dashboard.query_form import LONGEST_TEXT
+from dashboard.query_form import LONGEST_QUOTED
 from dashboard.words import duration
 
 register = template.Library()
@@ -117,14 +117,14 @@ def percent(value: float) -> str:
 
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
-    """The page's query string with some values changed, without empty ones and the cursor."""
+    """The page's query string with some values changed, without empty ones and the cursors."""
     params: QueryDict = context["request"].GET.copy()
-    for name in ("after", "v", "shown"):
+    for name in ("after", "before", "v", "shown"):
         params.pop(name, None)
     for name, value in changes.items():
         params[name] = str(value)
     # A value that is too long is not valid, and would make every link on the page as long.
-    for name in [name for name, value in params.items() if not 0 < len(value) <= LONGEST_TEXT]:
+    for name in [name for name, value in params.items() if not 0 < len(value) <= LONGEST_QUOTED]:
         del params[name]
     encoded = params.urlencode()
     return f"?{encoded}" if encoded else "?"

@@ -4,17 +4,13 @@
   "use strict";
 
   const SVG = "http://www.w3.org/2000/svg";
-  const list = document.getElementById("cards");
   const copy = document.getElementById("copy-button");
-  const tab = new URLSearchParams(location.search).get("status");
-  if (!list) return;
 
   function complete(card) {
     const cancel = card.querySelector("form[data-cancel] button");
     // With an ID, the focus survives a swap.
     if (cancel) cancel.id = card.id.replace("batch-", "cancel-");
     if (copy && !card.querySelector(".copy")) card.querySelector(".card-name").append(copyButton(card));
-    if (tab === "active" || tab === "canceling" || tab === "in_progress") markLeft(card);
     for (const pace of card.querySelectorAll("[data-usual]")) drawPace(card, pace);
   }
 
@@ -24,16 +20,6 @@
     button.dataset.copy = card.dataset.batch;
     button.setAttribute("aria-label", `Copy the ID of ${card.querySelector("h2").textContent}`);
     return button;
-  }
-
-  // A card that no longer belongs to the tab stays until the page is loaded again.
-  function markLeft(card) {
-    const isLeft = card.dataset.status === "ended" || (tab === "in_progress" && card.dataset.status === "canceling");
-    const state = card.querySelector("[data-field=state]");
-    card.toggleAttribute("data-left", isLeft);
-    if (!isLeft || state.querySelector(".left")) return;
-    const word = Object.assign(document.createElement("small"), { className: "left", textContent: "ended just now" });
-    if (card.dataset.status === "ended") state.append(" ", word);
   }
 
   // From zero to beyond the p90 or the present: the band from p50 to p90, and a mark for now.
@@ -63,18 +49,18 @@
   }
 
   function completeAll() {
-    for (const card of list.querySelectorAll(".card")) complete(card);
+    for (const card of document.querySelectorAll("#cards > .card")) complete(card);
   }
 
   // Times on cards have no room for the exact one: it is added when someone looks.
-  list.addEventListener("pointerover", (event) => {
-    const time = event.target.closest?.("time:not([title])");
+  document.addEventListener("pointerover", (event) => {
+    const time = event.target.closest?.("#cards time:not([title])");
     if (time) time.title = new Date(time.dateTime).toUTCString().replace("GMT", "UTC");
   });
 
   // Before htmx looks for the element that had the focus.
   document.addEventListener("htmx:oobAfterSwap", completeAll);
-  new MutationObserver(completeAll).observe(list, { childList: true });
+  document.addEventListener("htmx:afterSwap", completeAll);
   setInterval(completeAll, 5000);
   completeAll();
   document.querySelector("#tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -5,8 +5,9 @@
   // A press this soon after its card moved was meant for what was there before.
   const TOO_SOON = 400;
   const LONGEST_HOLD = 10_000;
-  const list = document.getElementById("cards");
-  if (!list) return;
+  // Filters replace the list.
+  const list = () => document.getElementById("cards");
+  if (!list()) return;
 
   // Held cards keep their height. A style sheet of its own, as htmx resets the elements' styles.
   const sheet = new CSSStyleSheet();
@@ -21,7 +22,7 @@
   });
 
   document.addEventListener("htmx:oobAfterSwap", () => {
-    if (before.size && list.matches(":hover")) {
+    if (before.size && list().matches(":hover")) {
       for (const [id, height] of before) if (!held.has(id)) held.set(id, height);
       timer ||= setTimeout(release, LONGEST_HOLD);
       write();
@@ -29,7 +30,8 @@
     before.clear();
   });
 
-  list.addEventListener("pointerleave", release);
+  document.addEventListener("pointerover", (event) => held.size && !list().contains(event.target) && release());
+  document.documentElement.addEventListener("pointerleave", release);
 
   function release() {
     clearTimeout(timer);
@@ -48,7 +50,7 @@
 
   function note() {
     const now = performance.now();
-    for (const card of list.querySelectorAll(".card")) {
+    for (const card of list().querySelectorAll(".card")) {
       const top = card.getBoundingClientRect().top + window.scrollY;
       const known = places.get(card.id);
       if (!known) places.set(card.id, { top, movedAt: -TOO_SOON });
@@ -57,7 +59,8 @@
   }
 
   new ResizeObserver(note).observe(document.getElementById("main"));
-  new MutationObserver(note).observe(list, { childList: true });
+  document.addEventListener("htmx:oobAfterSwap", note);
+  document.addEventListener("htmx:afterSwap", note);
   note();
 
   window.addEventListener(

@@ -109,6 +109,24 @@ def lines() -> list[Line]:
     ]
 
 
+def listing_lines() -> list[Line]:
+    """Orders, tabs and searches, on SQLite and on PostgreSQL where there is one."""
+    found = {
+        "SQLite": measure("listings", str(MANY)),
+        "PostgreSQL": measure("listings", str(MANY), under=("tests.postgres",)),
+    }
+    lines = []
+    for database, figures in found.items():
+        if figures:
+            slowest, search = 1000 * figures["seconds"], 1000 * figures["search_p95"]
+            detail = f"p95 of {figures['address']}; {figures['page_kb']:.0f} kB"
+            lines += [
+                Line(f"slowest order and tab, {database}", slowest, 25, "ms", detail),
+                Line(f"search, {database}", search, 100, "ms", "p95, never remembered"),
+            ]
+    return lines
+
+
 def reading_lines() -> list[Line]:
     """Reading results: 100,000 lines, a twentieth of them failed, database writes included.
 
@@ -197,7 +215,7 @@ def work_lines() -> list[Line]:
 
 def main() -> int:
     """Exit code 1 when a promise was not kept."""
-    results = lines() + work_lines() + reading_lines() + spend_lines()
+    results = lines() + listing_lines() + work_lines() + reading_lines() + spend_lines()
     for line in results:
         mark = "ok " if line.is_kept else "NOT"
         bound = "" if line.at_most == float("inf") else f"≤ {line.at_most:g}"

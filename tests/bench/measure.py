@@ -94,6 +94,35 @@ def pages(batches: str) -> dict[str, float]:
     }
 
 
+def listings(batches: str) -> dict[str, float]:
+    """The list in every order under every tab, and searches, each for the first time."""
+    from dashboard.list.counts import forget
+    from dashboard.list.keyset import ORDERS
+    from dashboard.list.listing import TABS
+    from tests.bench.rows import SEARCHES, make_mirror, signed_in
+
+    client = signed_in(make_mirror(int(batches)))
+
+    def view(address: str) -> None:
+        assert client.get(address).status_code == 200
+
+    slowest = {"seconds": 0.0}
+    for address in (f"/?sort={sort}&status={tab}" for sort in ORDERS for tab in list(TABS)[1:]):
+        view(address)
+        taken = p95(timed(lambda address=address: view(address), 10))
+        if taken > slowest["seconds"]:
+            slowest = {"seconds": taken, "address": address}
+    searches = []
+    for text in SEARCHES:
+        for _ in range(5):
+            forget()
+            # The summary's counts are in memory already.
+            view("/")
+            searches += timed(lambda text=text: view(f"/?q={text}"), 1)
+    answer = client.get("/")
+    return slowest | {"search_p95": p95(searches), "page_kb": len(answer.content) / 1000}
+
+
 def spend(batches: str) -> dict[str, float]:
     """The spend page over that many batches with usage, by grouping."""
     taken = spend_pages(int(batches), timed)
@@ -224,6 +253,7 @@ MEASURES = {
     "sdk_results": reading.sdk_results,
     "bare_results": reading.bare_results,
     "pages": pages,
+    "listings": listings,
     "spend": spend,
     "cancels": cancels,
     "first_sync": first_sync,

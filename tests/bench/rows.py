@@ -15,6 +15,11 @@ from batches.models import Batch, BatchUsage, Revision, WorkerProcess, Workspace
 OUTCOMES = ("all_succeeded", "some_failed", "canceled", "expired", "all_failed")
 ACTIVE = 40
 SPEND_DAYS = 60
+# Part of an ID, in many labels, in some, in notes, an owner, two words, a model, and nowhere.
+SEARCHES = (
+    *("0000123456", "nightly", "eval+17", "team+42", "person3", "nightly+person7"),
+    *("haiku", "zzzzzz"),
+)
 # Of prompts, as the built-in prices have them.
 BRACKETS = (
     {"prompt_over": 0, "prompt_up_to": 100_000},
@@ -39,7 +44,11 @@ def make_mirror(batches: int) -> Workspace:
     )
     for first in range(0, batches, 500):
         numbers = range(first, min(first + 500, batches))
-        Batch.objects.bulk_create([row(workspace, number, now, chance) for number in numbers])
+        made = [row(workspace, number, now, chance) for number in numbers]
+        for batch in made:
+            describe(batch, chance)
+        Batch.objects.bulk_create(made)
+        BatchUsage.objects.bulk_create([each for batch in made for each in usage(batch, chance)])
     Revision.objects.filter(pk=1).update(value=batches)
     with_a_worker()
     return workspace
@@ -82,6 +91,18 @@ def row(workspace: Workspace, number: int, now, chance: Random) -> Batch:
         setattr(batch, name, failed)
     batch.derive()
     return batch
+
+
+def describe(batch: Batch, chance: Random) -> None:
+    """Half of the batches get one of 200 labels and of 20 owners; a few a note, or are read."""
+    if chance.random() < 0.5:
+        batch.label = f"nightly eval {chance.randrange(200)}"
+        batch.owner = f"person{chance.randrange(20)}@example.com"
+    if chance.random() < 0.02:
+        batch.note = f"Asked for by team {chance.randrange(1000)}."
+    if not batch.is_active and chance.random() < 0.2:
+        batch.results_state = "read"
+        batch.cost_order = chance.randrange(500_000_000)
 
 
 def make_spend(batches: int) -> list[Workspace]:

@@ -6,16 +6,20 @@ from hypothesis import strategies as st
 
 from dashboard.list.keyset import ORDERS, BadCursor, Position
 
-positions = st.builds(
-    Position,
-    st.sampled_from(sorted(ORDERS)),
-    st.booleans(),
-    st.datetimes(timezones=st.just(UTC)),
-    st.integers(1, 10**18 - 1),
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+KEYS = st.integers(1, 10**18 - 1)
+POSITIONS = st.sampled_from(sorted(ORDERS)).flatmap(
+    lambda sort: st.builds(
+        Position,
+        st.just(sort),
+        KEYS,
+        MOMENTS if ORDERS[sort].column == "created_at" else st.integers(-2, 2 * 10**18),
+        KEYS,
+    )
 )
 
 
-@given(positions)
+@given(POSITIONS)
 def test_a_cursor_reads_back_as_the_position_it_was_written_from(position):
     assert Position.from_text(str(position), position.sort) == position
 
@@ -28,8 +32,15 @@ def test_made_up_text_is_refused_and_nothing_else_happens(text):
         Position.from_text(text, "active")
 
 
-def test_a_cursor_of_another_order_is_refused():
-    position = Position("newest", True, datetime(2026, 11, 24, tzinfo=UTC), 7)
+@pytest.mark.parametrize("sort", ["oldest", "largest"])
+def test_a_cursor_of_another_order_is_refused(sort):
+    position = Position("newest", 50, datetime(2026, 11, 24, tzinfo=UTC), 7)
 
     with pytest.raises(BadCursor):
-        Position.from_text(str(position), "oldest")
+        Position.from_text(str(position), sort)
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 40])
+def test_a_number_that_no_column_can_hold_is_refused(number):
+    with pytest.raises(BadCursor):
+        Position.from_text(str(Position("largest", 50, int(number), 7)), "largest")

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Workspace
-from dashboard.list import views
+from dashboard.list.listing import PAGE_SIZE
 from tests.spend_world import spent, used
 
 URL = "/"
@@ -23,24 +23,6 @@ def test_active_batches_come_first_then_the_newest(sign_in, row):
     response = sign_in("viewer").get(URL)
 
     assert shown(response) == ["old_active", "new_ended", "old_ended"]
-
-
-@pytest.mark.parametrize("sort", ["active", "newest", "oldest"])
-def test_pages_show_every_batch_once_even_those_of_one_moment(sign_in, row, monkeypatch, sort):
-    monkeypatch.setattr("dashboard.list.listing.PAGE_SIZE", 3)
-    moment = timezone.now() - timedelta(hours=1)
-    names = {row(f"b{n}", created_at=moment, processing_status=status).api_id
-             for n, status in enumerate(["ended", "in_progress"] * 4)}  # fmt: skip
-    browser = sign_in("viewer")
-
-    seen, address = [], f"{URL}?sort={sort}"
-    while address:
-        page = browser.get(address)
-        seen += shown(page)
-        link = re.search(r'rel="next" href="([^"]+)"', page.text)
-        address = link[1].replace("&amp;", "&") if link else ""
-
-    assert sorted(seen) == sorted(names)
 
 
 def test_a_card_carries_its_plain_numbers_and_words(sign_in, row):
@@ -149,7 +131,10 @@ def test_days_are_whole_utc_days(sign_in, row, since):
         ({"q": "x" * 10_000}, "Search: text is limited to 200 characters"),
         ({"label": "a\0b"}, "Label: it contains an invalid character."),
         ({"after": "!!!"}, "That page does not exist."),
-        ({"after": "YWN0aXZlfDF8OTk5OTk5OTk5fDE"}, "That page does not exist."),
+        (
+            {"after": "YWN0aXZlfDF8MjAyNi05OS05OVQwMDowMDowMCswMDowMHwx"},
+            "That page does not exist.",
+        ),
         ({"since": "<script>alert(1)</script>"}, "&lt;script&gt;"),
     ],
 )
@@ -212,15 +197,6 @@ def test_an_empty_list_says_what_to_do(person, workspace, client, role, member, 
     assert sentence in response.text
 
 
-def test_no_match_leads_back_to_all(sign_in, row):
-    row("here")
-
-    response = sign_in("viewer").get(URL, {"q": "zzz"})
-
-    assert "No batch matches" in response.text
-    assert "Show all batches" in response.text
-
-
 def test_batches_stay_listed_when_their_workspace_is_stale(sign_in, row, workspace):
     row("old_news")
     Workspace.objects.filter(pk=workspace.pk).update(
@@ -239,7 +215,7 @@ def test_batches_stay_listed_when_their_workspace_is_stale(sign_in, row, workspa
 def test_fifty_cards_with_cancellations_take_at_most_six_queries(
     sign_in, row, other_workspace, django_assert_max_num_queries
 ):
-    for number in range(views.PAGE_SIZE + 5):
+    for number in range(PAGE_SIZE + 5):
         row(f"b{number}", processing_status="ended" if number % 2 else "canceling")
     browser = sign_in("operator")
 
@@ -253,7 +229,9 @@ def test_fifty_cards_with_cancellations_take_at_most_six_queries(
     ("query", "expected"),
     [
         ({"model": "large"}, ["both", "large"]),
-        ({"model": "lar"}, []),
+        ({"model": "lar"}, ["both", "large"]),
+        ({"model": '"lar"'}, []),
+        ({"model": '"large"'}, ["both", "large"]),
         ({"label": "(none)"}, ["both", "pending", "running"]),
         ({"owner": "(none)", "label": "x"}, ["large"]),
         ({"results": "pending"}, ["pending"]),
