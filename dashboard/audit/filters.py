@@ -30,6 +30,8 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action.BATCH_ENDED,
         Action.BATCH_GONE,
         Action.BATCH_LABELED,
+        Action.RETRY_LINKED,
+        Action.RETRY_UNLINKED,
         Action.RESULTS_REREAD,
     ),
     "Downloads": (Action.RESULTS_DOWNLOADED, Action.EXPORTED),

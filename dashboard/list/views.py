@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from batches import clock
-from batches.models import Batch
 from dashboard import live
 from dashboard.access import allow, may, visible_batches, visible_workspaces
 from dashboard.cards import cards_of

@@ -3,27 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from batches.models import Batch
 from batches.models.batch import COST_DUE, COST_UNKNOWN
+from tests.migrating import migrate, migrate_to_newest
 
 CREATED = datetime(2026, 11, 24, 8, 0, 0, 123456, tzinfo=UTC)
-
-
-def migrate(name: str):
-    executor = MigrationExecutor(connection)
-    executor.migrate([("batches", name)])
-    return executor.loader.project_state([("batches", name)]).apps
 
 
 @pytest.fixture
 def before(transactional_db):
     """The models of the version before; at the end the database is brought up to date."""
     yield migrate("0010_reading")
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate_to_newest()
 
 
 def test_every_batch_gets_what_the_models_derive(before):
@@ -50,7 +42,7 @@ def test_every_batch_gets_what_the_models_derive(before):
         **shared,
     )
 
-    migrate("0011_list_orders")
+    migrate_to_newest()
 
     columns = ("requests", "active_order", "length_order", "expiry_order")
     for batch in Batch.objects.all():

@@ -159,7 +159,7 @@ def test_a_period_is_whole_utc_days(ask, workspace, moment, is_included):
         assert answer.days[moment.date()].missing["unread"] == 1
 
 
-def test_the_previous_period_is_as_long_and_ends_the_day_before(ask, workspace):
+def test_before_a_whole_month_comes_the_whole_month_before(ask, workspace):
     spent(workspace, date(2026, 10, 1), used(input=64))
     spent(workspace, date(2026, 10, 2), used(input=4))
     spent(workspace, date(2026, 10, 31), used(input=1))
@@ -168,7 +168,7 @@ def test_the_previous_period_is_as_long_and_ends_the_day_before(ask, workspace):
 
     answer = ask()
 
-    assert answer.before.known == 5
+    assert answer.before.known == 64 + 4 + 1
     assert answer.before.missing_by_kind == [("lost", 1)]
     assert answer.total.known == 16
 

@@ -34,7 +34,7 @@ def viewer(sign_in):
 
 def titles(browser, row) -> str:
     row("one", created_at=EVENING)
-    return browser.get("/").text
+    return browser.get("/batches/one/").text
 
 
 def test_a_person_chooses_a_zone_for_all_their_browsers(viewer, row):

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Workspace
-from dashboard.list import views
+from dashboard.list.listing import PAGE_SIZE
 from dashboard.words import plain_usd
 from tests.dashboard.batch.batch_page import NOON, add_cancellation, words
 from tests.dashboard.conftest import HTMX
@@ -91,7 +91,7 @@ def test_savings_are_not_shown_while_the_cost_is_pending(sign_in, workspace):
 
 
 def test_costs_of_fifty_cards_take_one_more_query(sign_in, workspace, django_assert_num_queries):
-    for _ in range(views.PAGE_SIZE + 1):
+    for _ in range(PAGE_SIZE + 1):
         spent(workspace, NOON, used(input=1), used(model="large", input=1))
     browser = sign_in("viewer")
 

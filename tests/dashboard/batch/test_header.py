@@ -55,7 +55,7 @@ def test_the_five_counts_are_figures_in_a_row_and_zeros_are_marked(sign_in, row)
 
     shown = head(sign_in("viewer").get(f"/batches/{ID}/").text)
 
-    assert re.findall(r'data-count="(\w+)"( data-zero)?>', shown) == [
+    assert re.findall(r'<div data-count="(\w+)"( data-zero)?>', shown) == [
         ("succeeded", ""),
         ("errored", ""),
         ("canceled", " data-zero"),

@@ -53,16 +53,16 @@ def paused(answering) -> Batch:
 def test_a_batch_of_unfinished_answers_is_not_plainly_all_succeeded(sign_in, paused):
     page = sign_in("viewer").get("/").text
 
-    assert "all succeeded · 73 unfinished or refused" in words(page)
+    assert "all succeeded 73 unfinished or refused" in words(page)
     assert 'data-outcome="all_succeeded"' in page
 
 
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"unfinished": 3}, "· 3 unfinished"),
-        ({"refused": 1200}, "· 1,200 refused"),
-        ({"unfinished": 1, "refused": 1}, "· 2 unfinished or refused"),
+        ({"unfinished": 3}, "3 unfinished"),
+        ({"refused": 1200}, "1,200 refused"),
+        ({"unfinished": 1, "refused": 1}, "2 unfinished or refused"),
     ],
 )
 def test_a_card_says_which_of_the_two_there_are(sign_in, workspace, columns, said):

@@ -20,8 +20,13 @@ def link(page: str, element: str) -> str:
 def poll(page: str) -> str:
     """The address that the page polls, with the cards on it."""
     address = html.unescape(re.search(r'hx-get="(/live/[^"]+)"', page)[1])
-    keys = re.findall(r'name="shown" value="(\d+)"', page)
-    return address + "".join(f"&shown={key}" for key in keys)
+    return address + shown_keys(page)
+
+
+def shown_keys(page: str) -> str:
+    """The cards on the page, as the page's script adds them to the poll's address."""
+    keys = ["0", *re.findall(r'<a id="link-(\d+)"', page)]
+    return "".join(f"&shown={key}" for key in keys)
 
 
 def place(page: str) -> str:

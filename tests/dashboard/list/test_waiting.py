@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches.models import Workspace
 from tests.dashboard.conftest import HTMX
-from tests.dashboard.list.pages import count, link, poll, shown
+from tests.dashboard.list.pages import count, link, poll, shown, shown_keys
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +42,6 @@ def test_new_batches_wait_until_the_page_is_loaded_again(sign_in, row):
     assert (waiting(first), waiting(second)) == (2, 3)
     assert count(second) == 4
     assert shown(browser.get(link(second, "reload")).text) == ["newest", "newer", "new", "shown"]
-
-
-def shown_keys(page: str) -> str:
-    return "".join(f"&shown={key}" for key in re.findall(r'name="shown" value="(\d+)"', page))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests.migrating import migrate_to_newest
+
 OLD_TABLES = {
     "django_session": "session_key varchar(40) PRIMARY KEY, session_data text",
     "django_admin_log": (
@@ -16,15 +18,15 @@ OLD_TABLES = {
 }
 
 
-def migrate(target: str | None) -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([("dashboard", target)])
+def remove_all() -> None:
+    """Undo all of the dashboard's migrations."""
+    MigrationExecutor(connection).migrate([("dashboard", None)])
 
 
 @pytest.fixture
 def before(committed, person):
     """A database of the previous version. Someone is signed in and has used Django's admin."""
-    migrate(None)
+    remove_all()
     user = person("admin")
     recorder = MigrationRecorder(connection)
     model = ContentType.objects.create(app_label="admin", model="logentry")
@@ -44,7 +46,7 @@ def before(committed, person):
 
 
 def test_old_sessions_and_djangos_admin_leave_nothing_behind(before):
-    migrate("0001_people")
+    migrate_to_newest()
 
     assert not set(OLD_TABLES) & set(connection.introspection.table_names())
     assert not ContentType.objects.filter(app_label__in=["admin", "sessions"]).exists()
@@ -55,8 +57,8 @@ def test_old_sessions_and_djangos_admin_leave_nothing_behind(before):
 
 
 def test_a_new_installation_migrates_too(committed):
-    migrate(None)
+    remove_all()
 
-    migrate("0001_people")
+    migrate_to_newest()
 
     assert "dashboard_session" in connection.introspection.table_names()
