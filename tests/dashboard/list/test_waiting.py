@@ -176,7 +176,7 @@ def test_canceling_for_longer_than_usual_reaches_an_open_page(
 def test_a_batch_that_is_about_to_expire_is_marked_on_an_open_page(sign_in, row):
     now = timezone.now()
     with time_machine.travel(now, tick=False):
-        row("late", expires_at=now + timedelta(minutes=62))
+        row("late", expires_at=now + timedelta(hours=3, minutes=2))
         browser = sign_in("viewer")
         page = browser.get("/").text
     with time_machine.travel(now + timedelta(minutes=3), tick=False):
