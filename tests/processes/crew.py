@@ -19,10 +19,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes.nursery import ROOT, Nursery
+
 PASSWORD = "correct horse 9 battery"
 ENCRYPTION_KEY = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
 # In one process, because each start of Django takes a second.
@@ -96,7 +98,8 @@ class Crew:
         self.web_ports = [free_port() for _ in range(webs)]
         self.web_url = f"http://127.0.0.1:{self.web_ports[0]}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, psutil.Process] = {}
+        self.nursery: Nursery | None = None
         self.database_url = ""
         self.env = {
             "PATH": os.environ["PATH"],
@@ -109,17 +112,16 @@ class Crew:
             "ANTHROPIC_BASE_URL": self.sandbox_url,
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
         }
-        manage = [sys.executable, "manage.py"]
-        sandbox = [*manage, "sandbox", "--port", str(self.sandbox_port)]
+        sandbox = ["manage.py", "sandbox", "--port", str(self.sandbox_port)]
         sandbox += ["--state", str(var / "sandbox.db")]
         self.commands = {"sandbox": [*sandbox, "--faults", faults] if faults else sandbox}
         for number, port in enumerate(self.web_ports):
             self.commands[named("web", number)] = [
-                sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn.py",
+                "-m", "gunicorn", "-c", "dashboard/gunicorn.py",
                 "--bind", f"127.0.0.1:{port}", "dashboard.wsgi",
             ]  # fmt: skip
         for number in range(workers):
-            self.commands[named("worker", number)] = [*manage, "worker"]
+            self.commands[named("worker", number)] = ["manage.py", "worker"]
         if server_url:
             self.use_database("template1")
 
@@ -157,16 +159,9 @@ class Crew:
         subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
 
     def start(self, name: str) -> None:
-        with (self.var / f"{name}.log").open("ab") as log:
-            # A group of its own, so that gunicorn's workers are killed with their master.
-            self.processes[name] = subprocess.Popen(
-                self.commands[name],
-                cwd=ROOT,
-                env=self.env,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.nursery = self.nursery or Nursery(self.env)
+        log = self.var / f"{name}.log"
+        self.processes[name] = self.nursery.start(self.commands[name], log)
 
     def start_all(self) -> None:
         self.prepare()
@@ -192,9 +187,11 @@ class Crew:
         return (self.var / f"{name}.log").read_text()
 
     def stop_all(self) -> None:
-        for name in self.processes:
-            if self.processes[name].poll() is None:
+        for name, process in self.processes.items():
+            if process.is_running():
                 self.kill(name)
+        if self.nursery:
+            self.nursery.close()
 
     def answers(self, url: str) -> bool:
         try:

@@ -55,7 +55,7 @@ def assert_works_again(crew: Crew) -> None:
     """All processes run, and another round ends."""
     before = synced_at(crew)
     wait_until(lambda: synced_at(crew) != before, seconds=60, what="a new round")
-    assert all(process.poll() is None for process in crew.processes.values())
+    assert all(process.is_running() for process in crew.processes.values())
     assert httpx.get(f"{crew.web_url}/readyz").status_code == 200
 
 
@@ -68,7 +68,7 @@ def test_a_worker_ends_soon_after_sigterm_and_the_next_calls_the_api_at_once(cre
 
     wait_until(lambda: synced_at(crew) != before, seconds=15, what="a round of the next one")
     assert taken < 20
-    assert crew.processes["worker"].poll() is None
+    assert crew.processes["worker"].is_running()
     assert "Traceback" not in crew.log("worker")
 
 
