@@ -13,7 +13,8 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -140,14 +141,43 @@ class Crew:
 
     def rows(self, query: str, *values: object) -> list[tuple]:
         """Rows of Batchboard's database; `%s` stands for a value."""
+        with self.connected() as connection:
+            return connection.execute(self.in_dialect(query), values).fetchall()
+
+    def change(self, statement: str, *values: object) -> int:
+        """How many rows the statement has changed."""
+        with self.connected() as connection:
+            return connection.execute(self.in_dialect(statement), values).rowcount
+
+    def in_dialect(self, statement: str) -> str:
+        return statement if self.database_url else statement.replace("%s", "?")
+
+    @contextmanager
+    def connected(self) -> Iterator[psycopg.Connection | sqlite3.Connection]:
+        """A connection to Batchboard's database whose every statement is committed."""
         if self.database_url:
-            with psycopg.connect(self.database_url) as connection:
-                return connection.execute(query, values).fetchall()
-        connection = sqlite3.connect(self.var / "batchboard.db", timeout=20)
-        try:
-            return connection.execute(query.replace("%s", "?"), values).fetchall()
-        finally:
-            connection.close()
+            connection = psycopg.connect(self.database_url, autocommit=True)
+        else:
+            path = self.var / "batchboard.db"
+            # A thread may take the lock that another one gives back.
+            connection = sqlite3.connect(
+                path, timeout=20, isolation_level=None, check_same_thread=False
+            )
+        with closing(connection):
+            yield connection
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """No other process can write to the table, as while another program does.
+
+        SQLite locks all tables. Reading them works on both databases.
+        """
+        with self.connected() as connection:
+            connection.execute("BEGIN" if self.database_url else "BEGIN IMMEDIATE")
+            if self.database_url:
+                connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield
+            connection.execute("ROLLBACK")
 
     def one(self, query: str, *values: object) -> object:
         """The first column of the first row; None without a row."""

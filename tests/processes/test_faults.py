@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,27 +118,11 @@ def test_a_cancel_without_worker_and_api_is_made_by_the_next_worker(crew, runnin
     browser.close()
 
 
-class Locked:
-    """SQLite's file while another program writes to it."""
-
-    def __init__(self, crew: Crew) -> None:
-        self.connection = sqlite3.connect(
-            crew.var / "batchboard.db", isolation_level=None, check_same_thread=False
-        )
-
-    def __enter__(self) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, *exc: object) -> None:
-        self.connection.execute("ROLLBACK")
-        self.connection.close()
-
-
 def test_a_database_locked_for_long_ends_no_process_and_the_page_says_not_saved(crew, running):
     browser = crew.sign_in()
     token = csrf_in(browser.get(f"/batches/{running}/cancel/").text)
 
-    with Locked(crew):
+    with crew.locked("batches_batch"):
         refused = browser.post(
             f"/batches/{running}/cancel/",
             data={"csrfmiddlewaretoken": token},
