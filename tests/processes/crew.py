@@ -1,6 +1,8 @@
 """Batchboard as it runs: real processes on free ports, in a folder of their own."""
 
 import atexit
+import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -57,14 +60,30 @@ def create_database(server_url: str, *, template: str) -> str:
     return parts._replace(path=f"/{names[0]}").geturl()
 
 
+class Prepared(NamedTuple):
+    """A migrated database with the superuser ada, and the collected static files."""
+
+    var: Path
+    database_url: str
+
+
 @cache
-def prepared(server_url: str) -> "Crew":
-    """A crew whose database and static files the others copy. Its processes never run."""
-    folder = tempfile.mkdtemp(prefix="batchboard-crew-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    crew = Crew(Path(folder), server_url=server_url)
-    crew.manage("shell", "-c", PREPARE)
-    return crew
+def prepared(server_url: str) -> Prepared:
+    """What crews copy. The processes of one `python -m tests` prepare it once between them."""
+    shared = os.environ.get("SHARED_BY_TESTS")
+    if not shared:
+        shared = tempfile.mkdtemp(prefix="batchboard-crew-")
+        atexit.register(shutil.rmtree, shared, ignore_errors=True)
+    folder = Path(shared) / hashlib.sha256(server_url.encode()).hexdigest()[:12]
+    folder.mkdir(exist_ok=True)
+    note = folder / "database"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not note.exists():
+            crew = Crew(folder, server_url=server_url)
+            crew.manage("shell", "-c", PREPARE)
+            note.write_text(crew.database_url)
+    return Prepared(folder, note.read_text())
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
@@ -133,7 +152,7 @@ class Crew:
     def prepare(self) -> None:
         """Migrates, collects the static files and creates the superuser ada, by copying."""
         source = prepared(self.server_url)
-        ignore = shutil.ignore_patterns("static")
+        ignore = shutil.ignore_patterns("static", "lock", "database")
         shutil.copytree(source.var, self.var, ignore=ignore, dirs_exist_ok=True)
         self.env["BATCHBOARD_STATIC_ROOT"] = str(source.var / "static")
         if self.server_url:

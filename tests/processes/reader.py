@@ -2,9 +2,9 @@
 
 `python -m tests.processes.reader API_ID`: for each line on standard input it forks a child that
 reads the batch's results, prints the child's process ID, waits for it and prints how it ended.
-With a number N on the line, the child kills itself before its step N: a statement, or two hundred
-rows of one. Forking is forty times as fast as starting Python, and the child is a process that can
-be killed.
+With a number N on the line, the child kills itself before its step N: a statement, two hundred
+rows of one, or a commit. Forking is forty times as fast as starting Python, and the child is a
+process that can be killed.
 """
 
 import os
@@ -12,8 +12,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from typing import Any
 
 import django
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 ROWS_IN_A_STEP = 200
 
@@ -30,7 +32,7 @@ def main(api_id: str) -> None:
         child = os.fork()
         if not child:
             # Nothing is connected yet: the parent asks neither the database nor the API.
-            with connection.execute_wrapper(killing_before(int(line or 0))):
+            with connection.execute_wrapper(killing_before(int(line), connection)):
                 batch = Batch.objects.select_related("workspace").get(api_id=api_id)
                 has_read = read_now(batch)
             forget_clients()
@@ -40,8 +42,8 @@ def main(api_id: str) -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def killing_before(step: int) -> Callable:
-    """Counts statements and their rows, and kills this process before that step; 0 is never."""
+def killing_before(step: int, connection: BaseDatabaseWrapper) -> Callable:
+    """Counts the connection's steps, and kills this process before that one; 0 is never."""
     steps = count(1)
 
     def take_step() -> None:
@@ -54,10 +56,13 @@ def killing_before(step: int) -> Callable:
                 take_step()
             yield row
 
-    def execute(run: Callable, sql: str, params: Iterable, many: bool, context: dict) -> object:
+    def execute(run: Callable, sql: str, params: Iterable, *how: Any) -> object:
         take_step()
-        return run(sql, stepping(params) if many else params, many, context)
+        is_many, _ = how
+        return run(sql, stepping(params) if is_many else params, *how)
 
+    commit = connection.commit
+    connection.commit = lambda: (take_step(), commit())
     return execute
 
 

@@ -205,7 +205,9 @@ def unread(folder: Path) -> int:
     """How many ended batches have no results yet."""
     pending = "processing_status = 'ended' AND results_state = 'pending'"
     with closing(sqlite3.connect(folder / "batchboard.db", timeout=20)) as connection:
-        return connection.execute(f"SELECT count(*) FROM batches_batch WHERE {pending}").fetchone()[0]
+        return connection.execute(f"SELECT count(*) FROM batches_batch WHERE {pending}").fetchone()[
+            0
+        ]
 
 
 @contextmanager
