@@ -58,7 +58,7 @@ def test_a_second_start_prints_the_same_passwords(in_demo):
     assert Workspace.objects.count() == 2
 
 
-def test_a_printed_password_works_even_if_somebody_changed_it(in_demo):
+def test_a_printed_password_works_even_if_someone_changed_it(in_demo):
     prepare_demo(in_demo)
     viewer = User.objects.get(username="viewer")
     viewer.set_password("something else 9")
@@ -116,12 +116,12 @@ def test_the_demo_writes_beside_the_real_copy_not_into_it():
     assert environ["BATCHBOARD_VAR"] == "/srv/batchboard/demo"
 
 
-def test_a_sandbox_port_that_is_none_is_refused():
+def test_a_sandbox_port_that_is_not_a_number_is_refused():
     with pytest.raises(PortRefused, match="SANDBOX_PORT"):
         demo_environment({"SANDBOX_PORT": "many"})
 
 
-def test_most_of_the_demo_s_batches_have_a_label_from_the_beginning(mirrored):
+def test_most_of_the_demos_batches_have_a_label_from_the_beginning(mirrored):
     for _ in range(30):
         mirrored()
 
@@ -131,7 +131,7 @@ def test_most_of_the_demo_s_batches_have_a_label_from_the_beginning(mirrored):
     assert not AuditEvent.objects.exists()
 
 
-def test_a_label_that_somebody_has_given_keeps_the_demo_from_giving_any(mirrored):
+def test_a_label_that_someone_has_given_keeps_the_demo_from_adding_any(mirrored):
     first, _ = mirrored(), mirrored()
     Batch.objects.filter(pk=first.pk).update(label="mine")
 
@@ -192,7 +192,7 @@ def test_a_newcomer_signs_in_sees_batches_and_leaves_nothing_behind(demo, tmp_pa
     assert "data-cancel" in page.text
     assert "nightly eval" in spend
     assert "Compared with Anthropic’s cost report" in spend
-    # The static files are no secret, nor is what tells whether they have changed.
+    # The static files are not secret, nor is the note by which changes are noticed.
     assert {name for name, mode in files.items() if mode & 0o077} <= {"static", "static-sources"}
     assert {"batchboard.db-wal", "sandbox.db", "sandbox.db-wal"} <= files.keys()
     # web with its workers, worker and sandbox
