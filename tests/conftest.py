@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
@@ -27,6 +28,20 @@ hypothesis_settings.load_profile("patient")
 def _no_estimates_kept() -> None:
     """The estimates in memory are for the workspaces of another test's database."""
     estimates.forget()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, skip the tests without a database. They are the same as on SQLite."""
+    if not os.environ.get("TEST_DATABASE_URL"):
+        return
+    without = [item for item in items if not uses_database(item)]
+    items[:] = [item for item in items if uses_database(item)]
+    config.hook.pytest_deselected(items=without)
+
+
+def uses_database(item: pytest.Item) -> bool:
+    marked = any(map(item.get_closest_marker, ("django_db", "databases")))
+    return marked or not {"db", "transactional_db"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The benchmarks: `make bench`. Claims of speed are ratios taken in one run on one machine."""
+"""The benchmarks: `make bench`. Speeds are compared within one run on one machine."""

@@ -32,9 +32,9 @@ class Line:
 
 
 def measure(name: str, *arguments: str, under: tuple[str, ...] = ()) -> dict[str, float]:
-    """One measurement in a fresh process, as the others would leave their caches behind.
+    """One measurement in a new process, so that caches of the others don't help it.
 
-    `under` is a module that runs the command in its turn. Empty where nothing was measured.
+    `under` is a module that runs the command. The result is empty if nothing was measured.
     """
     print(f"  {name} {' '.join((*arguments, *under))} …", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "tests.bench.measure", name, *arguments]
@@ -74,7 +74,7 @@ def lines() -> list[Line]:
             f"p95 {ms(many['list_p95'])} / {ms(few['list_p95'])}",
         ),
         Line(
-            "the same, its counts never remembered",
+            "the same, without remembered counts",
             many["list_cold_p95"] / few["list_cold_p95"],
             float("inf"),
             "×",

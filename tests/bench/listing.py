@@ -1,4 +1,4 @@
-"""A server of a long list of batches, made beforehand: what is timed is the reader."""
+"""Serves a long list of batches that was generated beforehand, so that only reading it is timed."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ PAGE = 1000
 
 
 def batch(number: int, now: datetime) -> dict[str, object]:
-    """A whole MessageBatch as the API writes them; the newest is number 0."""
+    """A complete MessageBatch as the API writes it; the newest is number 0."""
     created = now - timedelta(seconds=30 * number)
     api_id = f"msgbatch_{number:024d}"
     has_ended = created < now - timedelta(hours=1)
@@ -67,7 +67,7 @@ def served(batches: int) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *words: object) -> None:
-            """Nothing: it would be timed."""
+            """Log nothing, because logging would be timed too."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

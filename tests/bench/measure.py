@@ -1,4 +1,4 @@
-"""One measurement in a process and a database of its own; prints its figures as JSON."""
+"""Runs one measurement with a database of its own, and prints its figures as JSON."""
 
 import json
 import resource
@@ -19,12 +19,12 @@ from tests.bench.spend import spend_pages
 def ready(name: str) -> None:
     django.setup()
     if name == "claim_until_none":
-        # On the database that another measurement has made.
+        # It uses the database that another measurement created.
         connection.creation.set_as_test_mirror(connection.settings_dict)
         connection.settings_dict["NAME"] = connection.creation._get_test_db_name()
         return
     if connection.vendor == "postgresql":
-        # A server of one's own has no database yet.
+        # A server that was just started has no database yet.
         connection.creation.create_test_db(verbosity=0)
     call_command("migrate", verbosity=0)
 
@@ -43,7 +43,7 @@ def timed(call: Callable[[], Any], times: int) -> list[float]:
 
 
 def statements(call: Callable[[], Any]) -> list[str]:
-    """What the call asked of the database, transactions' own words left out."""
+    """The SQL statements of the call, without those that begin and end transactions."""
     asked: list[str] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
@@ -79,7 +79,7 @@ def pages(batches: str) -> dict[str, float]:
     queries = statements(lambda: client.get("/"))
     version = version_in(answer.text)
     assert client.get(f"/live/?v={version}").status_code == 204
-    # In turns, so that whatever else the machine does falls on both alike.
+    # In turns, so that other work on the machine affects both.
     polls, bare = [], []
     for _ in range(10):
         polls += timed(lambda: client.get(f"/live/?v={version}"), 50)
@@ -137,7 +137,7 @@ def version_in(page: str) -> str:
 
 
 def cancels(times: str) -> dict[str, float]:
-    """The cancel view over an API that answers at once: its own time, the call's taken off."""
+    """The cancel view's own time, without the API call."""
     import httpx
 
     from batches import connect
@@ -237,7 +237,7 @@ def cancel_latency(base_url: str) -> dict[str, float]:
 
 
 def sdk(base_url: str, batches: str) -> dict[str, float]:
-    """The official SDK merely iterating over the same list."""
+    """The official SDK iterating over the same list."""
     import anthropic
 
     client = anthropic.Anthropic(api_key="bench", base_url=base_url)

@@ -1,4 +1,4 @@
-"""A results file of any length on loopback, and its readers: ours, the SDK's, a bare one."""
+"""Serves a results file of any size, and reads it with Batchboard, the SDK and bare httpx."""
 
 import json
 import threading
@@ -70,9 +70,9 @@ def used(number: int) -> dict[str, Any]:
 
 @contextmanager
 def results_served(total_mb: int) -> Iterator[str]:
-    """The base URL of an API with one ended batch, whose file of LINES lines weighs so much."""
+    """The base URL of an API with one ended batch, whose LINES lines are about that many MB."""
     size = total_mb * 1_000_000 // LINES - 600
-    # The same thousand lines over and over, but for their IDs: little is left to do but sending.
+    # The same thousand lines with other IDs each time, so that the server does little but send.
     block = b"".join(line(number, max(size, 26)) for number in range(BLOCK_LINES))
 
     class Handler(BaseHTTPRequestHandler):
@@ -94,7 +94,7 @@ def results_served(total_mb: int) -> Iterator[str]:
             self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *words: object) -> None:
-            """Nothing: it would be timed."""
+            """Log nothing, because logging would be timed too."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     base_url = f"http://127.0.0.1:{server.server_port}"
@@ -111,7 +111,7 @@ def results_served(total_mb: int) -> Iterator[str]:
 
 
 def read_file(base_url: str) -> dict[str, float]:
-    """Our reader: the whole of `results.read_results`, database writes included."""
+    """Batchboard's reader, `read_results`, including its database writes."""
     from django.utils import timezone
 
     from batches.models import Batch, Workspace
@@ -181,7 +181,7 @@ def sdk_results(base_url: str) -> dict[str, float]:
 
 
 def bare_results(base_url: str) -> dict[str, float]:
-    """httpx reading the same bytes and doing nothing with them."""
+    """httpx reading the same bytes and discarding them."""
     import httpx
 
     received = 0

@@ -1,4 +1,4 @@
-"""Generated mirrors: as many rows as asked for, without asking any API."""
+"""Generates mirrors of any size without an API."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ SEARCHES = (
     *("0000123456", "nightly", "eval+17", "team+42", "person3", "nightly+person7"),
     *("haiku", "zzzzzz"),
 )
-# Of prompts, as the built-in prices have them.
+# Lengths of prompts with prices of their own, as in the built-in prices.
 BRACKETS = (
     {"prompt_over": 0, "prompt_up_to": 100_000},
     {"prompt_over": 100_000, "prompt_up_to": 200_000},
@@ -55,7 +55,7 @@ def make_mirror(batches: int) -> Workspace:
 
 
 def with_a_worker() -> None:
-    """As if a worker had just been seen, for as long as the measurement takes."""
+    """Records a worker that was just seen, and stays so while the measurement runs."""
     models.worker.SEEN_FOR = timedelta(hours=1)
     WorkerProcess.objects.create(
         name="bench", place="here", pid=1, kinds=",sync,", started_at=timezone.now(),

@@ -1,4 +1,4 @@
-"""The tests' settings as a production copy would have them: compiled templates, quiet logs."""
+"""The tests' settings with compiled templates and quiet logs, as in production."""
 
 from tests.settings import *  # noqa: F403
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 DAYS = 30
-# By workspace, as the page opens, and by what takes it longest.
+# By workspace, which is the default, and by the groupings that take longest.
 GROUPINGS = ("workspace", "label")
 
 
@@ -20,7 +20,7 @@ def spend_pages(
 
     client = signed_in(*make_spend(batches), role="lead")
     if connection.vendor == "postgresql":
-        # As autovacuum would have done a minute later.
+        # Autovacuum would do this a minute later.
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
     today = timezone.now().date()

@@ -1,4 +1,4 @@
-"""The product's addresses, and beside them the least that a signed-in view can do."""
+"""The project's URLs, and a view that does only what every signed-in view must."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -8,7 +8,7 @@ from dashboard.urls import urlpatterns as product
 
 
 def bare(request: HttpRequest) -> HttpResponse:
-    """Session and user, no more: what no poll can do without."""
+    """Loads the session and the user, as every poll must."""
     return HttpResponse(request.user.get_username())
 
 

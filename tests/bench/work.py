@@ -59,11 +59,11 @@ def api_served() -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *words: object) -> None:
-            """Nothing: it would be timed."""
+            """Log nothing, because logging would be timed too."""
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *request: object) -> None:
-            """Readers that are stopped break off; that is no news."""
+            """Ignore readers that disconnect when they are stopped."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -132,7 +132,7 @@ def make_rows(base_url: str):
 
 
 class _Chance:
-    """Always the first choice."""
+    """Always choose the first rows."""
 
     @staticmethod
     def choice(values):
@@ -140,7 +140,7 @@ class _Chance:
 
 
 def claims_a_second() -> dict[str, float]:
-    """Rows that eight processes claim and give back on one PostgreSQL server, in a second."""
+    """How many rows a second eight processes claim and give back on one PostgreSQL server."""
     from batches.models import Chore
 
     Chore.objects.bulk_create([Chore(name=f"chore {n}") for n in range(ROWS)], batch_size=1000)
@@ -151,14 +151,14 @@ def claims_a_second() -> dict[str, float]:
     ]
     told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
     assert sum(each["claimed"] for each in told) == ROWS
-    # From the first claim to the last: the start of eight Pythons is not counted.
+    # From the first claim to the last, without the start of the processes.
     seconds = max(each["ended"] for each in told) - min(each["began"] for each in told)
     assert seconds < time.perf_counter() - began
     return {"claims": ROWS / seconds, "least": min(each["claimed"] for each in told)}
 
 
 def claim_until_none() -> dict[str, float]:
-    """As a worker's loop does, but for the work itself."""
+    """Claims and gives back rows as a worker's loop does, without working on them."""
     from batches import clock
     from batches.models import Chore
     from batches.worker.loop import some_of

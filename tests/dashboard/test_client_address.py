@@ -1,4 +1,4 @@
-"""Whose address a request counts as: the audit and the sign-in lock rest on it."""
+"""Whose address a request counts as: the audit and the sign-in lock depend on it."""
 
 import pytest
 from axes.models import AccessAttempt
@@ -42,7 +42,7 @@ def test_an_address_is_recognized_however_a_proxy_writes_it(rf, settings, writte
         "::ffff:", "x" * 10_000, "192.0.2.1 OR 1=1", "\x00", "１９２.0.2.1",
     ],
 )  # fmt: skip
-def test_what_is_no_address_counts_as_the_proxy_s(rf, settings, written):
+def test_an_entry_that_is_no_address_counts_as_the_proxys(rf, settings, written):
     settings.BATCHBOARD_PROXIES = 1
 
     request = rf.get("/", REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=written)
@@ -51,7 +51,7 @@ def test_what_is_no_address_counts_as_the_proxy_s(rf, settings, written):
 
 
 @pytest.mark.parametrize("peer", ["", "unix:", "/run/web.sock"])
-def test_a_caller_by_a_unix_socket_has_no_address(rf, peer):
+def test_a_caller_on_a_unix_socket_has_no_address(rf, peer):
     assert client_address(rf.get("/", REMOTE_ADDR=peer)) == ""
 
 

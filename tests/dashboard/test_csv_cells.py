@@ -45,8 +45,8 @@ ATTACKS = [
     '=HYPERLINK("https://example.com?"&A1)',
     f"'{DDE}",
 ]
-# The part of a line that one cell may be, when it begins with a sign: a number or a name, and
-# texts in quotes. Nothing of it is a function, a reference to a program, or an operation.
+# What a cell that begins with a sign may contain: a number or a name, and texts in quotes. None of
+# it is a function, a reference to a program, or an operation.
 HARMLESS = re.compile(r'[A-Za-z0-9_.+-]*(?:,(?:[A-Za-z0-9_.+-]*|"(?:[^"]|"")*"?))*')
 TEXTS = st.text(
     st.sampled_from([*SIGNS, *",;|\t\r\n\"' \xa0\ufeff\u200b\u2028\x85\0", *"aZ05_.é!("])
@@ -54,7 +54,7 @@ TEXTS = st.text(
 
 
 def seen(text: str) -> str:
-    """The text without what readers drop at its beginning."""
+    """The text without the characters that spreadsheets remove from its beginning."""
     hidden = ("C", "Z")
     at = 0
     while at < len(text) and (unicodedata.category(text[at])[0] in hidden or text[at] == '"'):
@@ -63,7 +63,7 @@ def seen(text: str) -> str:
 
 
 def runs(text: str) -> bool:
-    """A spreadsheet would evaluate it, and it could do more than negate a number."""
+    """Whether a spreadsheet would evaluate it, and it could do more than negate a number."""
     return seen(text).startswith(tuple(SIGNS)) and not HARMLESS.fullmatch(seen(text))
 
 
@@ -87,10 +87,10 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
 @pytest.mark.parametrize("separator", SEPARATORS)
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONE])
 @given(rows=st.lists(st.lists(TEXTS | st.sampled_from(ATTACKS), min_size=2, max_size=4)))
-def test_whatever_the_separator_no_cell_runs(separator, quoting, rows):
+def test_no_cell_runs_with_any_separator(separator, quoting, rows):
     content = "".join(csv_line(row) for row in rows)
 
-    # A lone return ends no line for csv, but does for spreadsheets.
+    # A lone carriage return ends a line in spreadsheets, but not in Python's csv.
     for line in read(content.replace("\r", "\n"), separator, quoting):
         assert not [text for text in line if runs(text)]
 
@@ -135,7 +135,7 @@ def test_every_custom_id_that_the_api_takes_stays_byte_for_byte(custom_id):
 
 
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2)))
-def test_what_is_read_back_is_the_text_and_its_apostrophes(rows):
+def test_reading_back_gives_the_text_and_its_apostrophes(rows):
     content = b"".join(csv_blocks(["id", "label"], rows, with_bom=True)).decode("utf-8-sig")
 
     header, *lines = read(content, ",")

@@ -19,7 +19,7 @@ from dashboard.environment import (
 GOOD_SECRET = "k3J9vQx7Tz1mWc8Rb5Yp2Lh6Ns4Df0Ga-e_uXoViKqMrZtSjBw"
 
 
-def test_a_value_may_stand_in_a_file(tmp_path):
+def test_a_value_may_come_from_a_file(tmp_path):
     path = tmp_path / "key"
     path.write_text("sk-1\n")
 
@@ -34,7 +34,7 @@ def test_both_forms_at_once_and_a_missing_file_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("value", ['"sk-1"', "'sk-1'", ' "sk-1" '])
-def test_quotes_that_no_shell_removed_are_no_part_of_a_value(value, tmp_path):
+def test_quotes_that_no_shell_removed_are_not_part_of_a_value(value, tmp_path):
     path = tmp_path / "key"
     path.write_text(value)
 
@@ -68,12 +68,12 @@ def test_a_key_that_cannot_work_is_refused_without_repeating_it(name, value, exp
 
 
 @pytest.mark.parametrize("value", ["", "sk-ant-api03-abc_DEF-123", "sandbox-research", "a.b+c/d=="])
-def test_any_other_key_is_taken(value):
+def test_any_other_key_is_accepted(value):
     assert credential("ANTHROPIC_API_KEY", value) == value
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "/v1/messages", "/v1/messages/batches"])
-def test_the_api_s_own_path_is_no_part_of_its_address(ending):
+def test_the_apis_own_path_is_removed_from_its_address(ending):
     assert base_url("A", f"https://gateway.example/anthropic{ending}") == (
         "https://gateway.example/anthropic"
     )
@@ -181,7 +181,7 @@ def test_debugging_where_others_can_reach_it_does_not_start(hosts, bind, named):
         refuse_insecurity(debug=True, secret_key=GOOD_SECRET, allowed_hosts=hosts, bind=bind)
 
 
-def test_secure_settings_and_debugging_on_this_machine_do():
+def test_secure_settings_and_debugging_on_this_machine_start():
     ours = ["localhost", "127.0.0.1", "[::1]"]
 
     refuse_insecurity(
@@ -191,7 +191,7 @@ def test_secure_settings_and_debugging_on_this_machine_do():
     refuse_insecurity(debug=True, secret_key=GOOD_SECRET, allowed_hosts=ours, bind="::1")
 
 
-def test_a_made_secret_is_kept_and_readable_by_its_owner_alone(tmp_path):
+def test_a_generated_secret_is_kept_and_only_its_owner_can_read_it(tmp_path):
     path = tmp_path / "var" / "secret_key"
 
     first, second = kept_secret(path), kept_secret(path)
@@ -202,7 +202,7 @@ def test_a_made_secret_is_kept_and_readable_by_its_owner_alone(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["secret_key"]
 
 
-def test_a_secret_that_cannot_be_kept_names_the_folder_and_the_ways_out(tmp_path):
+def test_a_secret_that_cannot_be_saved_names_the_folder_and_what_to_do(tmp_path):
     (tmp_path / "var").touch()
 
     with pytest.raises(ImproperlyConfigured) as caught:
@@ -220,13 +220,13 @@ def test_a_database_that_cannot_be_written_is_named(tmp_path):
         database(f"sqlite:///{tmp_path}/file/board.db", default_path=tmp_path)
 
 
-def test_a_lock_keeps_nobody_waiting_for_longer_than_five_seconds(tmp_path):
+def test_a_lock_is_waited_for_at_most_five_seconds(tmp_path):
     found = database("", default_path=tmp_path / "board.db")
 
     assert found["OPTIONS"]["timeout"] <= 5
 
 
-def test_a_postgres_address_is_taken_apart(tmp_path):
+def test_a_postgres_address_is_parsed(tmp_path):
     found = database(
         "postgres://ada:p%40ss@db.example:5433/board?sslmode=require", default_path=tmp_path
     )

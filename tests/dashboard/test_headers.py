@@ -1,4 +1,4 @@
-"""What every answer tells browsers and proxies about itself; the addresses are the URLconf's."""
+"""The headers of every response. The addresses come from the URLconf."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ NOWHERE = ["/nowhere/", "/static/nowhere.css"]
 
 
 def address(pattern: URLPattern, batch) -> str:
-    """An address of the pattern: of this batch, and of no person or workspace that exists."""
+    """An address of the pattern for this batch; its person or workspace doesn't exist."""
     values = {
         name: batch.api_id if name == "api_id" else {"int": 987}.get(type_of(converter), "none")
         for name, converter in pattern.pattern.converters.items()
@@ -30,7 +30,7 @@ def type_of(converter) -> str:
 
 @pytest.fixture
 def answers(client, person, workspace, mirrored):
-    """A function: every address's answers to someone of this role, by method."""
+    """A function that gives the responses of every address to a person with a role, by method."""
 
     def answers(role: str):
         batch = mirrored(status="ended")
@@ -49,7 +49,7 @@ def answers(client, person, workspace, mirrored):
 
 
 @pytest.mark.parametrize("role", ["", "none", "viewer", "admin"])
-def test_no_page_may_be_kept_by_browser_or_proxy(answers, role):
+def test_no_browser_or_proxy_may_cache_a_page(answers, role):
     seen = dict(answers(role))
 
     kept = {
@@ -61,7 +61,7 @@ def test_no_page_may_be_kept_by_browser_or_proxy(answers, role):
     assert kept == set()
 
 
-def test_every_answer_keeps_other_sites_and_unused_features_out(answers):
+def test_every_response_refuses_other_sites_and_unused_features(answers):
     seen = dict(answers("viewer"))
 
     for name, answer in seen.items():
@@ -75,7 +75,7 @@ def test_every_answer_keeps_other_sites_and_unused_features_out(answers):
     assert "clipboard" not in middleware.PERMISSIONS
 
 
-def test_static_files_may_be_kept_by_this_site_alone(client, settings, tmp_path):
+def test_static_files_may_be_cached_and_used_only_by_this_site(client, settings, tmp_path):
     settings.STATIC_ROOT = tmp_path
     (tmp_path / "page.css").write_text("a {}")
 
@@ -88,7 +88,7 @@ def test_static_files_may_be_kept_by_this_site_alone(client, settings, tmp_path)
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_refusals_before_any_view_are_not_kept_either(client, settings):
+def test_refusals_before_any_view_are_not_cached_either(client, settings):
     settings.SECURE_SSL_REDIRECT = True
 
     to_https = client.get("/")

@@ -22,7 +22,7 @@ def scraped(client, settings, db):
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer wrong", "Bearer ", "Basic token", "token"])
-def test_metrics_are_not_for_strangers(client, db, settings, sent):
+def test_metrics_need_the_token(client, db, settings, sent):
     settings.BATCHBOARD_METRICS_TOKEN = "token"
 
     response = client.get("/metrics", headers={"Authorization": sent} if sent else {})
@@ -31,13 +31,13 @@ def test_metrics_are_not_for_strangers(client, db, settings, sent):
     assert "batchboard_" not in response.text
 
 
-def test_without_a_token_in_the_settings_none_opens_them(client, db):
+def test_without_a_token_in_the_settings_no_token_works(client, db):
     for sent in ("", "Bearer ", "Bearer x"):
         assert client.get("/metrics", headers={"Authorization": sent}).status_code == 401
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "lead", "admin"])
-def test_metrics_of_all_teams_are_for_no_role(sign_in, row, role):
+def test_no_role_may_see_the_metrics_of_all_teams(sign_in, row, role):
     row("one")
 
     response = sign_in(role).get("/metrics")
@@ -54,7 +54,7 @@ def test_a_superuser_sees_them(client, admin_user, row):
     assert "batchboard_batches_active 1.0" in client.get("/metrics").text
 
 
-def test_they_count_what_is_active_and_waits(row, scraped):
+def test_metrics_count_active_batches_and_waiting_work(row, scraped):
     add_cancellation(row("one", processing=7), state="requested")
     row("waiting", processing_status="ended")
     row("broken", processing_status="ended", results_state="unreadable")
@@ -97,7 +97,7 @@ def test_a_workspace_that_never_synced_has_no_age(workspace, scraped):
     assert 'batchboard_sync_age_seconds{workspace="research"}' not in scraped()
 
 
-def test_holds_and_failures_are_told_by_workspace(workspace, other_workspace, scraped):
+def test_holds_and_failures_are_reported_by_workspace(workspace, other_workspace, scraped):
     Workspace.objects.filter(pk=workspace.pk).update(hold="refused", attempts=3)
 
     figures = scraped()

@@ -1,4 +1,4 @@
-"""A database that cannot work for a while: what a person sees then, and what a probe."""
+"""What people and probes see while the database is not available."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from dashboard import errors, probes
 
 @pytest.fixture
 def operator(committed, sign_in) -> Client:
-    """Signed in. What breaks inside is answered, not raised."""
+    """A signed-in browser that gets error pages instead of exceptions."""
     operator = sign_in("operator")
     operator.raise_request_exception = False
     return operator
@@ -20,7 +20,7 @@ def operator(committed, sign_in) -> Client:
 
 @pytest.fixture
 def unreachable(operator, tmp_path) -> Iterator[Client]:
-    """The same, after the database has gone: a file that is not there, or a closed server."""
+    """The same, without a database: the file is missing, or the server is stopped."""
     nowhere = {"NAME": tmp_path / "gone" / "board.db", "OPTIONS": {"host": str(tmp_path)}}
     changed = "NAME" if connection.vendor == "sqlite" else "OPTIONS"
     connection.close()
@@ -41,7 +41,7 @@ def test_a_page_without_its_database_says_so_and_when_to_come_back(unreachable, 
     assert "Nothing was changed." in response.text
 
 
-def test_an_htmx_request_gets_the_same_words_for_the_dialog_to_show(unreachable):
+def test_an_htmx_request_gets_the_same_message_for_the_dialog(unreachable):
     response = unreachable.post("/batches/one/cancel/", headers={"HX-Request": "true"})
 
     assert response.status_code == 503
@@ -49,7 +49,7 @@ def test_an_htmx_request_gets_the_same_words_for_the_dialog_to_show(unreachable)
     assert "Your request was probably not saved." in response.text
 
 
-def test_a_probe_with_a_session_hears_that_the_database_does_not_answer(unreachable, monkeypatch):
+def test_a_probe_with_a_session_is_told_that_the_database_does_not_answer(unreachable, monkeypatch):
     monkeypatch.setattr(probes, "fitting", set())
 
     ready, alive = unreachable.get("/readyz"), unreachable.get("/healthz")
@@ -79,7 +79,7 @@ def test_a_postgres_that_only_reads_for_now_is_an_outage():
     assert not errors.is_outage(InternalError("something else"))
 
 
-def test_a_mistake_in_sql_is_none(db):
+def test_a_mistake_in_sql_is_not_an_outage(db):
     with pytest.raises(Exception, match="no_such_table") as caught, connection.cursor() as cursor:
         cursor.execute("SELECT * FROM no_such_table")
 

@@ -136,7 +136,7 @@ def test_sign_in_says_what_this_is_and_what_was_wrong(client, db):
     assert 'role="alert"' in wrong.text
 
 
-def test_signing_out_takes_a_post(sign_in):
+def test_signing_out_needs_a_post(sign_in):
     browser = sign_in("viewer")
 
     refused = browser.get("/accounts/logout/")
@@ -149,13 +149,13 @@ def test_signing_out_takes_a_post(sign_in):
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 @pytest.mark.parametrize("address", ["/", "/live/", "/batches.csv", "/audit/", "/healthz"])
-def test_pages_that_only_show_take_no_other_method(sign_in, method, address):
+def test_pages_that_only_show_refuse_other_methods(sign_in, method, address):
     response = getattr(sign_in("lead"), method)(address)
 
     assert response.status_code == 405
 
 
-def test_every_page_keeps_scripts_and_styles_to_files(sign_in, row):
+def test_every_page_has_its_scripts_and_styles_in_files(sign_in, row):
     row("one")
     browser = sign_in("lead")
 
@@ -169,8 +169,8 @@ def test_every_page_keeps_scripts_and_styles_to_files(sign_in, row):
         assert "onclick" not in answer.text
 
 
-def test_a_broken_database_still_gets_its_page(rf):
-    # No fixture allows the database here: the page must do without.
+def test_the_error_page_works_without_a_database(rf):
+    # No fixture allows the database here.
     response = errors.server_error(rf.get("/"))
 
     assert response.status_code == 500

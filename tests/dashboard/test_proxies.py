@@ -1,4 +1,4 @@
-"""A proxy that Batchboard was told too little about: the log says so, and once."""
+"""The log warns once about a proxy that the settings don't count."""
 
 import pytest
 from django.core import checks
@@ -19,7 +19,7 @@ def _this_machine_alone(settings):
 
 
 def warnings_of(request, *, times: int = 2) -> list[str]:
-    """What a new process logs as warnings when such a request comes so often."""
+    """The warnings that a new process logs when such a request comes that many times."""
     with capture_logs() as logs:
         middleware = proxies.ProxyMiddleware(lambda request: HttpResponse())
         for _ in range(times):
@@ -85,7 +85,7 @@ def test_an_endless_redirect_becomes_a_page_and_the_log_names_the_proxy(settings
         ("/spend", {"headers": BY_HTTPS, "secure": True}, "/spend/"),
     ],
 )
-def test_other_permanent_redirects_are_as_ever(client, db, settings, path, options, leads_to):
+def test_other_permanent_redirects_are_unchanged(client, db, settings, path, options, leads_to):
     settings.SECURE_SSL_REDIRECT = True
 
     response = client.get(path, **options)

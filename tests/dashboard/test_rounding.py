@@ -18,7 +18,7 @@ def sums(table: list[list[Decimal]]) -> tuple[list[Decimal], list[Decimal]]:
 
 
 def is_neighbor(shown: Decimal, exact: Decimal) -> bool:
-    """A multiple of a cent, less than a cent away; the same where the exact one is a multiple."""
+    """Whether it is the exact amount rounded up or down to a whole cent."""
     return shown % CENT == 0 and abs(shown - exact) < CENT
 
 

@@ -1,4 +1,4 @@
-"""Pages have no use for the workspaces' keys, and do not need to be able to read them."""
+"""Pages don't use the workspaces' keys, and work without being able to decrypt them."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -12,7 +12,7 @@ from tests.dashboard.test_matrix import ANYONE, ONLY_POSTS, address, own_pattern
 PAGES = [
     pattern
     for pattern in own_patterns()
-    # A download is sent on from the API, with the key.
+    # A download is streamed from the API, which needs the key.
     if pattern.name not in {*ANYONE, *ONLY_POSTS, "batch-results"}
     # Pages of one workspace are below, and those of one person have no key.
     and set(pattern.pattern.converters) <= {"api_id"}

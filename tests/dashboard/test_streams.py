@@ -1,4 +1,4 @@
-"""Streamed downloads: how many at a time, and what they hold meanwhile."""
+"""Streamed downloads: how many at a time, and what they occupy."""
 
 from contextlib import suppress
 
@@ -26,7 +26,7 @@ STREAMS = [
 
 @pytest.fixture
 def lead(sign_in, results_url):
-    """A lead's browser, before an ended batch whose results have been read."""
+    """A lead's browser, and an ended batch whose results have been read."""
     assert read_now(Batch.objects.get())
     return sign_in("lead", name="ada")
 

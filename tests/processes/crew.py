@@ -1,6 +1,8 @@
 """Batchboard as it runs: real processes on free ports, in a folder of their own."""
 
 import atexit
+import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -13,16 +15,20 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes.nursery import ROOT, Nursery
+
 PASSWORD = "correct horse 9 battery"
 ENCRYPTION_KEY = "y9zS5Zr0xO2J3o7pXcBqv1o8m0m9mQ3vXh7l2c4d6eE="
 # In one process, because each start of Django takes a second.
@@ -54,14 +60,30 @@ def create_database(server_url: str, *, template: str) -> str:
     return parts._replace(path=f"/{names[0]}").geturl()
 
 
+class Prepared(NamedTuple):
+    """A migrated database with the superuser ada, and the collected static files."""
+
+    var: Path
+    database_url: str
+
+
 @cache
-def prepared(server_url: str) -> "Crew":
-    """A crew whose database and static files the others copy. Its processes never run."""
-    folder = tempfile.mkdtemp(prefix="batchboard-crew-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    crew = Crew(Path(folder), server_url=server_url)
-    crew.manage("shell", "-c", PREPARE)
-    return crew
+def prepared(server_url: str) -> Prepared:
+    """What crews copy. The processes of one `python -m tests` prepare it once between them."""
+    shared = os.environ.get("SHARED_BY_TESTS")
+    if not shared:
+        shared = tempfile.mkdtemp(prefix="batchboard-crew-")
+        atexit.register(shutil.rmtree, shared, ignore_errors=True)
+    folder = Path(shared) / hashlib.sha256(server_url.encode()).hexdigest()[:12]
+    folder.mkdir(exist_ok=True)
+    note = folder / "database"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not note.exists():
+            crew = Crew(folder, server_url=server_url)
+            crew.manage("shell", "-c", PREPARE)
+            note.write_text(crew.database_url)
+    return Prepared(folder, note.read_text())
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
@@ -96,7 +118,8 @@ class Crew:
         self.web_ports = [free_port() for _ in range(webs)]
         self.web_url = f"http://127.0.0.1:{self.web_ports[0]}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, psutil.Process] = {}
+        self.nursery: Nursery | None = None
         self.database_url = ""
         self.env = {
             "PATH": os.environ["PATH"],
@@ -109,17 +132,16 @@ class Crew:
             "ANTHROPIC_BASE_URL": self.sandbox_url,
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
         }
-        manage = [sys.executable, "manage.py"]
-        sandbox = [*manage, "sandbox", "--port", str(self.sandbox_port)]
+        sandbox = ["manage.py", "sandbox", "--port", str(self.sandbox_port)]
         sandbox += ["--state", str(var / "sandbox.db")]
         self.commands = {"sandbox": [*sandbox, "--faults", faults] if faults else sandbox}
         for number, port in enumerate(self.web_ports):
             self.commands[named("web", number)] = [
-                sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn.py",
+                "-m", "gunicorn", "-c", "dashboard/gunicorn.py",
                 "--bind", f"127.0.0.1:{port}", "dashboard.wsgi",
             ]  # fmt: skip
         for number in range(workers):
-            self.commands[named("worker", number)] = [*manage, "worker"]
+            self.commands[named("worker", number)] = ["manage.py", "worker"]
         if server_url:
             self.use_database("template1")
 
@@ -130,7 +152,7 @@ class Crew:
     def prepare(self) -> None:
         """Migrates, collects the static files and creates the superuser ada, by copying."""
         source = prepared(self.server_url)
-        ignore = shutil.ignore_patterns("static")
+        ignore = shutil.ignore_patterns("static", "lock", "database")
         shutil.copytree(source.var, self.var, ignore=ignore, dirs_exist_ok=True)
         self.env["BATCHBOARD_STATIC_ROOT"] = str(source.var / "static")
         if self.server_url:
@@ -138,14 +160,43 @@ class Crew:
 
     def rows(self, query: str, *values: object) -> list[tuple]:
         """Rows of Batchboard's database; `%s` stands for a value."""
+        with self.connected() as connection:
+            return connection.execute(self.in_dialect(query), values).fetchall()
+
+    def change(self, statement: str, *values: object) -> int:
+        """How many rows the statement has changed."""
+        with self.connected() as connection:
+            return connection.execute(self.in_dialect(statement), values).rowcount
+
+    def in_dialect(self, statement: str) -> str:
+        return statement if self.database_url else statement.replace("%s", "?")
+
+    @contextmanager
+    def connected(self) -> Iterator[psycopg.Connection | sqlite3.Connection]:
+        """A connection to Batchboard's database whose every statement is committed."""
         if self.database_url:
-            with psycopg.connect(self.database_url) as connection:
-                return connection.execute(query, values).fetchall()
-        connection = sqlite3.connect(self.var / "batchboard.db", timeout=20)
-        try:
-            return connection.execute(query.replace("%s", "?"), values).fetchall()
-        finally:
-            connection.close()
+            connection = psycopg.connect(self.database_url, autocommit=True)
+        else:
+            path = self.var / "batchboard.db"
+            # A thread may take the lock that another one gives back.
+            connection = sqlite3.connect(
+                path, timeout=20, isolation_level=None, check_same_thread=False
+            )
+        with closing(connection):
+            yield connection
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """No other process can write to the table, as while another program does.
+
+        SQLite locks all tables. Reading them works on both databases.
+        """
+        with self.connected() as connection:
+            connection.execute("BEGIN" if self.database_url else "BEGIN IMMEDIATE")
+            if self.database_url:
+                connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield
+            connection.execute("ROLLBACK")
 
     def one(self, query: str, *values: object) -> object:
         """The first column of the first row; None without a row."""
@@ -157,16 +208,9 @@ class Crew:
         subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
 
     def start(self, name: str) -> None:
-        with (self.var / f"{name}.log").open("ab") as log:
-            # A group of its own, so that gunicorn's workers are killed with their master.
-            self.processes[name] = subprocess.Popen(
-                self.commands[name],
-                cwd=ROOT,
-                env=self.env,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.nursery = self.nursery or Nursery(self.env)
+        log = self.var / f"{name}.log"
+        self.processes[name] = self.nursery.start(self.commands[name], log)
 
     def start_all(self) -> None:
         self.prepare()
@@ -192,9 +236,11 @@ class Crew:
         return (self.var / f"{name}.log").read_text()
 
     def stop_all(self) -> None:
-        for name in self.processes:
-            if self.processes[name].poll() is None:
+        for name, process in self.processes.items():
+            if process.is_running():
                 self.kill(name)
+        if self.nursery:
+            self.nursery.close()
 
     def answers(self, url: str) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +54,7 @@ def assert_works_again(crew: Crew) -> None:
     """All processes run, and another round ends."""
     before = synced_at(crew)
     wait_until(lambda: synced_at(crew) != before, seconds=60, what="a new round")
-    assert all(process.poll() is None for process in crew.processes.values())
+    assert all(process.is_running() for process in crew.processes.values())
     assert httpx.get(f"{crew.web_url}/readyz").status_code == 200
 
 
@@ -68,7 +67,7 @@ def test_a_worker_ends_soon_after_sigterm_and_the_next_calls_the_api_at_once(cre
 
     wait_until(lambda: synced_at(crew) != before, seconds=15, what="a round of the next one")
     assert taken < 20
-    assert crew.processes["worker"].poll() is None
+    assert crew.processes["worker"].is_running()
     assert "Traceback" not in crew.log("worker")
 
 
@@ -119,27 +118,11 @@ def test_a_cancel_without_worker_and_api_is_made_by_the_next_worker(crew, runnin
     browser.close()
 
 
-class Locked:
-    """SQLite's file while another program writes to it."""
-
-    def __init__(self, crew: Crew) -> None:
-        self.connection = sqlite3.connect(
-            crew.var / "batchboard.db", isolation_level=None, check_same_thread=False
-        )
-
-    def __enter__(self) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, *exc: object) -> None:
-        self.connection.execute("ROLLBACK")
-        self.connection.close()
-
-
 def test_a_database_locked_for_long_ends_no_process_and_the_page_says_not_saved(crew, running):
     browser = crew.sign_in()
     token = csrf_in(browser.get(f"/batches/{running}/cancel/").text)
 
-    with Locked(crew):
+    with crew.locked("batches_batch"):
         refused = browser.post(
             f"/batches/{running}/cancel/",
             data={"csrfmiddlewaretoken": token},

@@ -92,7 +92,7 @@ def test_the_processes_survive_a_server_that_is_killed_stopped_and_restarted(ser
         server[0].start()
         press_until_accepted(crew, browser, api_id, token)
 
-    assert all(process.poll() is None for process in crew.processes.values())
+    assert all(process.is_running() for process in crew.processes.values())
     assert crew.one("SELECT count(*) FROM batches_cancellation WHERE state = 'accepted'") == 3
     browser.close()
 

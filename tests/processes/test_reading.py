@@ -1,17 +1,15 @@
-"""A reader of results killed at any byte leaves nothing, and the next one comes to the same."""
+"""A reader of results that is killed leaves nothing, and the next one reads everything."""
 
 import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 import pytest
 
@@ -19,7 +17,7 @@ from tests.processes.crew import ROOT, Crew
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 API_ID = "msgbatch_1"
-KILLS = 50
+PLACES = 50
 SUCCEEDED, ERRORED = 3_000, 600
 
 
@@ -41,7 +39,7 @@ def results_file() -> bytes:
 
 
 class Api(ThreadingHTTPServer):
-    """An API with one ended batch. May kill the process that reads its results half-way."""
+    """An API with one ended batch. May kill the reader once it has sent it so many bytes."""
 
     daemon_threads = True
     body = results_file()
@@ -49,18 +47,12 @@ class Api(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
         self.kill_at: int | None = None
-        self.kill_after = 0.0
-        self.sent_at = 0.0
         self.reader = 0
         self.reader_is_known = threading.Event()
 
     def kill(self) -> None:
         self.reader_is_known.wait(10)
-        reader = self.reader
-        threading.Event().wait(self.kill_after)
-        # It may have come to its end first.
-        with suppress(ProcessLookupError):
-            os.kill(reader, signal.SIGKILL)
+        os.kill(self.reader, signal.SIGKILL)
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -74,7 +66,6 @@ class Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         if self.server.kill_at is None:
             self.wfile.write(body)
-            self.server.sent_at = time.monotonic()
             return
         self.wfile.write(body[: self.server.kill_at])
         self.wfile.flush()
@@ -130,31 +121,39 @@ def reader(crew) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
-def read_once(reader, api: Api, *, kill_at: int | None) -> int:
-    """One reading in a process of its own: its exit code, -9 when it was killed."""
+def read_once(reader, api: Api, *, kill_at: int | None = None, kill_before: int = 0) -> int:
+    """One reading in a process of its own: its exit code, -9 when it was killed.
+
+    Killed once it was sent `kill_at` bytes, or before its step `kill_before` in the database.
+    """
     api.kill_at = kill_at
     api.reader_is_known.clear()
-    reader.stdin.write("read\n")
+    reader.stdin.write(f"{kill_before}\n")
     reader.stdin.flush()
     api.reader = int(reader.stdout.readline())
     api.reader_is_known.set()
     return int(reader.stdout.readline())
 
 
-def asked(crew: Crew, sql: str) -> list[tuple]:
-    with sqlite3.connect(crew.var / "batchboard.db", timeout=20) as connection:
-        found = connection.execute(sql).fetchall()
-    connection.close()
-    return found
+# As though the file had never been read, and no process were reading it.
+FORGET = (
+    "UPDATE batches_reading SET claimed_until = NULL",
+    "UPDATE batches_batch SET results_state = 'pending'",
+    "DELETE FROM batches_batchusage",
+    "DELETE FROM batches_failedrequest",
+)
+
+
+def change(crew: Crew, *statements: str) -> None:
+    for statement in statements:
+        crew.change(statement)
 
 
 def figures(crew: Crew) -> tuple:
     return (
-        asked(crew, "SELECT results_state FROM batches_batch"),
-        asked(crew, "SELECT requests, input_tokens, output_tokens FROM batches_batchusage"),
-        asked(
-            crew, "SELECT outcome, error_type, count(*) FROM batches_failedrequest GROUP BY 1, 2"
-        ),
+        crew.rows("SELECT results_state FROM batches_batch"),
+        crew.rows("SELECT requests, input_tokens, output_tokens FROM batches_batchusage"),
+        crew.rows("SELECT outcome, error_type, count(*) FROM batches_failedrequest GROUP BY 1, 2"),
     )
 
 
@@ -167,44 +166,34 @@ EVERYTHING = (
 )
 
 
-def test_a_reader_killed_at_fifty_random_bytes_leaves_nothing_and_the_next_reads_it_all(
+def test_a_reader_killed_at_fifty_places_of_the_file_leaves_nothing_and_the_next_reads_it_all(
     crew, api, reader
 ):
-    chance = random.Random(11)
+    # From its first byte to its last but one. Most of them are within a line.
+    places = [number * (len(api.body) - 1) // (PLACES - 1) for number in range(PLACES)]
 
-    for _ in range(KILLS):
-        kill_at = chance.randrange(len(api.body))
+    for kill_at in places:
         assert read_once(reader, api, kill_at=kill_at) == -signal.SIGKILL
         assert figures(crew) == NOTHING
-        # What time does, too: nobody says any more that this reader lives.
-        asked(crew, "UPDATE batches_reading SET claimed_until = '2020-01-01 00:00:00'")
+        # As half a minute later, when a killed reader's claim has lapsed.
+        change(crew, "UPDATE batches_reading SET claimed_until = '2020-01-01 00:00:00'")
 
-    assert read_once(reader, api, kill_at=None) == 0
+    assert read_once(reader, api) == 0
     assert figures(crew) == EVERYTHING
 
 
-def test_a_reader_killed_while_it_writes_leaves_all_or_nothing(crew, api, reader):
-    chance = random.Random(12)
-    assert read_once(reader, api, kill_at=None) == 0
-    # From the file's last byte to the reader's end: it writes somewhere in between.
-    writing_seconds = time.monotonic() - api.sent_at
-    killed = 0
+def test_a_reader_killed_before_any_of_its_statements_leaves_all_or_nothing(crew, api, reader):
+    left = []
 
-    for _ in range(KILLS):
-        forget_figures(crew)
-        api.kill_after = chance.uniform(0, writing_seconds)
-        killed += read_once(reader, api, kill_at=len(api.body)) == -signal.SIGKILL
-        assert figures(crew) in (NOTHING, EVERYTHING)
+    for step in count(1):
+        change(crew, *FORGET)
+        code = read_once(reader, api, kill_before=step)
+        left.append(figures(crew))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
 
-    assert killed
-    forget_figures(crew)
-    assert read_once(reader, api, kill_at=None) == 0
-    assert figures(crew) == EVERYTHING
-
-
-def forget_figures(crew: Crew) -> None:
-    """As though the file had never been read, and nobody were reading it."""
-    asked(crew, "UPDATE batches_reading SET claimed_until = NULL")
-    asked(crew, "UPDATE batches_batch SET results_state = 'pending'")
-    asked(crew, "DELETE FROM batches_batchusage")
-    asked(crew, "DELETE FROM batches_failedrequest")
+    assert set(map(str, left)) == {str(NOTHING), str(EVERYTHING)}
+    # It has replaced figures and inserted failed requests by then.
+    assert left.count(NOTHING) > 10
+    assert left[-1] == EVERYTHING

@@ -1,4 +1,4 @@
-"""gunicorn's workers in threads of this process, with an application of the tests' own."""
+"""gunicorn's workers in threads of this process, with an application for the tests."""
 
 import logging
 import os
@@ -27,10 +27,10 @@ class Server:
         self, worker_class: type[ThreadWorker], *, send_bytes: int = 0, **settings
     ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        # As gunicorn sets it on its own.
+        # As gunicorn sets it itself.
         self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if send_bytes:
-            # What the system keeps of an answer that is not read; accepted sockets inherit it.
+            # How much of an unread response the system buffers. Accepted sockets inherit it.
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
         cfg = Config()
         for name in ("threads", "keepalive", "worker_connections", "sendfile", "graceful_timeout"):
@@ -61,7 +61,7 @@ class Server:
         return client
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """All that is answered to a client that sends this, and then will send no more."""
+        """The whole response to a client that sends this and then closes its sending side."""
         with self.connect() as client:
             for piece in pieces:
                 client.sendall(piece)
@@ -70,7 +70,7 @@ class Server:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Until the server closes; without the moment of each answer."""
+    """What arrives until the server closes, without the Date headers."""
     answer = b""
     while piece := client.recv(65_536):
         answer += piece
@@ -108,7 +108,7 @@ def ours() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Server]:
-    """gunicorn's own, to compare with."""
+    """gunicorn's own worker, to compare with."""
     server = Server(ThreadWorker)
     yield server
     server.stop()

@@ -1,4 +1,4 @@
-"""An application that answers with what it was asked, for gunicorn to serve."""
+"""An application for gunicorn that responds with the request that it received."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ pieces_closed = threading.Event()
 
 
 def app(environ: dict, start_response: Callable) -> Iterable[bytes]:
-    """`/pieces` is 2.6 MB, `/page` 0.6 MB, `/broken` breaks half-way, and others echo."""
+    """`/pieces` is 2.6 MB, `/page` 0.6 MB, `/broken` fails halfway, and others echo."""
     path = environ["PATH_INFO"]
     if path == "/page":
         start_response("200 OK", [("Content-Length", str(10 * len(PIECE)))])

@@ -1,4 +1,4 @@
-"""The worker answers as gunicorn's own does, in whatever pieces a request comes."""
+"""The worker responds as gunicorn's own does, however a request is split into pieces."""
 
 import json
 import socket
@@ -57,7 +57,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_it_answers_byte_for_byte_as_gunicorns_own(ours, plain, name):
+def test_responses_are_the_same_as_gunicorns_own_byte_for_byte(ours, plain, name):
     answer = ours.exchange(REQUESTS[name])
 
     assert answer.startswith(b"HTTP/1.")
@@ -76,7 +76,7 @@ def test_no_request_is_smuggled_behind_one_that_is_refused(ours, plain, name):
 
 
 @pytest.mark.parametrize("request_bytes", [CHUNKED, LENGTH], ids=["chunks", "length"])
-def test_a_request_may_come_in_two_pieces_parted_anywhere(ours, request_bytes):
+def test_a_request_may_be_split_in_two_anywhere(ours, request_bytes):
     expected = ours.exchange(request_bytes)
 
     answers = {
@@ -91,7 +91,7 @@ def test_a_request_may_come_in_two_pieces_parted_anywhere(ours, request_bytes):
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
-def test_pipelined_requests_in_any_pieces_are_answered_as_in_one(ours, data):
+def test_pipelined_requests_in_any_pieces_get_the_same_responses_as_in_one(ours, data):
     sent = GET + LENGTH + CHUNKED + LENGTH.replace(b"/form", b"/unread") + GET
     points = sorted(data.draw(st.sets(st.integers(1, len(sent) - 1), max_size=8)))
     pieces = [sent[a:b] for a, b in zip([0, *points], [*points, len(sent)], strict=True)]
@@ -103,13 +103,13 @@ def test_pipelined_requests_in_any_pieces_are_answered_as_in_one(ours, data):
 
 
 @pytest.mark.parametrize("request_bytes", [LENGTH, CHUNKED])
-def test_what_ends_too_early_is_never_answered_as_if_it_were_whole(ours, request_bytes):
+def test_a_request_that_ends_too_early_never_counts_as_complete(ours, request_bytes):
     for end in range(len(request_bytes)):
         assert ours.exchange(request_bytes[:end]) == b""
 
 
-def test_what_gunicorn_finds_unfinished_is_not_answered(ours):
-    # Framing gives up on a size of so many digits, and hands on what there is.
+def test_a_request_that_gunicorn_finds_unfinished_gets_no_response(ours):
+    # Framing stops at a size with that many digits, and passes on what it has.
     start = POST + TE + b"\r\n" + b"0" * 16 + b"5\r\nab"
 
     with ours.connect() as client:
@@ -117,7 +117,7 @@ def test_what_gunicorn_finds_unfinished_is_not_answered(ours):
         assert read_all(client) == b""
 
 
-def test_reading_beyond_what_has_arrived_is_an_error_and_no_end():
+def test_reading_beyond_what_has_arrived_is_an_error_instead_of_an_end():
     server_end, client_end = socket.socketpair()
     with server_end, client_end:
         client = ClientSocket(server_end)
@@ -129,7 +129,7 @@ def test_reading_beyond_what_has_arrived_is_an_error_and_no_end():
             client.recv(1)
 
 
-def test_a_connection_is_used_again_and_again(ours):
+def test_a_connection_is_reused(ours):
     with ours.connect() as client:
         for number in range(20):
             client.sendall(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)

@@ -1,4 +1,4 @@
-"""When a request counts as whole: as soon as gunicorn's parser has all that it asks for."""
+"""When a request counts as complete: as soon as gunicorn's parser has all that it needs."""
 
 from contextlib import suppress
 from itertools import pairwise
@@ -17,7 +17,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def stage_of(*pieces: bytes) -> Stage:
-    """After these pieces have come, one by one."""
+    """The framing after these pieces have arrived one by one."""
     framing, data, stage = Framing(), bytearray(), Stage.NOTHING
     for piece in pieces:
         data += piece
@@ -26,7 +26,7 @@ def stage_of(*pieces: bytes) -> Stage:
 
 
 def complete_at(request: bytes) -> int | None:
-    """How many of the bytes had come when it was whole; None when it never was."""
+    """How many bytes had arrived when the request was complete; None if it never was."""
     framing, data = Framing(), bytearray()
     for count, byte in enumerate(request, 1):
         data.append(byte)
@@ -36,7 +36,7 @@ def complete_at(request: bytes) -> int | None:
 
 
 def gunicorn_reads(data: bytes) -> bytes | None:
-    """What gunicorn's parser leaves of the bytes after one request; None if it wants more."""
+    """The bytes that gunicorn's parser leaves after one request; None if it needs more."""
     parser = RequestParser(CONFIG, iter([data]), ("127.0.0.1", 1))
     try:
         request = next(parser)
@@ -56,7 +56,7 @@ bodies = st.binary(max_size=60)
 
 @st.composite
 def requests(draw) -> bytes:
-    """Whole requests, well-formed, with or without a body."""
+    """Complete, well-formed requests with or without a body."""
     fields = draw(st.lists(st.tuples(tokens.map("X-{}".format), values), max_size=4))
     body, tail = b"", b""
     match draw(st.sampled_from(["none", "length", "chunked"])):
@@ -81,12 +81,12 @@ def requests(draw) -> bytes:
 
 
 @given(requests())
-def test_a_request_is_whole_at_its_last_byte_and_not_before(request):
+def test_a_request_is_complete_at_its_last_byte_and_not_before(request):
     assert complete_at(request) == len(request)
 
 
 @given(requests(), st.binary(max_size=40))
-def test_gunicorn_finds_all_of_a_request_that_counts_as_whole(request, following):
+def test_gunicorn_can_parse_every_request_that_counts_as_complete(request, following):
     count = complete_at(request + following)
 
     assert count is not None
@@ -94,7 +94,7 @@ def test_gunicorn_finds_all_of_a_request_that_counts_as_whole(request, following
 
 
 @given(requests(), st.data())
-def test_it_makes_no_difference_in_which_pieces_a_request_comes(request, data):
+def test_the_pieces_of_a_request_make_no_difference(request, data):
     points = sorted(data.draw(st.sets(st.integers(0, len(request)), max_size=6)))
     edges = [0, *points, len(request)]
     pieces = [request[a:b] for a, b in pairwise(edges)]
@@ -118,7 +118,7 @@ odd_bodies = st.lists(
 
 
 @given(st.lists(odd_fields, max_size=4), odd_bodies)
-def test_no_one_waits_for_more_than_gunicorn_does(fields, body):
+def test_framing_never_waits_for_more_than_gunicorn_does(fields, body):
     request = b"\r\n".join([b"POST / HTTP/1.1", *fields]) + b"\r\n\r\n" + body
 
     if complete_at(request) is None:
@@ -147,7 +147,7 @@ def test_no_one_waits_for_more_than_gunicorn_does(fields, body):
         ),
     ],
 )
-def test_what_gunicorn_refuses_is_handed_on_at_once(head):
+def test_a_request_that_gunicorn_refuses_is_passed_on_at_once(head):
     assert stage_of(head) is Stage.COMPLETE
 
 
@@ -169,11 +169,11 @@ def test_a_head_is_limited_whether_it_ends_or_not():
         b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 5000,
     ],
 )
-def test_a_body_that_is_too_large_is_known_before_it_has_come(head):
+def test_a_body_that_is_too_large_is_noticed_before_it_arrives(head):
     assert stage_of(b"POST / HTTP/1.1\r\n" + head) is Stage.BODY_TOO_LARGE
 
 
-def test_the_largest_body_is_taken():
+def test_the_largest_body_is_accepted():
     head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % LARGEST_BODY_BYTES
 
     assert stage_of(head, b"a" * LARGEST_BODY_BYTES) is Stage.COMPLETE
@@ -183,7 +183,7 @@ def test_the_largest_body_is_taken():
     ("version", "value", "expected"),
     [("1.1", "100-continue", True), ("1.1", "100-Continue", True), ("1.0", "100-continue", False)],
 )
-def test_a_client_of_http_1_1_may_wait_to_be_asked_for_the_body(version, value, expected):
+def test_an_http_1_1_client_may_wait_to_be_asked_for_the_body(version, value, expected):
     framing = Framing()
     head = f"POST / HTTP/{version}\r\nExpect: {value}\r\nContent-Length: 5\r\n\r\n"
 
@@ -191,6 +191,6 @@ def test_a_client_of_http_1_1_may_wait_to_be_asked_for_the_body(version, value, 
     assert framing.expects_continue is expected
 
 
-def test_nothing_has_come_before_the_first_byte():
+def test_before_the_first_byte_nothing_has_arrived():
     assert stage_of(b"") is Stage.NOTHING
     assert stage_of(GET[:1]) is Stage.HEAD

@@ -1,4 +1,4 @@
-"""What WebWorker needs of gunicorn. When this fails, read docs/decisions/slow-clients.md."""
+"""What WebWorker needs from gunicorn. When this fails, read docs/decisions/slow-clients.md."""
 
 import inspect
 
@@ -29,19 +29,19 @@ def test_what_worker_overrides_is_what_gunicorn_calls():
         assert len(inspect.signature(ours).parameters) == len(inspect.signature(theirs).parameters)
 
 
-def test_threads_are_not_left_to_wait_for_a_first_byte():
+def test_no_thread_waits_for_a_first_byte():
     assert {"initialized", "data_ready"} <= names_in(gthread.ThreadWorker.handle)
     assert "data_ready" in names_in(gthread.TConn.__init__)
     assert issubclass(ClientConnection, gthread.TConn)
 
 
-def test_gunicorn_sends_by_sendall_alone_but_for_100_continue():
+def test_gunicorn_sends_only_by_sendall_except_for_100_continue():
     assert "sendall" in names_in(util.write)
     assert "send" in names_in(wsgi.create)
     assert "send" not in names_in(wsgi.Response.write) | names_in(wsgi.Response.close)
 
 
-def test_what_the_parser_has_read_too_far_can_be_taken_back():
+def test_bytes_that_the_parser_read_too_far_can_be_taken_back():
     unreader = Unreader()
     unreader.unread(b"GET")
 
@@ -49,11 +49,11 @@ def test_what_the_parser_has_read_too_far_can_be_taken_back():
     assert unreader.take_buffered() == b""
 
 
-def test_downloads_leave_half_of_the_threads_to_pages():
+def test_downloads_leave_half_of_the_threads_for_pages():
     assert project.threads >= 2 * streams.MOST_AT_ONCE
 
 
-def test_no_static_file_holds_a_thread():
+def test_no_static_file_occupies_a_thread():
     largest = max(path.stat().st_size for path in (ROOT / "static").rglob("*") if path.is_file())
 
     assert largest < MOST_UNSENT_BYTES

@@ -1,4 +1,4 @@
-"""What a client may keep waiting, how long and how much, and how its connection ends."""
+"""How long a client may take, how much it may send, and how its connection ends."""
 
 import socket
 import time
@@ -16,13 +16,13 @@ from tests.server.echo import PIECE, PIECES, pieces_closed
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PAGE = b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
-# What the poller does once a second comes a moment after it is due.
+# The poller does some things once a second, so a little later than they are due.
 SOON = 5
 
 
 @pytest.fixture
 def impatient(monkeypatch) -> None:
-    """The worker waits for nothing longer than a moment."""
+    """All time limits of the worker are short."""
     for stage in worker.SECONDS:
         monkeypatch.setitem(worker.SECONDS, stage, 0.1)
     for module, name in [
@@ -49,7 +49,7 @@ def is_closed(client: socket.socket) -> bool:
         pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\n9\r\na", b"too long", id="chunk"),
     ],
 )
-def test_a_request_that_does_not_end_in_time_is_told_so(impatient, serve, start, sentence):
+def test_a_request_that_does_not_end_in_time_gets_a_408(impatient, serve, start, sentence):
     with serve().connect() as client:
         client.sendall(start)
         answer = read_all(client)
@@ -77,7 +77,7 @@ def test_dripping_a_head_gains_no_time(monkeypatch, serve):
 
 
 @pytest.mark.parametrize("start", [b"", GET])
-def test_a_connection_that_says_nothing_is_closed_without_a_word(impatient, serve, start):
+def test_a_silent_connection_is_closed_without_a_response(impatient, serve, start):
     server = serve(keepalive=1)
 
     with server.connect() as client:
@@ -96,7 +96,7 @@ def test_a_connection_that_says_nothing_is_closed_without_a_word(impatient, serv
         (POST + b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n", 413),
     ],
 )
-def test_a_request_that_is_too_large_is_refused_before_it_has_come(serve, request_bytes, status):
+def test_a_request_that_is_too_large_is_refused_before_it_has_arrived(serve, request_bytes, status):
     with serve().connect() as client:
         client.sendall(request_bytes)
         answer = read_all(client)
@@ -105,7 +105,7 @@ def test_a_request_that_is_too_large_is_refused_before_it_has_come(serve, reques
     assert b"Connection: close" in answer
 
 
-def test_who_goes_on_sending_after_a_refusal_still_gets_it(serve):
+def test_a_client_that_keeps_sending_after_a_refusal_still_gets_it(serve):
     with serve().connect() as client:
         client.sendall(POST + b"Content-Length: 3000000\r\n\r\n")
         client.sendall(b"a" * 3_000_000)
@@ -114,7 +114,7 @@ def test_who_goes_on_sending_after_a_refusal_still_gets_it(serve):
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_the_largest_body_comes_whole(serve):
+def test_the_largest_body_arrives_complete(serve):
     body = b"a" * LARGEST_BODY_BYTES
 
     answer = serve().exchange(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -135,7 +135,7 @@ def test_new_clients_get_in_when_silent_ones_fill_the_process(serve):
         client.close()
 
 
-def test_a_long_answer_waits_for_a_slow_reader_and_comes_whole(serve):
+def test_a_long_response_waits_for_a_slow_reader_and_arrives_complete(serve):
     with serve(send_bytes=4096).connect(receive_bytes=2048) as client:
         client.sendall(b"GET /pieces HTTP/1.0\r\n\r\n")
         answer = read_all(client)
@@ -143,7 +143,7 @@ def test_a_long_answer_waits_for_a_slow_reader_and_comes_whole(serve):
     assert answer.partition(b"\r\n\r\n")[2] == PIECE * PIECES
 
 
-def test_who_stops_reading_a_long_answer_is_cut_off_with_a_reset(impatient, serve):
+def test_a_client_that_stops_reading_a_long_response_gets_a_reset(impatient, serve):
     server = serve(send_bytes=4096)
     pieces_closed.clear()
 
@@ -156,12 +156,12 @@ def test_who_stops_reading_a_long_answer_is_cut_off_with_a_reset(impatient, serv
 
 
 def kept_of(server) -> list[int]:
-    """How many bytes the poller keeps of each answer that is not read."""
+    """How many bytes of each unread response the poller keeps."""
     kept = [len(conn.sock.unsent) for conn in list(server.worker.watched)]
     return [count for count in kept if count]
 
 
-def test_the_rest_of_an_answer_holds_no_thread_and_comes_whole(serve):
+def test_the_rest_of_a_response_occupies_no_thread_and_arrives_complete(serve):
     server = serve(threads=1, send_bytes=4096)
     with server.connect(receive_bytes=2048) as slow:
         slow.sendall(PAGE + GET)
@@ -175,7 +175,7 @@ def test_the_rest_of_an_answer_holds_no_thread_and_comes_whole(serve):
     assert PIECE * 10 in rest
 
 
-def test_who_does_not_read_the_rest_in_time_is_cut_off_with_a_reset(impatient, serve):
+def test_a_client_that_does_not_read_the_rest_in_time_gets_a_reset(impatient, serve):
     server = serve(send_bytes=4096)
     with server.connect(receive_bytes=2048) as client:
         client.sendall(PAGE)
@@ -186,7 +186,7 @@ def test_who_does_not_read_the_rest_in_time_is_cut_off_with_a_reset(impatient, s
             read_all(client)
 
 
-def test_some_unread_answers_go_when_memory_runs_short(monkeypatch, serve):
+def test_some_unread_responses_are_dropped_when_memory_runs_short(monkeypatch, serve):
     monkeypatch.setattr(worker, "MOST_HELD_BYTES", 2_000_000)
     server = serve(send_bytes=4096)
     with ExitStack() as stack:
@@ -196,12 +196,12 @@ def test_some_unread_answers_go_when_memory_runs_short(monkeypatch, serve):
             client.sendall(PAGE)
             client.recv(1)
 
-        # Of five answers of 0.66 MB, three fit.
+        # Three of five responses of 0.66 MB fit.
         wait_until(lambda: server.worker.nr_conns == 3, seconds=SOON, what="the cuts")
         assert sum(is_cut(client) for client in clients) == 2
 
 
-def test_some_unfinished_requests_go_when_memory_runs_short(monkeypatch, serve):
+def test_some_unfinished_requests_are_dropped_when_memory_runs_short(monkeypatch, serve):
     monkeypatch.setattr(worker, "MOST_HELD_BYTES", 1_000_000)
     server = serve()
     with ExitStack() as stack:
@@ -210,7 +210,7 @@ def test_some_unfinished_requests_go_when_memory_runs_short(monkeypatch, serve):
         for client in clients:
             client.sendall(POST + b"Content-Length: 500000\r\n\r\n" + b"a" * 300_000)
 
-        # Of five times 0.3 MB, three fit.
+        # Three of five requests of 0.3 MB fit.
         wait_until(lambda: sum(map(is_closed, clients)) == 2, seconds=SOON, what="the cuts")
         assert server.worker.nr_conns == 3
 
@@ -232,14 +232,14 @@ def test_a_client_that_never_closes_delays_no_one(serve):
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
     answers = [read_all(client) for client in clients]
 
-    # gunicorn's own waits 2 s for each of them to close, one after the other.
+    # gunicorn's own worker waits 2 s for each of them to close, one after the other.
     assert time.monotonic() - began < 2
     assert all(b" 200 OK" in answer for answer in answers)
     for client in clients:
         client.close()
 
 
-def test_a_broken_answer_never_ends_in_good_order(serve):
+def test_a_broken_response_never_looks_complete(serve):
     with serve().connect() as client:
         client.sendall(b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n")
         answer = read_all(client)
@@ -248,7 +248,7 @@ def test_a_broken_answer_never_ends_in_good_order(serve):
     assert not answer.endswith(b"0\r\n\r\n")
 
 
-def test_a_worker_that_stops_answers_what_has_come_and_closes_the_silent(serve):
+def test_a_stopping_worker_answers_complete_requests_and_closes_silent_connections(serve):
     server = serve()
     with server.connect() as silent, server.connect() as kept, server.connect() as late:
         kept.sendall(GET)
@@ -276,7 +276,7 @@ def test_a_worker_that_stops_answers_what_has_come_and_closes_the_silent(serve):
         ("http_protocols", "h1,h2"),
     ],
 )
-def test_what_the_poller_cannot_read_is_refused_at_the_start(name, value):
+def test_settings_that_the_poller_does_not_support_are_refused_at_the_start(name, value):
     cfg = Config()
     cfg.set(name, value)
 

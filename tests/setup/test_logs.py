@@ -13,7 +13,7 @@ from dashboard import logs
 
 
 def handler_of(style: str) -> logging.StreamHandler[io.StringIO]:
-    """Writes to `stream` what the product writes to stderr."""
+    """A handler that writes to its `stream` what Batchboard writes to stderr."""
     line = dict(logs.configuration(level="INFO", style=style)["formatters"]["line"])
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(line.pop("()")(**line))
@@ -21,7 +21,7 @@ def handler_of(style: str) -> logging.StreamHandler[io.StringIO]:
 
 
 def written(style: str, error: Exception) -> str:
-    """What the log holds of an error that Django, which knows no structlog, has logged."""
+    """The log line of an error that Django logged without structlog."""
     handler = handler_of(style)
     try:
         raise error
@@ -32,7 +32,7 @@ def written(style: str, error: Exception) -> str:
     return handler.format(record)
 
 
-def test_an_error_s_traceback_stands_below_its_line():
+def test_an_errors_traceback_is_below_its_line():
     first, *rest = written("text", ValueError("no such thing")).splitlines()
 
     assert "event='Internal Server Error: /'" in first
@@ -40,7 +40,7 @@ def test_an_error_s_traceback_stands_below_its_line():
     assert rest[-1] == "    ValueError: no such thing"
 
 
-def test_an_error_s_traceback_is_a_value_in_json():
+def test_an_errors_traceback_is_a_value_in_json():
     line = json.loads(written("json", ValueError("no such thing")))
 
     assert line["exception"].startswith("Traceback (most recent call last):")
@@ -48,7 +48,7 @@ def test_an_error_s_traceback_is_a_value_in_json():
 
 
 @pytest.mark.parametrize("forged", ["\n", "\r", "\x1b[2J", "\x85", "\u2028"])
-def test_an_error_s_words_can_forge_no_line(forged):
+def test_an_errors_message_cannot_forge_a_line(forged):
     lines = written("text", ValueError(f"a{forged}timestamp='now' level='info'")).splitlines()
 
     assert [line for line in lines if line.startswith("timestamp=")] == lines[:1]
@@ -63,7 +63,7 @@ urlpatterns = [path("breaks/", login_not_required(breaks))]
 handler500 = "dashboard.errors.server_error"
 
 
-def logged_by_a_view_that_breaks(style: str) -> str:
+def logged_by_a_broken_view(style: str) -> str:
     handler = handler_of(style)
     logging.getLogger().addHandler(handler)
     try:
@@ -75,8 +75,8 @@ def logged_by_a_view_that_breaks(style: str) -> str:
 
 
 @pytest.mark.urls(__name__)
-def test_a_view_that_breaks_leaves_its_traceback_as_text():
-    log = logged_by_a_view_that_breaks("text")
+def test_a_broken_views_traceback_is_logged_as_text():
+    log = logged_by_a_broken_view("text")
 
     *_, event, traceback = log.partition("event='Internal Server Error: /breaks/'")
     assert event
@@ -86,8 +86,8 @@ def test_a_view_that_breaks_leaves_its_traceback_as_text():
 
 
 @pytest.mark.urls(__name__)
-def test_a_view_that_breaks_leaves_its_traceback_in_json():
-    lines = map(json.loads, logged_by_a_view_that_breaks("json").splitlines())
+def test_a_broken_views_traceback_is_logged_in_json():
+    lines = map(json.loads, logged_by_a_broken_view("json").splitlines())
 
     (line,) = [line for line in lines if line["event"] == "Internal Server Error: /breaks/"]
     assert line["exception"].startswith("Traceback (most recent call last):")

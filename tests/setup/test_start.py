@@ -1,4 +1,4 @@
-"""How each kind of process starts, or says in a sentence why it does not."""
+"""How each kind of process starts, or explains in a sentence why it can't."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_settings_that_are_all_given_need_no_folder(no_folder, tmp_path):
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_whole_traceback_is_there_for_who_asks(no_folder):
+def test_the_traceback_is_printed_on_request(no_folder):
     ended = run([*MANAGE, "check", "--traceback"], BATCHBOARD_VAR=no_folder)
 
     assert "Traceback" in ended.stderr
@@ -93,7 +93,7 @@ def test_static_files_may_come_from_the_image(tmp_path):
     assert found == ["/app/collected"]
 
 
-def test_a_token_alone_is_used_and_a_key_goes_before_it(tmp_path):
+def test_a_token_alone_is_used_and_a_key_takes_precedence(tmp_path):
     names = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
     token = {"BATCHBOARD_VAR": str(tmp_path), "ANTHROPIC_AUTH_TOKEN": "tok-abc"}
 
@@ -120,9 +120,7 @@ HSTS = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PR
         ),
     ],
 )
-def test_browsers_are_bound_to_https_for_an_hour_and_for_this_host_alone(
-    tmp_path, environ, expected
-):
+def test_hsts_is_for_an_hour_and_this_host_by_default(tmp_path, environ, expected):
     assert settings_of(*HSTS, BATCHBOARD_VAR=str(tmp_path), **environ) == expected
 
 
@@ -154,7 +152,7 @@ def test_the_printed_address_can_be_opened(monkeypatch, bind, expected):
 
 
 def test_a_full_or_broken_folder_is_named(tmp_path):
-    # A folder stands where the note about the static files belongs.
+    # A folder where the note about the static files should be.
     (tmp_path / "static-sources").mkdir()
 
     ended = run(
@@ -185,7 +183,7 @@ def test_a_database_of_a_newer_version_is_not_started(tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_no_database_is_refused_in_a_sentence(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "batchboard.db").write_text("not a database, whatever its name says\n" * 99)
 
     ended = run(

@@ -8,6 +8,8 @@ from batches.reports.reconcile import WorkspaceDay, reconcile
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, YESTERDAY = NOON.date(), NOON.date() - timedelta(days=1)
+# The API has no results of longer ago.
+DAYS = 28
 
 
 def at(day: date, hour: int) -> datetime:

@@ -3,16 +3,13 @@
 from datetime import date, timedelta
 
 import pytest
-import time_machine
 
 from batches import clock
 from batches.models import Batch, CostReport, ReportedCost, Workspace
 from batches.pricing import PriceTable
-from batches.reports.fetch import fetch_report
 from batches.reports.reconcile import reconcile
 from batches.results.reading import mark_lost
 from tests.batches.reports.reconciling import (
-    NOON,
     TODAY,
     YESTERDAY,
     at,
@@ -22,44 +19,8 @@ from tests.batches.reports.reconciling import (
     reasons,
     reported,
 )
-from tests.working import claim, read_now
 
-
-@pytest.fixture(autouse=True)
-def _at_noon(settings, db):
-    settings.ANTHROPIC_ADMIN_KEY = "sandbox-admin"
-    settings.ANTHROPIC_BASE_URL = "http://sandbox"
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def ended(sandbox):
-    """A function that adds a batch to the API that ran for half an hour on a day."""
-
-    def ended(day: date = YESTERDAY, *, hour: int = 8, **details) -> str:
-        half_an_hour = {"duration": timedelta(minutes=30)}
-        return sandbox.add_batch(status="ended", created_at=at(day, hour), **half_an_hour | details)
-
-    return ended
-
-
-@pytest.fixture
-def compare(sync):
-    """A function: sync and read all batches but `unread`, fetch the cost report, then compare."""
-
-    def compare(*workspaces, unread=(), visible=None, since=TODAY - timedelta(days=9), **options):
-        for workspace in Workspace.objects.all():
-            assert sync(workspace)
-        for batch in Batch.objects.filter(processing_status="ended").exclude(api_id__in=unread):
-            read_now(batch)
-        assert fetch_report(claim(CostReport.objects.the_one()))
-        keys = {workspace.pk for workspace in workspaces}
-        visible = keys if visible is None else {each.pk for each in visible}
-        report = CostReport.objects.get()
-        return reconcile(report, keys, since, TODAY, visible=visible, **options)
-
-    return compare
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 def test_no_day_has_a_gap_when_all_is_read(sandbox, ended, workspace, other_workspace, compare):
@@ -137,7 +98,7 @@ def test_lost_results_explain_their_cost(sandbox, ended, workspace, compare, syn
     sync(workspace)
     mark_lost(clock.now())
 
-    line = only_line(compare(workspace))
+    line = only_line(compare(workspace, unread=[lost]))
 
     assert line.gap == sandbox.billed(lost)
     assert reasons(line) == [("lost", 1, 6)]

@@ -3,61 +3,18 @@
 The sandbox bills with prices and arithmetic of its own.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 
 from batches.models import Batch, BatchUsage, CostReport, Workspace
 from batches.pricing import PriceTable
-from batches.reports.fetch import fetch_report
-from batches.reports.reconcile import ComparedTotal, reconcile
+from batches.reports.reconcile import reconcile
 from batches.sandbox.quirks import ADVISOR
 from batches.spend.costs import cost_of
-from tests.working import claim, read_now
+from tests.batches.reports.reconciling import DAYS, TODAY
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-# The API has no results of longer ago.
-DAYS = 28
-
-
-@pytest.fixture(autouse=True)
-def _at_noon(settings, db):
-    settings.ANTHROPIC_ADMIN_KEY = "sandbox-admin"
-    settings.ANTHROPIC_BASE_URL = "http://sandbox"
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def ended(sandbox):
-    """A function that adds a batch to the API that was created some days ago."""
-
-    def ended(days_ago: int, **details) -> str:
-        created_at = NOON - timedelta(days=days_ago, hours=4)
-        half_an_hour = timedelta(minutes=30)
-        return sandbox.add_batch(
-            status="ended", created_at=created_at, duration=half_an_hour, **details
-        )
-
-    return ended
-
-
-@pytest.fixture
-def compare(sync):
-    """A function: sync and read all batches but `unread`, then compare all of these days."""
-
-    def compare(*, unread=()) -> ComparedTotal:
-        workspaces = list(Workspace.objects.all())
-        assert all(sync(workspace) for workspace in workspaces)
-        assert all(read_now(batch) for batch in Batch.objects.exclude(api_id__in=unread))
-        assert fetch_report(claim(CostReport.objects.the_one()))
-        keys = {workspace.pk for workspace in workspaces}
-        since = NOON.date() - timedelta(days=DAYS)
-        report = CostReport.objects.get()
-        return reconcile(report, keys, since, NOON.date(), visible=keys).total
-
-    return compare
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
@@ -67,9 +24,9 @@ def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
     for days in range(1, DAYS + 1):
         key = sandbox.key if days % 3 else sandbox.other_key
         models = [["claude-haiku-5-5"], ["claude-sonnet-5"], []][days % 3]
-        ended(days, key=key, requests=60, quirks=quirks, models=models)
+        ended(TODAY - timedelta(days=days), key=key, requests=60, quirks=quirks, models=models)
 
-    total = compare()
+    total = compare(workspace, other_workspace).total
 
     usage = BatchUsage.objects
     assert {row.part for row in usage.all()} == {"message", "compaction", "advisor"}
@@ -84,9 +41,9 @@ def test_passes_tiers_and_odd_text_leave_no_gap_in_a_month(
 def test_only_requests_whose_cost_is_not_known_are_missing_from_the_computed_figure(
     sandbox, ended, workspace, compare, quirk
 ):
-    plain, odd = ended(1, requests=90), ended(1, requests=90, quirks=[quirk])
+    plain, odd = ended(requests=90), ended(requests=90, quirks=[quirk])
 
-    total = compare()
+    total = compare(workspace).total
 
     costs = {batch.api_id: cost_of(batch) for batch in Batch.objects.all()}
     assert costs[plain].total == sandbox.billed(plain)
@@ -107,10 +64,10 @@ def test_only_requests_whose_cost_is_not_known_are_missing_from_the_computed_fig
 def test_usage_with_other_prices_explains_a_gap_first(
     ended, workspace, compare, quirk, kind, has_unpriced
 ):
-    ended(1, requests=90, quirks=[quirk])
-    unread = ended(1, requests=7)
+    ended(requests=90, quirks=[quirk])
+    unread = ended(requests=7)
 
-    first, second = compare(unread=[unread]).reasons
+    first, second = compare(workspace, unread=[unread]).total.reasons
 
     assert (first.kind, first.batches, first.requests) == (kind, 1, 9)
     assert first.share.has_unpriced is has_unpriced
@@ -119,10 +76,10 @@ def test_usage_with_other_prices_explains_a_gap_first(
 
 
 def test_advisors_and_compactions_explain_a_gap_first(ended, workspace, compare):
-    ended(1, requests=300, quirks=["passes"])
-    unread = ended(1, requests=7)
+    ended(requests=300, quirks=["passes"])
+    unread = ended(requests=7)
 
-    advisor, compaction, last = compare(unread=[unread]).reasons
+    advisor, compaction, last = compare(workspace, unread=[unread]).total.reasons
 
     assert (advisor.kind, compaction.kind, last.kind) == ("advisor", "compaction", "unread")
     # 30 requests have several passes; the rest of those are tool loops.
@@ -131,10 +88,10 @@ def test_advisors_and_compactions_explain_a_gap_first(ended, workspace, compare)
 
 
 def test_without_such_usage_only_the_unread_batch_explains_a_gap(ended, workspace, compare):
-    ended(1, requests=90, quirks=["stops", "surrogates"])
-    unread = ended(1, requests=7)
+    ended(requests=90, quirks=["stops", "surrogates"])
+    unread = ended(requests=7)
 
-    assert [each.kind for each in compare(unread=[unread]).reasons] == ["unread"]
+    assert [each.kind for each in compare(workspace, unread=[unread]).total.reasons] == ["unread"]
 
 
 def test_an_advisor_without_a_price_is_the_whole_gap(sandbox, ended, workspace, compare, settings):
@@ -142,9 +99,9 @@ def test_an_advisor_without_a_price_is_the_whole_gap(sandbox, ended, workspace, 
     settings.BATCHBOARD_PRICE_TABLE = PriceTable(
         [price for price in table.prices if price.model != ADVISOR]
     )
-    ended(1, requests=300, quirks=["passes"], models=["claude-haiku-5-5"])
+    ended(requests=300, quirks=["passes"], models=["claude-haiku-5-5"])
 
-    total = compare()
+    total = compare(workspace).total
 
     # The compactions have a price, so they may account for a part of it.
     assert [(each.kind, each.share) for each in total.reasons] == [
@@ -156,9 +113,9 @@ def test_an_advisor_without_a_price_is_the_whole_gap(sandbox, ended, workspace, 
 def test_a_request_missing_from_the_file_is_missing_from_the_computed_figure(
     sandbox, ended, workspace, compare
 ):
-    name = ended(1, requests=30, quirks=["repeated"])
+    name = ended(requests=30, quirks=["repeated"])
 
-    total = compare()
+    total = compare(workspace).total
 
     cost = cost_of(Batch.objects.get())
     assert (cost.state, cost.known_requests, cost.requests) == ("incomplete", 29, 30)
@@ -166,12 +123,12 @@ def test_a_request_missing_from_the_file_is_missing_from_the_computed_figure(
 
 
 def test_a_batch_that_two_keys_list_counts_once(sandbox, ended, workspace, compare):
-    Workspace.objects.create(
+    again = Workspace.objects.create(
         name="Again", slug="again", base_url="http://sandbox", api_key=sandbox.key
     )
-    ended(1, requests=90, quirks=["fast"])
+    ended(requests=90, quirks=["fast"])
 
-    (reason,) = compare().reasons
+    (reason,) = compare(workspace, again).total.reasons
 
     assert Batch.objects.count() == 2
     assert (reason.kind, reason.batches, reason.requests) == ("off_tier", 1, 9)
@@ -181,10 +138,10 @@ def test_usage_with_other_prices_takes_one_query_more_for_any_number_of_days(
     ended, workspace, compare, django_assert_num_queries
 ):
     for days in range(1, 9):
-        ended(days, quirks=["passes", "fast", "future-tokens"])
-    compare()
+        ended(TODAY - timedelta(days=days), quirks=["passes", "fast", "future-tokens"])
+    compare(workspace)
     report = CostReport.objects.get()
-    since = NOON.date() - timedelta(days=DAYS)
+    since = TODAY - timedelta(days=DAYS)
 
     with django_assert_num_queries(5):
-        reconcile(report, {workspace.pk}, since, NOON.date(), visible={workspace.pk})
+        reconcile(report, {workspace.pk}, since, TODAY, visible={workspace.pk})

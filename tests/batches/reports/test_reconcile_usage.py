@@ -4,11 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from batches.pricing import PriceTable
 from tests.batches.reports.reconciling import (
-    NOON,
     TODAY,
     YESTERDAY,
     at,
@@ -20,12 +18,7 @@ from tests.batches.reports.reconciling import (
     shares,
 )
 
-
-@pytest.fixture(autouse=True)
-def _at_noon(settings, db):
-    settings.ANTHROPIC_BASE_URL = "http://sandbox"
-    with time_machine.travel(NOON, tick=False):
-        yield
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 def test_usage_with_other_prices_comes_first_with_its_amount(mirrored, workspace):

@@ -1,4 +1,4 @@
-"""Rows as a queue: who may take one, for how long, and what clocks that are wrong do."""
+"""Rows as a queue: who may claim one, for how long, and with clocks that are wrong."""
 
 import threading
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from batches.models import Chore, ClaimLost
 from batches.models.claim import back_off
 from tests.working import claim
 
-# No time that a row may hold lies further ahead than this.
+# No time on a row is further in the future than this.
 LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -29,7 +29,7 @@ def is_due(at) -> bool:
     return Chore.objects.due(at).exists()
 
 
-def test_a_row_is_taken_by_one_process_alone(chore):
+def test_only_one_process_can_claim_a_row(chore):
     now = timezone.now()
 
     _, first = Chore.objects.take([chore.pk], now, owner="a")
@@ -46,7 +46,7 @@ def test_a_claim_that_is_not_renewed_is_free_after_half_a_minute(chore):
     assert is_due(now + timedelta(seconds=30))
 
 
-def test_a_renewed_claim_is_held_on(chore):
+def test_a_renewed_claim_is_kept(chore):
     now = timezone.now()
     token, _ = Chore.objects.take([chore.pk], now, owner="a")
 
@@ -56,7 +56,7 @@ def test_a_renewed_claim_is_held_on(chore):
     assert is_due(now + timedelta(seconds=50))
 
 
-def test_who_lost_the_claim_can_write_nothing(chore):
+def test_a_process_that_lost_its_claim_can_write_nothing(chore):
     mine = claim(chore)
     Chore.objects.filter(pk=chore.pk).update(claim="another's")
 
@@ -72,7 +72,7 @@ def test_who_lost_the_claim_can_write_nothing(chore):
     assert (chore.claim, chore.error, chore.next_attempt_at) == ("another's", "", None)
 
 
-def test_a_failure_is_kept_with_its_error_and_tried_later_each_time(chore, monkeypatch):
+def test_each_failure_is_saved_with_its_error_and_retried_later(chore, monkeypatch):
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     now = timezone.now()
     waits = []
@@ -100,7 +100,7 @@ def test_a_success_clears_the_error_and_says_when_it_is_due_again(chore):
     assert is_due(now + timedelta(seconds=60))
 
 
-def test_what_was_handed_back_is_as_due_as_before(chore):
+def test_a_row_that_was_handed_back_is_as_due_as_before(chore):
     mine = claim(chore)
 
     mine.hand_back(timezone.now())
@@ -129,7 +129,7 @@ def test_only_the_dead_owners_claims_are_released(db):
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_times_that_a_clock_ahead_wrote_never_keep_a_row_waiting(chore, ahead, wait, is_claimed):
+def test_times_written_by_a_clock_that_is_ahead_never_delay_a_row(chore, ahead, wait, is_claimed):
     Chore.objects.update(claim="", claimed_until=None, next_attempt_at=None, stamped_at=None)
     now = timezone.now()
     Chore.objects.take([chore.pk], now + ahead, owner="a")
@@ -143,7 +143,7 @@ def test_times_that_a_clock_ahead_wrote_never_keep_a_row_waiting(chore, ahead, w
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a_clock_that_is_right_waits_as_long_as_was_said(chore, wait):
+def test_with_a_right_clock_a_row_waits_as_long_as_it_should(chore, wait):
     Chore.objects.update(claim="", claimed_until=None, next_attempt_at=None, stamped_at=None)
     now = timezone.now()
     claim(chore).put_off(now, "an error", seconds=wait)
@@ -157,7 +157,7 @@ def test_no_back_off_is_longer_than_the_longest(attempts):
     assert 0 < back_off(attempts, first=2, longest=300) <= 300
 
 
-def test_eight_processes_that_take_at_once_share_the_rows(committed):
+def test_eight_processes_that_claim_at_once_share_the_rows(committed):
     rows = [Chore.objects.create(name=f"chore {n}").pk for n in range(40)]
     start = threading.Barrier(8)
     taken: list[int] = []
@@ -180,7 +180,7 @@ def test_eight_processes_that_take_at_once_share_the_rows(committed):
 
 
 class Server:
-    """A PostgreSQL connection to a machine whose clock says this."""
+    """A PostgreSQL connection from a machine whose clock shows this time."""
 
     vendor = "postgresql"
 
@@ -199,11 +199,11 @@ class Server:
 
 
 @pytest.mark.parametrize("minutes", [-5, 5])
-def test_machines_minutes_apart_go_by_the_servers_clock(monkeypatch, minutes):
+def test_machines_whose_clocks_differ_by_minutes_use_the_servers_clock(monkeypatch, minutes):
     monkeypatch.setattr(clock, "_ahead", timedelta(0))
     right = timezone.now()
 
-    # This machine's clock is wrong by so much.
+    # How far this machine's clock is wrong.
     with time_machine.travel(right + timedelta(minutes=minutes)):
         clock.compare(Server(right))
         seen = clock.now()
@@ -211,7 +211,7 @@ def test_machines_minutes_apart_go_by_the_servers_clock(monkeypatch, minutes):
     assert abs(seen - right) < timedelta(seconds=2)
 
 
-def test_the_time_that_asking_takes_is_no_difference(monkeypatch):
+def test_the_time_that_the_query_takes_is_not_a_difference_of_clocks(monkeypatch):
     monkeypatch.setattr(clock, "_ahead", timedelta(0))
 
     with time_machine.travel(timezone.now(), tick=False):

@@ -1,4 +1,4 @@
-"""What a workspace that hangs, fails or floods costs the others: nothing."""
+"""A workspace that hangs, fails or has much work doesn't delay the others."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ def test_kinds_never_wait_for_each_other(working, chores):
 
 
 @pytest.mark.parametrize("count", [10, 80])
-def test_workspaces_that_hang_leave_a_healthy_one_at_its_pace(working, count):
+def test_workspaces_that_hang_do_not_slow_a_healthy_one(working, count):
     make_workspaces(count, name="hangs")
     [healthy] = make_workspaces(1, name="z-healthy")
     over = threading.Event()
@@ -50,7 +50,7 @@ def test_workspaces_that_hang_leave_a_healthy_one_at_its_pace(working, count):
 
     wait_until(lambda: len(rounds_at) >= 5, seconds=60, what="five rounds of the healthy one")
     over.set()
-    # The first wave is found out within a few seconds; after it nothing stands in the way.
+    # Within a few seconds the first rows count as slow, and no longer take places.
     gaps = [later - sooner for sooner, later in pairwise(rounds_at[1:])]
     assert max(gaps) < 3.0
     assert rounds_at[0] - began < 30
@@ -114,8 +114,8 @@ def test_a_cancellation_is_attempted_within_two_seconds_while_everything_else_ha
     over.set()
 
 
-def test_a_flood_of_one_workspace_leaves_others_their_turn(working, mirrored, other_workspace):
-    """Of a hundred due rows the other workspace's one is among the first eight."""
+def test_much_work_of_one_workspace_does_not_delay_others(working, mirrored, other_workspace):
+    """The other workspace's row is among the first eight of a hundred due rows."""
     order: list[int] = []
     mine = [mirrored() for _ in range(20)]
     [theirs] = [mirrored()]
@@ -139,9 +139,7 @@ def test_a_flood_of_one_workspace_leaves_others_their_turn(working, mirrored, ot
     assert theirs.pk in order[:8]
 
 
-def test_a_workspace_on_hold_or_disabled_is_asked_by_nothing_but_its_rounds(
-    working, mirrored, workspace
-):
+def test_a_workspace_on_hold_or_disabled_is_called_only_by_its_rounds(working, mirrored, workspace):
     mirrored(status="ended")
     Workspace.objects.update(hold="refused")
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""The worker's loop, with real threads: what one row, kind or workspace does to the others."""
+"""The worker's loop with real threads: rows, kinds and workspaces don't affect each other."""
 
 import os
 import threading
@@ -21,9 +21,7 @@ from tests.processes.crew import wait_until
 @pytest.mark.parametrize(
     "error", [ValueError("a bug"), MemoryError(), DataError("bad value"), KeyError("missing")]
 )
-def test_an_exception_belongs_to_its_row_and_changes_nothing_for_others(
-    working, chores, caplog, error
-):
+def test_an_exception_affects_only_its_row(working, chores, caplog, error):
     chores("broken", "good")
 
     def run(row, turn) -> None:
@@ -57,7 +55,7 @@ def test_a_broken_row_is_not_tried_in_a_tight_loop(working, chores):
     assert calls.count("broken") == 1
 
 
-def test_a_row_that_is_deleted_under_the_work_harms_nothing(working, chores):
+def test_a_row_may_be_deleted_during_its_work(working, chores):
     chores("deleted", "good")
 
     def run(row, turn) -> None:
@@ -71,7 +69,7 @@ def test_a_row_that_is_deleted_under_the_work_harms_nothing(working, chores):
     wait_until(lambda: not worker.jobs, seconds=10, what="an idle worker")
 
 
-def test_a_database_that_fails_in_the_loop_is_waited_for(working, chores):
+def test_the_loop_waits_for_a_database_that_fails(working, chores):
     chores("good")
     failures = [OperationalError("database is locked")] * 3
 
@@ -85,7 +83,7 @@ def test_a_database_that_fails_in_the_loop_is_waited_for(working, chores):
     wait_until(lambda: is_done("good"), seconds=20, what="work after the failures")
 
 
-def test_a_query_that_is_broken_stops_no_other_kind(working, chores):
+def test_a_broken_query_does_not_stop_other_kinds(working, chores):
     chores("good")
 
     def broken(now):
@@ -96,7 +94,7 @@ def test_a_query_that_is_broken_stops_no_other_kind(working, chores):
     wait_until(lambda: is_done("good"), seconds=20, what="the other kind's work")
 
 
-def test_a_failure_that_the_database_cannot_take_is_said_later(working, chores, monkeypatch):
+def test_a_failure_that_cannot_be_saved_is_saved_later(working, chores, monkeypatch):
     chores("unlucky")
     put_off = Chore.put_off
     refusals = [OperationalError("disk full")] * 2
@@ -131,7 +129,7 @@ def test_a_claim_is_renewed_for_as_long_as_the_work_takes(working, chores, monke
     wait_until(lambda: is_done("long"), seconds=10, what="the end of the work")
 
 
-def test_when_told_to_stop_it_gives_back_what_it_holds(working, chores):
+def test_a_worker_that_is_asked_to_stop_releases_its_claims(working, chores):
     chores("hangs")
     hanging = threading.Event()
     worker = Worker([chore_kind(lambda row, turn: hanging.wait(30))])
@@ -156,7 +154,7 @@ def seconds_of_grace(seconds: float):
         yield
 
 
-def test_work_that_can_stop_is_told_to(working, chores):
+def test_work_that_can_stop_is_asked_to(working, chores):
     chores("long")
     stopped = threading.Event()
 
@@ -174,7 +172,7 @@ def test_work_that_can_stop_is_told_to(working, chores):
     assert stopped.wait(10)
 
 
-def test_a_worker_frees_what_its_dead_predecessor_held(working, chores):
+def test_a_worker_releases_the_claims_of_a_dead_one(working, chores):
     [row] = chores("held")
     now = clock.now()
     WorkerProcess.objects.create(
@@ -184,13 +182,13 @@ def test_a_worker_frees_what_its_dead_predecessor_held(working, chores):
 
     working(chore_kind(done))
 
-    # Far sooner than the claim lapses.
+    # Long before the claim expires.
     wait_until(lambda: is_done("held"), seconds=10, what="the row")
     assert WorkerProcess.objects.get(name="dead").ended_at
 
 
 @pytest.mark.parametrize("where", [None, "another machine"])
-def test_a_worker_that_lives_or_runs_elsewhere_keeps_its_claims(committed, chores, where):
+def test_a_worker_that_runs_here_or_elsewhere_keeps_its_claims(committed, chores, where):
     [row] = chores("held")
     now = clock.now()
     living = os.getppid()
@@ -206,7 +204,7 @@ def test_a_worker_that_lives_or_runs_elsewhere_keeps_its_claims(committed, chore
     assert not Chore.objects.due(now).exists()
 
 
-def test_it_is_seen_by_its_kinds_of_work_for_as_long_as_it_lives(working, chores):
+def test_a_running_worker_counts_for_its_kinds_of_work(working, chores):
     worker = working(chore_kind(done))
     wait_until(WorkerProcess.objects.exists, seconds=10, what="a sign of life")
 
@@ -217,7 +215,7 @@ def test_it_is_seen_by_its_kinds_of_work_for_as_long_as_it_lives(working, chores
     assert WorkerProcess.objects.get().name == worker.presence.name
 
 
-def test_a_start_asks_every_workspace_at_once(working, committed):
+def test_a_worker_that_starts_syncs_every_workspace_at_once(working, committed):
     make_workspaces(1)
     Workspace.objects.update(next_attempt_at=timezone.now() + timedelta(minutes=5), hold="refused")
     asked = threading.Event()

@@ -58,7 +58,7 @@ def test_once_without_a_workspace_says_what_to_do(db, once):
         once()
 
 
-def test_the_key_in_the_environment_makes_one_workspace_and_stays_there(db, settings):
+def test_the_key_in_the_environment_makes_one_workspace_and_is_not_stored(db, settings):
     settings.ANTHROPIC_API_KEY = "sk-from-outside"
     settings.ANTHROPIC_BASE_URL = "https://api.example.com"
 

@@ -1,4 +1,4 @@
-"""Kinds of work that a test makes up, and rows for them."""
+"""Kinds of work for tests, and rows for them."""
 
 from dataclasses import replace
 
