@@ -5,7 +5,12 @@
   const changes = [];
   let timer = 0;
 
-  const state = (card) => card?.querySelector("[data-field=state]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  // Without details such as for how long, which change with the time.
+  function state(card) {
+    const words = card?.querySelector("[data-field=state]")?.cloneNode(true);
+    for (const detail of words?.querySelectorAll("small") ?? []) detail.remove();
+    return words?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  }
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => note(event.target, event.detail.fragment));
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -25,7 +30,7 @@
 
   function announce() {
     const more = changes.length > 5 ? ` And ${changes.length - 5} more.` : "";
-    document.getElementById("announcements").textContent = changes.slice(0, 5).join(" ") + more;
+    batchboard.announce(changes.slice(0, 5).join(" ") + more);
     changes.length = 0;
   }
 })();

@@ -126,14 +126,14 @@
     dress(card);
     card.focus();
     const subject = text(dialog.querySelector("[data-fill=name]"));
-    announce(`Requesting cancel of ${subject}.`);
+    batchboard.announce(`Requesting cancel of ${subject}.`);
     const page = await answer(url, body);
     requesting.delete(id);
     const fresh = page?.querySelector(".card");
     if (!fresh) return fail(id, before, sentences(page) || UNANSWERED);
     if (!fresh.querySelector("form[data-cancel]")) reasons.delete(id);
     const message = page.querySelector("[data-cancel-message]");
-    if (message?.matches("[role=status]")) announce(text(message));
+    if (message?.matches("[role=status]")) batchboard.announce(text(message));
     if (message) keep(id, stateOf(fresh), message);
     // By htmx, so that other scripts notice as when a poll brings the card.
     fresh.setAttribute("hx-swap-oob", "true");
@@ -246,10 +246,6 @@
     forget(card.id);
     card.focus();
   });
-
-  function announce(sentence) {
-    document.getElementById("announcements").textContent = sentence;
-  }
 
   function stateOf(card) {
     return `${card.dataset.status} ${card.dataset.outcome}`;

@@ -52,12 +52,6 @@
     for (const card of document.querySelectorAll("#cards > .card")) complete(card);
   }
 
-  // Times on cards have no room for the exact one: it is added when someone looks.
-  document.addEventListener("pointerover", (event) => {
-    const time = event.target.closest?.("#cards time:not([title])");
-    if (time) time.title = new Date(time.dateTime).toUTCString().replace("GMT", "UTC");
-  });
-
   // Before htmx looks for the element that had the focus.
   document.addEventListener("htmx:oobAfterSwap", completeAll);
   document.addEventListener("htmx:afterSwap", completeAll);

@@ -69,7 +69,7 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.requestConfig?.elt.id !== "list") return;
     const tab = document.querySelector("#tabs [aria-current] .count") ?? document.querySelector("#tabs .count");
-    document.getElementById("announcements").textContent = `Batches found: ${tab?.textContent ?? "unknown"}`;
+    batchboard.announce(`Batches found: ${tab?.textContent ?? "unknown"}`);
   });
 
   for (const name of ["htmx:responseError", "htmx:sendError"]) {

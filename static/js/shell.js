@@ -57,8 +57,17 @@
 
   document.addEventListener("scroll", () => note.hidePopover(), { passive: true });
 
+  const said = [];
+  let speaking = 0;
+
+  // Sentences of one moment are read together: a later one would replace an earlier one unheard.
   function announce(sentence) {
-    document.getElementById("announcements").textContent = sentence;
+    if (!said.includes(sentence)) said.push(sentence);
+    clearTimeout(speaking);
+    speaking = setTimeout(() => {
+      document.getElementById("announcements").textContent = said.join(" ");
+      said.length = 0;
+    }, 120);
   }
 
   window.batchboard = { announce, showNote };

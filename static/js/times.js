@@ -38,13 +38,23 @@
       const time = holder?.querySelector("time");
       if (!time || typeof moment !== "string" || !moment) continue;
       time.dateTime = moment;
-      time.title = exact(new Date(moment));
+      time.title = exact(moment);
     }
     tick();
   });
 
+  // Pages are smaller without the exact times of all cards: each is added when someone looks.
+  document.addEventListener("pointerover", addTitle);
+  document.addEventListener("click", addTitle, true);
+
+  function addTitle(event) {
+    const time = event.target.closest?.("time[datetime]:not([title])");
+    if (time) time.title = exact(time.dateTime);
+  }
+
   // In the words of `dashboard.display.exact_words`.
-  function exact(moment) {
+  function exact(iso) {
+    const moment = new Date(iso);
     const [, day, clock] = stamp(moment, "UTC");
     const words = `${day}, ${clock} UTC`;
     const zone = document.documentElement.dataset.zone;

@@ -134,10 +134,10 @@ def test_the_second_half_of_a_double_click_confirms_nothing(board, mirrored):
     assert not Cancellation.objects.exists()
 
 
-def test_a_small_window_shows_first_which_batch_it_is(board, labeled):
+def test_a_small_window_shows_first_which_batch_it_is(page, board, labeled):
     Batch.objects.update(label="תקציר שיחות 🚀 " + "x" * 180)
-    page = board()
     page.set_viewport_size({"width": 320, "height": 256})
+    board()
 
     dialog = ask(page, labeled)
 

@@ -123,7 +123,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         as_admin(path)
         look(path)
     as_admin(edit_url(workspace))
-    page.locator("summary").click()
+    page.locator("main summary").click()
     page.get_by_label("API key").fill(RESEARCH_KEY)
     page.locator("#save").click()
     expect(page.locator("#question")).to_be_visible()
