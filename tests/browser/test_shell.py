@@ -13,7 +13,8 @@ PHONE = {"width": 360, "height": 740}
 MOVING = """() => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(
-    "@keyframes shake { to { translate: 9px } } @layer components { main { animation: shake 9s infinite } }",
+    "@keyframes shake { to { translate: 9px } }" +
+      "@layer components { main { animation: shake 9s infinite } }",
   );
   document.adoptedStyleSheets = [sheet];
 }"""
