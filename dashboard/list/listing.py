@@ -167,17 +167,17 @@ class Listing:
         """With everything that their cards show."""
         return batches.for_cards().with_shared_ids_marked(self.workspaces)
 
-    def page(self) -> tuple[list[Batch], str]:
-        """Up to PAGE_SIZE batches for cards, and the cursor of the next page; empty on the last."""
+    def page(self, size: int = PAGE_SIZE) -> tuple[list[Batch], str]:
+        """Up to `size` batches for cards, and the cursor of the next page; empty on the last."""
         walked = self._narrowed(Batch.objects.walking_in_order(self._selected_keys()))
         batches = walked.filter(STATUSES[self.status].where)
         batches = self.with_cards(batches).order_by(*ORDERS[self.sort])
         if self.cursor:
             batches = batches.filter(self.cursor.beyond())
-        found = list(batches[: PAGE_SIZE + 1])
-        if len(found) <= PAGE_SIZE:
+        found = list(batches[: size + 1])
+        if len(found) <= size:
             return found, ""
-        return found[:PAGE_SIZE], str(Position.of(found[PAGE_SIZE - 1], self.sort))
+        return found[:size], str(Position.of(found[size - 1], self.sort))
 
 
 def read_listing(query: QueryDict, workspaces: list[Workspace]) -> Listing:
