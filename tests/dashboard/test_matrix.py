@@ -78,7 +78,7 @@ def own_patterns(patterns=None) -> list[URLPattern]:
 
 
 def address(pattern: URLPattern, batch, someone: User | None = None) -> str:
-    """The pattern's address for the batch, its workspace, a member of it, or someone's own token."""
+    """The pattern's address for the batch, its workspace, a member, or someone's own token."""
     assert isinstance(pattern.pattern, RoutePattern)
     converters = set(pattern.pattern.converters)
     if "api_id" in converters:

@@ -15,8 +15,8 @@ from tests.dashboard.reading import csv_cells
 Action = AuditEvent.Action
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEADER = [
-    "at (UTC)", "actor", "actor kind", "address", "action", "person", "workspace", "batch ID",
-    "batch label", "cancellation", "reason", "outcome", "request ID",
+    "at (UTC)", "actor", "actor kind", "API token", "address", "action", "person", "workspace",
+    "batch ID", "batch label", "cancellation", "reason", "outcome", "request ID",
 ]  # fmt: skip
 QUERIES = [
     {},
