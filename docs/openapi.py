@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json: `.venv/bin/python -m docs.openapi`. A test compares it with the code."""
+"""Writes docs/openapi.json: `.venv/bin/python -m docs.openapi`."""
 
 import json
 import os

@@ -79,7 +79,7 @@ class AuditEvent(models.Model):
     actor_id = models.BigIntegerField(null=True)
     address = models.CharField(max_length=45, blank=True)
     # The name of the API token that the actor used; None for a browser. Not an empty text, because
-    # SQLite can add a column that allows NULL without building the table anew.
+    # SQLite can add a column that allows NULL without building another table.
     token = models.CharField(max_length=100, null=True)  # noqa: DJ001
     # One of Action, or an action of an older version.
     action = models.CharField(max_length=40)
