@@ -1,0 +1,33 @@
+"""Making, copying and revoking an API token by keyboard."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.accessibility import violations
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_token_is_made_copied_and_revoked(board, context, operator, width):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = board("/account/")
+    page.set_viewport_size({"width": width, "height": 800})
+
+    page.locator("#tokens").press("Enter")
+    page.locator("#id_name").fill("nightly <eval> שלום")
+    page.get_by_label("Research").check()
+    assert violations(page) == []
+    page.locator("#make-token").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("nightly <eval>")
+    assert violations(page) == []
+    page.locator("#copy-token").press("Enter")
+    expect(page.locator("#announcements")).to_have_text("Copied the token.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#token").input_value()
+    page.locator("#back").press("Enter")
+    row = page.get_by_role("row").filter(has_text=copied[-4:])
+    row.get_by_role("link").press("Enter")
+    assert violations(page) == []
+    page.locator("#revoke").press("Enter")
+    expect(page.get_by_role("row").filter(has_text=copied[-4:])).to_contain_text("revoked")
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
