@@ -159,12 +159,16 @@ class AuditEvent(models.Model):
             actor_kind=cls.Actor.PERSON if actor else by,
             actor=actor.get_username() if actor else by.label,
             actor_id=actor.pk if actor else None,
-            token=getattr(actor, "token_name", None),
             person=person.get_username() if person else "",
             person_id=person.pk if person else None,
             workspace=workspace.name if workspace else "",
             workspace_id=workspace.pk if workspace else None,
-            **{"at": clock.now(), "batch_api_id": batch.api_id if batch else "", **details},
+            **{
+                "at": clock.now(),
+                "token": getattr(actor, "token_name", None),
+                "batch_api_id": batch.api_id if batch else "",
+                **details,
+            },
         )
 
     def __str__(self) -> str:

@@ -81,20 +81,20 @@ def get_batch(request: HttpRequest, api_id: str) -> HttpResponse:
 def label_batch(request: HttpRequest, api_id: str, body: shapes.LabelChange) -> HttpResponse:
     """Sets what is given, at once or, for a batch that is not mirrored yet, once it is seen."""
     given = labels_in(body)
-    slug = None if body.workspace is UNSET else body.workspace
+    api_id, _, slug = api_id.partition("@")
+    if body.workspace is not UNSET:
+        if slug and slug != body.workspace:
+            raise Problem("invalid-body", "“workspace” is not the one in the address.")
+        slug = body.workspace
     who: dict[str, Any] = {"actor": request.user, "address": client_address(request)}
+    address = f"{api_id}@{slug}" if slug else api_id
     try:
-        # An address may name the workspace, too.
-        batch = visible_batch_or_404(request.user, api_id if not slug else with_slug(api_id, slug))
+        batch = visible_batch_or_404(request.user, address)
     except Http404:
         workspace = workspace_for(request, api_id, slug)
         return label_later(request, workspace, api_id, given, who)
     change_labels(batch, given, **who)
     return detail_answer(request, batch)
-
-
-def with_slug(api_id: str, slug: str) -> str:
-    return f"{api_id.partition('@')[0]}@{slug}"
 
 
 def label_later(
@@ -129,12 +129,12 @@ def labels_in(body: shapes.LabelChange) -> dict[str, str]:
     return {name: form.cleaned_data[name] for name in given}
 
 
-def workspace_for(request: HttpRequest, api_id: str, slug: str | None) -> Workspace:
+def workspace_for(request: HttpRequest, api_id: str, slug: str) -> Workspace:
     """Where to wait for a batch. Raises Http404 for what is no batch ID, and Problem."""
     if not is_whole_id(api_id):
         raise Http404
     workspaces = list(visible_workspaces(request.user))
-    found = [each for each in workspaces if slug in {None, each.slug}]
+    found = [each for each in workspaces if slug in {"", each.slug}]
     if len(found) == 1:
         return found[0]
     slugs = ", ".join(each.slug for each in workspaces) or "none"

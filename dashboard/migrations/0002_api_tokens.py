@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('batches', '0020_pending_labels'),
+        ('batches', '0010_reading'),
         ('dashboard', '0001_people'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

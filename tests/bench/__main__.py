@@ -180,7 +180,7 @@ def api_lines() -> list[Line]:
             1000 * figures["p95"],
             30,
             "ms",
-            f"p95 of the slowest of five at {MANY:,} batches; median {ms(figures['median'])}",
+            f"p95 of the slowest of four at {MANY:,} batches; median {ms(figures['median'])}",
         )
         for database, figures in found.items()
         if figures

@@ -229,6 +229,12 @@ def test_an_unknown_route_is_a_problem_and_so_is_a_wrong_method(text):
     assert kind(call.get("/api/v2/me")) == "not-found"
 
 
+def test_a_host_that_isnt_allowed_gets_a_problem_and_no_page(text):
+    answer = program(text).get(f"{ROOT}/me", HTTP_HOST="evil.example")
+
+    assert (answer.status_code, kind(answer)) == (400, "bad-request")
+
+
 def test_a_mistyped_parameter_is_refused_rather_than_ignored(text):
     answer = program(text).get(f"{ROOT}/me", {"verbose": "1"})
 

@@ -155,7 +155,11 @@ def test_a_token_for_several_workspaces_has_to_name_one(
     foreign = patch(call, NEW, {"label": "x", "workspace": "secret"})
     named = patch(call, NEW, {"label": "x", "workspace": "production"})
 
-    assert [kind(each) for each in (unnamed, foreign)] == ["invalid-body", "invalid-body"]
+    in_address = patch(call, f"{NEW}@production", {"label": "x"})
+    differing = patch(call, f"{NEW}@production", {"label": "x", "workspace": "research"})
+
+    assert [kind(each) for each in (unnamed, foreign, differing)] == ["invalid-body"] * 3
+    assert (in_address.status_code, in_address.json()["workspace"]) == (202, "production")
     assert "production, research" in unnamed.json()["detail"]
     assert (named.status_code, named.json()["workspace"]) == (202, "production")
     assert PendingLabels.objects.get().workspace == other_workspace
