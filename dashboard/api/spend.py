@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from batches import clock
 from batches.spend.totals import compute_spend
 from dashboard.access import visible_workspaces
-from dashboard.api import shapes
+from dashboard.api import spend_shapes as shapes
 from dashboard.api.operations import Operation, answer
 from dashboard.api.parameters import form_parameters, refuse_problems
 from dashboard.query_form import IGNORED
