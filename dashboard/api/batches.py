@@ -22,6 +22,7 @@ from dashboard.api.parameters import AFTER, LIMIT, form_parameters, limit_in, re
 from dashboard.batch.cancel import SENTENCES, ReasonForm
 from dashboard.batch.labels import LabelForm
 from dashboard.batch.requests import (
+    ORDER,
     Kinds,
     RequestsForm,
     count,
@@ -191,8 +192,7 @@ def list_failures(request: HttpRequest, api_id: str) -> HttpResponse:
         if last is None:
             problems.append(NO_SUCH_PAGE)
         else:
-            position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
-            requests = requests.filter(rows_after(position))
+            requests = requests.filter(rows_after({name: getattr(last, name) for name in ORDER}))
     refuse_problems(problems, IGNORED)
     rows = list(requests[: size + 1])
     following = following_page(request, str(rows[size - 1].pk) if len(rows) > size else "")

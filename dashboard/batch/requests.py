@@ -27,6 +27,8 @@ from dashboard.query_form import (
 )
 
 PAGE_SIZE = 100
+# By kind of failure, as the index has them.
+ORDER = ("outcome", "error_type", "pk")
 # The outcomes of the API today; a batch may have others.
 OUTCOMES = ("errored", "canceled", "expired")
 ICONS = {"errored": "circle-x", "canceled": "ban", "expired": "calendar-x"}
@@ -82,8 +84,7 @@ def batch_requests(request: HttpRequest, api_id: str) -> HttpResponse:
     requests = matching_requests(batch, given["outcome"], given["type"], part)
     last = last_shown(batch, request.GET.get("after", ""))
     if last:
-        position = {"outcome": last.outcome, "error_type": last.error_type, "pk": last.pk}
-        requests = requests.filter(rows_after(position))
+        requests = requests.filter(rows_after({name: getattr(last, name) for name in ORDER}))
     elif request.GET.get("after"):
         problems.append(NO_SUCH_PAGE)
     rows = list(requests[: PAGE_SIZE + 1])
@@ -160,8 +161,7 @@ def kinds_of(batch: Batch, part: str) -> Kinds:
 def matching_requests(
     batch: Batch, outcome: str, error_type: str, part: str
 ) -> QuerySet[FailedRequest]:
-    """In the order of the index, by kind of failure."""
-    requests = batch.failed_requests.order_by("outcome", "error_type", "pk")
+    requests = batch.failed_requests.order_by(*ORDER)
     if outcome:
         requests = requests.filter(outcome=outcome)
     if error_type:
