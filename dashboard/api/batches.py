@@ -196,9 +196,9 @@ def list_failures(request: HttpRequest, api_id: str) -> HttpResponse:
     refuse_problems(problems, IGNORED)
     rows = list(requests[: size + 1])
     following = following_page(request, str(rows[size - 1].pk) if len(rows) > size else "")
-    total = count(kinds.found, given["outcome"], given["type"])
+    found = count(kinds.found, given["outcome"], given["type"])
     page = shapes.FailurePage(
-        [shapes.FailedRequest.of(row) for row in rows[:size]], total, None, following
+        [shapes.FailedRequest.of(row) for row in rows[:size]], found, None, following
     )
     return page_answer(page, following)
 
