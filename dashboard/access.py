@@ -54,9 +54,15 @@ def allow_anyone(view: View) -> View:
 
 
 def visible_workspaces(user: Any) -> WorkspaceQuerySet:
-    """The workspaces that the person is a member of; all for a superuser."""
+    """The workspaces that the person is a member of; all for a superuser.
+
+    A person who uses an API token has it as `api_token`, and sees only the token's workspaces.
+    """
     workspaces = Workspace.objects.for_pages()
-    return workspaces if user.is_superuser else workspaces.filter(members=user)
+    if not user.is_superuser:
+        workspaces = workspaces.filter(members=user)
+    token = getattr(user, "api_token", None)
+    return workspaces.filter(api_tokens=token) if token else workspaces
 
 
 def visible_people(user: Any) -> QuerySet[User]:
@@ -91,9 +97,12 @@ def may_manage_account(user: Any, person: User) -> bool:
 
 
 def visible_batches(user: Any) -> BatchQuerySet:
-    if user.is_superuser:
-        return Batch.objects.all()
-    return Batch.objects.filter(workspace__members=user)
+    """The batches in `visible_workspaces`."""
+    batches = Batch.objects.all()
+    if not user.is_superuser:
+        batches = batches.filter(workspace__members=user)
+    token = getattr(user, "api_token", None)
+    return batches.filter(workspace__api_tokens=token) if token else batches
 
 
 def visible_batch_or_404(user: Any, address: str) -> Batch:

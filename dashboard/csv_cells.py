@@ -77,11 +77,16 @@ def _written(value: Any) -> str:
         case None:
             return ""
         case Decimal():
-            whole, _, rest = f"{value:f}".partition(".")
-            return f"{whole}.{rest}".rstrip("0").rstrip(".")
+            return decimal_text(value)
         case datetime():
             return value.isoformat()
     return str(value)
+
+
+def decimal_text(value: Decimal) -> str:
+    """The exact value, without an exponent and without zeros at its end."""
+    whole, _, rest = f"{value:f}".partition(".")
+    return f"{whole}.{rest}".rstrip("0").rstrip(".")
 
 
 def _guarded(text: str) -> str:

@@ -13,6 +13,7 @@ from django.urls import get_script_prefix
 from dashboard import refusals
 from dashboard.access import needed_for
 from dashboard.display import theme_of
+from dashboard.problems import Problem, database_problem, is_for_api
 from dashboard.query_form import IGNORED
 from dashboard.roles import role_of
 from dashboard.sign_in.views import page_after_sign_in
@@ -41,6 +42,8 @@ def page(
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_for_api(request):
+        return Problem("bad-request", "Nothing was changed.").answer()
     return page(
         400,
         "Batchboard can’t understand this request",
@@ -84,6 +87,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_for_api(request):
+        return Problem("not-found", "The API’s addresses begin with /api/v1/.").answer()
     return page(
         404,
         "There is nothing at this address",
@@ -127,6 +132,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, Error) and is_outage(error):
         return database_unavailable(request)
+    if is_for_api(request):
+        detail = "Your request may have been saved. Tell an admin when it happened."
+        return Problem("error", detail).answer()
     return page(
         500,
         "Something went wrong in Batchboard",
@@ -138,6 +146,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
     """503 while the database is locked, full, read-only or down."""
+    if is_for_api(request):
+        return database_problem(RETRY_AFTER_SECONDS)
     # A form's first write may have been saved before the database failed.
     is_form = request.method not in {"GET", "HEAD"}
     what = "Your request was probably not saved." if is_form else "Nothing was changed."

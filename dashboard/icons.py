@@ -22,7 +22,7 @@ NAMES = (
     *("circle-question-mark", "circle-user", "circle-x", "clock", "coins", "copy", "download"),
     *("file-x", "hourglass", "inbox", "key-round", "keyboard", "log-out", "menu"),
     *("pause", "pencil", "play", "plus", "printer", "rotate-cw", "scroll-text", "search"),
-    *("sliders-horizontal", "timer-off", "trash-2", "triangle-alert", "user-plus"),
+    *("sliders-horizontal", "terminal", "timer-off", "trash-2", "triangle-alert", "user-plus"),
     *("users", "x"),
 )
 

@@ -8,13 +8,17 @@ from structlog.typing import EventDict, WrappedLogger
 
 # Anyone who has the link can set the password.
 PASSWORD_LINK = re.compile(r"(/account/link/)[\w=-]+/[\w-]+")
+# A token belongs into a header, but some people put it into an address.
+API_TOKEN = re.compile(r"\b(bb_)[0-9A-Za-z]{8,}")
 
 
-def hide_password_links(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Replace the token of a password link in every value of the event."""
+def hide_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace the tokens of password links and of the API in every value of the event."""
     for key, value in event.items():
         if isinstance(value, str) and "/account/link/" in value:
             event[key] = PASSWORD_LINK.sub(r"\1…", value)
+        if isinstance(value, str) and "bb_" in value:
+            event[key] = API_TOKEN.sub(r"\1…", str(event[key]))
     return event
 
 
@@ -26,7 +30,7 @@ SHARED: list[Any] = [
     structlog.processors.StackInfoRenderer(),
     # Also for records of the logging module: Django logs the traceback of a 500 with it.
     structlog.processors.format_exc_info,
-    hide_password_links,
+    hide_secrets,
 ]
 in_pairs = structlog.processors.KeyValueRenderer(
     key_order=["timestamp", "level", "event"], drop_missing=True

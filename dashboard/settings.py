@@ -207,7 +207,8 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failed"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# The API refuses plain HTTP itself: a redirect would hide that tokens travel in the clear.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
 # An hour by default: browsers remember it, so a longer time must be a decision.
 HSTS_SECONDS = int(env.number("BATCHBOARD_HSTS_SECONDS", 3600, at_least=0, at_most=63_072_000))
 SECURE_HSTS_SECONDS = HSTS_SECONDS if HTTPS else 0

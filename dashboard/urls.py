@@ -51,6 +51,7 @@ urlpatterns = [
     path("workspaces/", include("dashboard.workspaces.urls")),
     path("people/", include("dashboard.people.urls")),
     path("account/", include("dashboard.account.urls")),
+    path("api/v1/", include("dashboard.api.urls")),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),

@@ -9,8 +9,10 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import Max, Q
 
+from batches import labels
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
+from batches.labels import Labels
 from batches.models import Batch, Cancellation, Observation, Revision, Workspace
 from batches.models.batch import COUNTS, Derived, derived
 
@@ -38,12 +40,13 @@ WRITTEN = (
 # A new row also has these columns of Batchboard's, which this module never changes again.
 INSERTED = (
     *("workspace_id", "api_id", "twin_of", "first_revision", "first_seen_at"),
-    *("label", "owner", "note"),
+    *Labels._fields,
     *WRITTEN,
 )
 # A change of the counts alone is added to the history at most once in this time.
 OBSERVATION_GAP = timedelta(minutes=1)
 MISSING_ROUNDS = 3
+NO_LABELS = Labels()
 MISSING_GAP = timedelta(minutes=5)
 
 RANK: dict[str, int] = {
@@ -161,7 +164,11 @@ def write_rows(
         ]
     )
     remotes_to_write = [*new, *(remote for _, remote in changed)]
-    _upsert(workspace, remotes_to_write, first_revision, now, _twins(workspace, new))
+    pending = labels.pending_labels(workspace, (remote.id for remote in new), now)
+    own = {api_id: labels.given_labels(row) for api_id, row in pending.items()}
+    twins = _twins(workspace, new)
+    _upsert(workspace, remotes_to_write, first_revision, now, twins=twins, own=own)
+    labels.settle_pending(workspace, pending, now)
     for row, remote in changed:
         _copy(row, remote, now)
     return Written(rows, [row for row, _ in changed], new)
@@ -205,9 +212,13 @@ def _upsert(
     remotes: Sequence[RemoteBatch],
     first_revision: int,
     now: datetime,
+    *,
     twins: Mapping[str, int],
+    own: Mapping[str, Labels],
 ) -> None:
     """Insert or update rows; an update changes the WRITTEN columns only.
+
+    `own` are labels that new rows begin with, by ID.
 
     In SQL, as Django's bulk_create takes three times as long, mostly to prepare the values of
     thirty columns.
@@ -220,7 +231,14 @@ def _upsert(
         cursor.executemany(
             _upsert_sql(),
             [
-                _values(workspace, remote, number, now, twins.get(remote.id))
+                _values(
+                    workspace,
+                    remote,
+                    number,
+                    now,
+                    twin_of=twins.get(remote.id),
+                    own=own.get(remote.id, NO_LABELS),
+                )
                 for number, remote in numbered
             ],
         )
@@ -241,13 +259,19 @@ def _upsert_sql() -> str:
 
 
 def _values(
-    workspace: Workspace, remote: RemoteBatch, number: int, now: datetime, twin_of: int | None
+    workspace: Workspace,
+    remote: RemoteBatch,
+    number: int,
+    now: datetime,
+    *,
+    twin_of: int | None,
+    own: Labels,
 ) -> tuple[Any, ...]:
     """The values of one row, in the order of INSERTED."""
     adapt = connection.ops.adapt_datetimefield_value
     seen = adapt(now)
     return (
-        *(workspace.pk, remote.id, twin_of, number, seen, "", "", ""),
+        *(workspace.pk, remote.id, twin_of, number, seen, *own),
         remote.processing_status,
         adapt(remote.created_at),
         adapt(remote.expires_at),

@@ -4,6 +4,7 @@ from batches.models.audit import AuditEvent
 from batches.models.batch import Batch, BatchQuerySet, Observation
 from batches.models.cancellation import Cancellation
 from batches.models.claim import Claimable, ClaimLost
+from batches.models.pending import PendingLabels
 from batches.models.report import CostReport, ReportedCost
 from batches.models.revision import Revision
 from batches.models.usage import BatchUsage, FailedRequest, Reading
@@ -22,6 +23,7 @@ __all__ = [
     "CostReport",
     "FailedRequest",
     "Observation",
+    "PendingLabels",
     "Reading",
     "ReportedCost",
     "Revision",

@@ -57,6 +57,8 @@ class AuditEvent(models.Model):
         PERSON_CHANGED = "person changed", "person changed"
         PERSON_DEACTIVATED = "person deactivated", "person deactivated"
         PERSON_REACTIVATED = "person reactivated", "person reactivated"
+        TOKEN_MADE = "token made", "API token made"
+        TOKEN_REVOKED = "token revoked", "API token revoked"
         LINK_MADE = "password link made", "password link made"
         PASSWORD_SET = "password set", "password set by link"
         PASSWORD_CHANGED = "password changed", "password changed"
@@ -78,6 +80,9 @@ class AuditEvent(models.Model):
     actor = models.CharField(max_length=150)
     actor_id = models.BigIntegerField(null=True)
     address = models.CharField(max_length=45, blank=True)
+    # The name of the API token that the actor used; None for a browser. Not an empty text, because
+    # SQLite can add a column that allows NULL without building another table.
+    token = models.CharField(max_length=100, null=True)  # noqa: DJ001
     # One of Action, or an action of an older version.
     action = models.CharField(max_length=40)
     # The person to whom it was done, if there is one.
@@ -128,8 +133,30 @@ class AuditEvent(models.Model):
         `actor` is the person who took it, and `person` the one to whom it was done. For what no
         person did, `by` says who did it instead.
         """
+        event = cls.of(
+            action, actor=actor, by=by, person=person, batch=batch, workspace=workspace, **details
+        )
+        event.save()
+        return event
+
+    @classmethod
+    def of(
+        cls,
+        action: str,
+        *,
+        actor: Any = None,
+        by: Actor = Actor.BATCHBOARD,
+        person: Any = None,
+        batch: Batch | None = None,
+        workspace: Workspace | None = None,
+        **details: Any,
+    ) -> "AuditEvent":
+        """The event that `record` saves.
+
+        An actor who uses an API token has its name as `token_name`.
+        """
         workspace = batch.workspace if batch else workspace
-        return cls.objects.create(
+        return cls(
             action=action,
             actor_kind=cls.Actor.PERSON if actor else by,
             actor=actor.get_username() if actor else by.label,
@@ -138,8 +165,12 @@ class AuditEvent(models.Model):
             person_id=person.pk if person else None,
             workspace=workspace.name if workspace else "",
             workspace_id=workspace.pk if workspace else None,
-            batch_api_id=batch.api_id if batch else "",
-            **{"at": clock.now(), **details},
+            **{
+                "at": clock.now(),
+                "token": getattr(actor, "token_name", None),
+                "batch_api_id": batch.api_id if batch else "",
+                **details,
+            },
         )
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from django.conf import settings
 
-from batches import clock
+from batches import clock, labels
 from batches.models import Chore, WorkerProcess
 from batches.models.claim import ClaimableQuerySet
 from batches.results import reading
@@ -17,8 +17,9 @@ KEPT = timedelta(days=7)
 
 
 def delete_old() -> None:
-    """Delete expired sessions, and workers that ended long ago."""
+    """Delete expired sessions, labels that waited in vain, and workers that ended long ago."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    labels.forget_pending(clock.now())
     WorkerProcess.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
 
 

@@ -48,6 +48,8 @@ ACTIONS: dict[str, tuple[Action, ...]] = {
         Action.PERSON_CHANGED,
         Action.PERSON_DEACTIVATED,
         Action.PERSON_REACTIVATED,
+        Action.TOKEN_MADE,
+        Action.TOKEN_REVOKED,
         Action.LINK_MADE,
         Action.PASSWORD_SET,
         Action.PASSWORD_CHANGED,

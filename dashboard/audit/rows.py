@@ -16,8 +16,8 @@ HIDDEN_ACTOR = "another admin"
 REQUESTED = AuditEvent.Action.CANCEL_REQUESTED
 REPEATED = AuditEvent.Action.CANCEL_REPEATED
 CSV_HEADER = (
-    "at (UTC)", "actor", "actor kind", "address", "action", "person", "workspace", "batch ID",
-    "batch label", "cancellation", "reason", "outcome", "request ID",
+    "at (UTC)", "actor", "actor kind", "API token", "address", "action", "person", "workspace",
+    "batch ID", "batch label", "cancellation", "reason", "outcome", "request ID",
 )  # fmt: skip
 
 
@@ -37,6 +37,11 @@ class AuditRow:
     @property
     def address(self) -> str:
         return "" if self.event.is_actor_hidden else self.event.address
+
+    @property
+    def token(self) -> str:
+        """The name of the API token that the actor used; empty for none."""
+        return "" if self.event.is_actor_hidden else self.event.token or ""
 
     @property
     def action(self) -> str:
@@ -72,7 +77,14 @@ class AuditRow:
     def has_details(self) -> bool:
         """The event has more than a line of the table shows."""
         event = self.event
-        more = (self.steps, self.address, event.reason, event.request_id, event.batch_api_id)
+        more = (
+            self.steps,
+            self.address,
+            self.token,
+            event.reason,
+            event.request_id,
+            event.batch_api_id,
+        )
         return any(more) or len(event.outcome) > SHORT
 
     @property
@@ -80,9 +92,9 @@ class AuditRow:
         """The CSV's row, in the order of CSV_HEADER. Steps are rows of their own."""
         event = self.event
         return (
-            event.at, self.actor, event.get_actor_kind_display(), self.address, self.action,
-            event.person, event.workspace, event.batch_api_id, self.label, event.cancellation_id,
-            event.reason, event.outcome, event.request_id,
+            event.at, self.actor, event.get_actor_kind_display(), self.token, self.address,
+            self.action, event.person, event.workspace, event.batch_api_id, self.label,
+            event.cancellation_id, event.reason, event.outcome, event.request_id,
         )  # fmt: skip
 
 

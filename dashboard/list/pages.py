@@ -33,19 +33,23 @@ class Page:
     window: Window
 
 
-def page_of(listing: Listing, total: int) -> Page:
-    """The page that the address asks for, when `total` batches match."""
+def page_of(listing: Listing, total: int, size: int = 0) -> Page:
+    """The page that the address asks for, when `total` batches match.
+
+    It has up to `size` batches, or PAGE_SIZE.
+    """
+    size = size or PAGE_SIZE
     if listing.before:
-        found = listing.some(listing.before.before, total, PAGE_SIZE + 1, backwards=True)
-        if len(found) > PAGE_SIZE:
-            first = max(PAGE_SIZE + 1, listing.before.number - PAGE_SIZE)
+        found = listing.some(listing.before.before, total, size + 1, backwards=True)
+        if len(found) > size:
+            first = max(size + 1, listing.before.number - size)
             return _page(listing, found[1:], first, has_more=True)
         # Fewer than a page precede it, so this is the first page.
         listing.before = None
     place = listing.after.after if listing.after else Q()
-    found = listing.some(place, total, PAGE_SIZE + 1)
+    found = listing.some(place, total, size + 1)
     first = listing.after.number + 1 if listing.after else 1
-    return _page(listing, found[:PAGE_SIZE], first, has_more=len(found) > PAGE_SIZE)
+    return _page(listing, found[:size], first, has_more=len(found) > size)
 
 
 def _page(listing: Listing, batches: list[Batch], first: int, *, has_more: bool) -> Page:

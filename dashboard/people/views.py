@@ -10,8 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from batches import clock
 from dashboard.access import allow, may, may_manage_account, visible_people, visible_workspaces
-from dashboard.models import PasswordLink
+from dashboard.models import ApiToken, PasswordLink
 from dashboard.password_links import to_the_minute
 from dashboard.people.changes import (
     ChangeRefused,
@@ -137,6 +138,7 @@ def about(request: HttpRequest, person: User) -> dict[str, Any]:
         "state": state_of(person, link_until=link_until, locked=locked),
         "has_link": link is not None,
         "sessions": sessions_of(person).count(),
+        "tokens": ApiToken.objects.filter(person=person).working(clock.now()),
         "is_own": person == request.user,
         "out_of_reach": OUT_OF_REACH,
     }

@@ -186,6 +186,25 @@ def spend_lines() -> list[Line]:
     ]
 
 
+def api_lines() -> list[Line]:
+    """The API's list, on SQLite and on PostgreSQL where there is one."""
+    found = {
+        "SQLite": measure("api", str(MANY)),
+        "PostgreSQL": measure("api", str(MANY), under=("tests.postgres",)),
+    }
+    return [
+        Line(
+            f"API list, {database}",
+            1000 * figures["p95"],
+            30,
+            "ms",
+            f"p95 of the slowest of four at {MANY:,} batches; median {ms(figures['median'])}",
+        )
+        for database, figures in found.items()
+        if figures
+    ]
+
+
 def work_lines() -> list[Line]:
     """The worker: cancels beside readers, and claims on PostgreSQL where there is one."""
     with api_served() as base_url:
@@ -216,6 +235,7 @@ def work_lines() -> list[Line]:
 def main() -> int:
     """Exit code 1 when a promise was not kept."""
     results = lines() + listing_lines() + work_lines() + reading_lines() + spend_lines()
+    results += api_lines()
     for line in results:
         mark = "ok " if line.is_kept else "NOT"
         bound = "" if line.at_most == float("inf") else f"≤ {line.at_most:g}"

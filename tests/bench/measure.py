@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from tests.bench import reading, work
+from tests.bench.api import api_pages
 from tests.bench.spend import spend_pages
 
 
@@ -129,6 +130,14 @@ def spend(batches: str) -> dict[str, float]:
     return {f"{name}_p95": p95(seconds) for name, seconds in taken.items()} | {
         f"{name}_median": statistics.median(seconds) for name, seconds in taken.items()
     }
+
+
+def api(batches: str) -> dict[str, float]:
+    """The API's list over that many batches with usage: the slowest of some queries."""
+    taken = api_pages(int(batches), timed)
+    print({name: round(1000 * p95(seconds), 1) for name, seconds in taken.items()}, file=sys.stderr)
+    slowest = max(taken.values(), key=p95)
+    return {"p95": p95(slowest), "median": statistics.median(slowest)}
 
 
 def version_in(page: str) -> str:
@@ -255,6 +264,7 @@ MEASURES = {
     "pages": pages,
     "listings": listings,
     "spend": spend,
+    "api": api,
     "cancels": cancels,
     "first_sync": first_sync,
     "steady_round": steady_round,

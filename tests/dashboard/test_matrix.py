@@ -1,11 +1,15 @@
 """Every address by role and method, from the URLconf: a new one without a rule fails here."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
+from django.utils import timezone
 
+from dashboard.models import ApiToken
 from dashboard.roles import ROLES
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -40,6 +44,8 @@ POSTS = {
     "password-change": PAGE,
     "sign-out-others": DONE,
     "display": DONE,
+    "token-list": PAGE,
+    "token-revoke": DONE,
 }
 # Addresses without a page.
 ONLY_POSTS = {
@@ -73,20 +79,30 @@ def own_patterns(patterns=None) -> list[URLPattern]:
     return found
 
 
-def address(pattern: URLPattern, batch) -> str:
-    """The pattern's address for the batch, its workspace, or a member of that workspace."""
+def address(pattern: URLPattern, batch, someone: User | None = None) -> str:
+    """The pattern's address for the batch, its workspace, a member, or someone's own token."""
     assert isinstance(pattern.pattern, RoutePattern)
     converters = set(pattern.pattern.converters)
     if "api_id" in converters:
         return reverse(pattern.name, args=[batch.api_id])
     if "token" in converters:
         return reverse(pattern.name, args=["MQ", "no-such-token"])
+    if "rest" in converters:
+        return reverse(pattern.name, args=["no/such/route"])
+    if pattern.name == "token-revoke":
+        return reverse(pattern.name, args=[token_of(someone or colleague(batch.workspace)).pk])
     if "pk" in converters and pattern.name.startswith("workspace-"):
         return reverse(pattern.name, args=[batch.workspace_id])
     if "pk" in converters and pattern.name.startswith("person-"):
         return reverse(pattern.name, args=[colleague(batch.workspace).pk])
     assert not converters, f"{pattern.name} needs an argument that this test doesn't know."
     return reverse(pattern.name)
+
+
+def token_of(person: User) -> ApiToken:
+    now = timezone.now()
+    columns = {"created_at": now, "expires_at": now + timedelta(days=1)}
+    return ApiToken.objects.get_or_create(person=person, token_hash="unknown", defaults=columns)[0]
 
 
 def colleague(workspace) -> User:
@@ -98,6 +114,9 @@ def colleague(workspace) -> User:
 def expected(pattern: URLPattern, role: str, method: str) -> int:
     """The status for a person with this role; "" isn't signed in, "none" has no role."""
     rule = pattern.callback.access_rule
+    if rule == "token":
+        # A session's cookie is not a token. tests/dashboard/api has the matrix of tokens.
+        return 401
     if rule == "anyone":
         return ANYONE[pattern.name].get(method, (BAD_METHOD,) * 2)[bool(role)]
     if not role:
@@ -113,7 +132,7 @@ def expected(pattern: URLPattern, role: str, method: str) -> int:
 def test_every_address_names_its_rule(pattern):
     rule = pattern.callback.access_rule
 
-    assert rule in {*ALLOWED, "anyone"}
+    assert rule in {*ALLOWED, "anyone", "token"}
     assert (rule == "anyone") == (pattern.name in ANYONE)
 
 
@@ -131,7 +150,7 @@ def test_every_address_follows_its_rule_for_every_role_and_method(
         if someone:
             # Before every request, because one of the addresses signs out.
             client.force_login(someone, backend="dashboard.roles.RoleBackend")
-        answer = getattr(client, method)(address(pattern, batch))
+        answer = getattr(client, method)(address(pattern, batch, someone))
         answered[method] = answer.status_code
         if answer.streaming:
             # An answer that is not read to its end keeps one of few places.

@@ -23,7 +23,7 @@ RETIRED = {
         r"|favour\w*|centre[ds]?|catalogue|cancell(ed|ing)\b(?!\()|labell(ed|ing))\b"
     ),
     "30.9%, without a space": r"\d %(?![\w(}])",
-    "nothing: readers have no such file": r"\b(ux|api|words|style)\.md\b",
+    "nothing: readers have no such file": r"\b(ux|words|style)\.md\b",
 }
 # Wording of pages and messages that was replaced.
 REPLACED = [

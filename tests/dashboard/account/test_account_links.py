@@ -342,7 +342,7 @@ def broken(self, request, *args, **kwargs):
 def test_batchboards_own_log_lines_contain_no_token_either(link):
     event = {"event": "request_finished", "request": f"GET {link}", "code": 404}
 
-    written = logs.hide_password_links(structlog.get_logger(), "warning", event)
+    written = logs.hide_secrets(structlog.get_logger(), "warning", event)
 
     assert written["request"] == "GET /account/link/…/"
     assert written["code"] == 404

@@ -15,8 +15,8 @@ from tests.dashboard.reading import csv_cells
 Action = AuditEvent.Action
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEADER = [
-    "at (UTC)", "actor", "actor kind", "address", "action", "person", "workspace", "batch ID",
-    "batch label", "cancellation", "reason", "outcome", "request ID",
+    "at (UTC)", "actor", "actor kind", "API token", "address", "action", "person", "workspace",
+    "batch ID", "batch label", "cancellation", "reason", "outcome", "request ID",
 ]  # fmt: skip
 QUERIES = [
     {},
@@ -101,13 +101,13 @@ def test_a_row_has_every_column_filled_from_its_event(lead, row, person, workspa
     ada = person("operator", workspace, name="ada")
     of = {"batch": row("msgbatch_1", label="nightly"), "cancellation_id": 7, "person": ada}
     event(
-        Action.CANCEL_REQUESTED, actor=ada, address="192.0.2.7", reason="late", outcome="kept",
-        request_id="req_1", **of,
+        Action.CANCEL_REQUESTED, actor=ada, token="ci", address="192.0.2.7", reason="late",
+        outcome="kept", request_id="req_1", **of,
     )  # fmt: skip
 
     assert list(sheet_of(lead, {"batch": "msgbatch_1"})[0].values()) == [
-        "2026-11-24T12:00:00+00:00", "ada", "person", "192.0.2.7", "cancel requested", "ada",
-        "Research", "msgbatch_1", "nightly", "7", "late", "kept", "req_1",
+        "2026-11-24T12:00:00+00:00", "ada", "person", "ci", "192.0.2.7", "cancel requested",
+        "ada", "Research", "msgbatch_1", "nightly", "7", "late", "kept", "req_1",
     ]  # fmt: skip
 
 

@@ -175,14 +175,14 @@ def test_the_page_of_a_person_takes_a_fixed_number_of_queries(
 ):
     url = reverse("person-edit", args=[ada.pk])
     # Session and admin; person, role, memberships, other workspaces, link, lock, workspaces by name
-    # and sessions; the workspaces to choose from.
-    with django_assert_num_queries(11):
+    # and sessions; API tokens; the workspaces to choose from.
+    with django_assert_num_queries(12):
         admin.get(url)
     for number in range(20):
         more = Workspace.objects.create(name=f"more {number}", slug=f"more-{number}")
         more.members.add(ada, User.objects.get(username="grace"))
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         admin.get(url)
 
 
