@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches import clock
+from dashboard import bundles
 from dashboard.display import exact_words, zone_of
 from dashboard.icons import NAMES, SPRITE
 from dashboard.query_form import LONGEST_QUOTED
@@ -34,6 +35,15 @@ def icon(name: str, size: int = 16) -> SafeString:
         static(f"img/{SPRITE.name}"),
         name,
     )
+
+
+@register.simple_tag
+def bundle(name: str) -> SafeString:
+    """The elements that load a bundle of style sheets or scripts.
+
+    Raises KeyError for a name that `dashboard.bundles` doesn't have.
+    """
+    return bundles.links(name)
 
 
 @register.simple_tag(takes_context=True)
