@@ -83,7 +83,7 @@ def _time(context: template.Context, moment: datetime, words: str, kind: str) ->
     title = exact_words(moment, zone_of(request) if request else None)
     return format_html(
         '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
-        moment.astimezone(UTC).isoformat(),
+        f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         title,
         kind,
         words or title,
@@ -122,7 +122,7 @@ def short_id(api_id: str) -> str:
 @register.filter
 def percent(value: float) -> str:
     """A percentage as SVG needs it, in any language."""
-    return f"{value:.3f}%"
+    return f"{f'{value:.3f}'.rstrip('0').rstrip('.')}%"
 
 
 @register.simple_tag(takes_context=True)

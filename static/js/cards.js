@@ -7,6 +7,8 @@
   const copy = document.getElementById("copy-button");
 
   function complete(card) {
+    // With it, a script can focus the card.
+    card.tabIndex = -1;
     const cancel = card.querySelector("form[data-cancel] button");
     // With an ID, the focus survives a swap.
     if (cancel) cancel.id = card.id.replace("batch-", "cancel-");
@@ -25,7 +27,7 @@
   // From zero to beyond the p90 or the present: the band from p50 to p90, and a mark for now.
   function drawPace(card, pace) {
     const [p50, p90] = pace.dataset.usual.split(" ").map(Number);
-    const created = card.querySelector("[data-field=elapsed] time")?.dateTime;
+    const created = card.querySelector(".card-times time")?.dateTime;
     const elapsed = Math.max(0, (Date.now() - Date.parse(created)) / 1000);
     const longest = Math.max(p90 * 1.25, elapsed * 1.02, 1);
     const percent = (seconds) => `${((100 * seconds) / longest).toFixed(2)}%`;
