@@ -122,7 +122,7 @@ def short_id(api_id: str) -> str:
 @register.filter
 def percent(value: float) -> str:
     """A percentage as SVG needs it, in any language."""
-    return f"{f'{value:.3f}'.rstrip('0').rstrip('.')}%"
+    return f"{value:.3f}%"
 
 
 @register.simple_tag(takes_context=True)
