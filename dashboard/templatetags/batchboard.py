@@ -30,8 +30,9 @@ def icon(name: str, size: int = 16) -> SafeString:
     if name not in NAMES:
         raise LookupError(f"The icon {name!r} is not in dashboard/icons.py.")
     return format_html(
-        '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>',
-        size,
+        '<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>',
+        # The size of the others is in css/base.css.
+        format_html(' width="{0}" height="{0}"', size) if size != 16 else "",
         static(f"img/{SPRITE.name}"),
         name,
     )

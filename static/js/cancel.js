@@ -9,10 +9,10 @@
   // Parts of a list's card that have no name; a batch's own page names them.
   const PLACES = {
     name: "h2 a",
-    workspace: ".card-name p bdi",
-    owner: ".card-name p bdi + bdi",
-    elapsed: ".card-times b",
-    estimate: "[data-field=estimate]",
+    workspace: "header bdi:first-child",
+    owner: "header bdi + bdi",
+    elapsed: ".times time",
+    estimate: ".cost",
   };
   const UNANSWERED =
     "Batchboard didn’t answer. Your cancel request may have been saved. " +

@@ -5,6 +5,7 @@
 
   const SVG = "http://www.w3.org/2000/svg";
   const COUNTED = ["succeeded", "errored", "canceled", "expired"];
+  const SECONDS = { s: 1, min: 60, h: 3600, d: 86400 };
   const copy = document.getElementById("copy-button");
 
   function complete(card) {
@@ -13,7 +14,7 @@
     const cancel = card.querySelector("form[data-cancel] button");
     // With an ID, the focus survives a swap.
     if (cancel) cancel.id = card.id.replace("batch-", "cancel-");
-    if (copy && !card.querySelector(".copy")) card.querySelector(".card-name").append(copyButton(card));
+    if (copy && !card.querySelector(".copy")) card.querySelector("header").append(copyButton(card));
     const place = card.querySelector(".card-progress:not(.unknown)");
     if (place && !place.querySelector(".bar")) drawBar(card, place);
     for (const pace of card.querySelectorAll("[data-usual]")) drawPace(card, pace);
@@ -49,10 +50,16 @@
     return button;
   }
 
+  // Such as 17160 for "4 h 46 min", in the words of `dashboard.words.duration`.
+  function secondsIn(words) {
+    const parts = [...words.matchAll(/(\d+) (s|min|h|d)/g)];
+    return parts.reduce((sum, [, count, unit]) => sum + count * SECONDS[unit], 0);
+  }
+
   // From zero to beyond the p90 or the present: the band from p50 to p90, and a mark for now.
   function drawPace(card, pace) {
-    const [p50, p90] = pace.dataset.usual.split(" ").map(Number);
-    const created = card.querySelector(".card-times time")?.dateTime;
+    const [p50, p90 = p50] = pace.textContent.split("–").map(secondsIn);
+    const created = card.querySelector(".times time")?.dateTime;
     const elapsed = Math.max(0, (Date.now() - Date.parse(created)) / 1000);
     const longest = Math.max(p90 * 1.25, elapsed * 1.02, 1);
     let scale = pace.querySelector("svg");

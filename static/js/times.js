@@ -21,7 +21,7 @@
 
   function tick() {
     if (document.hidden) return;
-    for (const time of document.querySelectorAll("time[data-relative]:not([data-relative='']), .card-times time")) {
+    for (const time of document.querySelectorAll("time[data-relative]:not([data-relative='']), .card > .times time")) {
       const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
       const text = words(time.dataset.relative ?? "since", seconds);
       if (time.textContent !== text) time.textContent = text;
