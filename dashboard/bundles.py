@@ -76,7 +76,10 @@ class BundlingStorage(CompressedManifestStaticFilesStorage):
     """WhiteNoise's storage, which also writes the bundles when it collects static files."""
 
     def post_process(
-        self, paths: dict[str, Any], dry_run: bool = False, **options: Any
+        self,
+        paths: dict[str, Any],
+        dry_run: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
     ) -> Iterator[Any]:
         """Writes each bundle before it and its sources get their hashed names."""
         if not dry_run:

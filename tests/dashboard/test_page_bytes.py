@@ -19,7 +19,7 @@ MOST_BYTES = 60_000
 class CollectedNames(BundlingStorage):
     """The addresses that collected files have: with a hash in their names."""
 
-    def url(self, name: str, force: bool = False) -> str:
+    def url(self, name: str, **options: bool) -> str:
         path = PurePosixPath(name)
         return f"/static/{path.with_suffix(f'.0123456789ab{path.suffix}')}"
 
