@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Page
 from pytest_playwright_axe import axe
 
-# https://github.com/dequelabs/axe-core/blob/develop/doc/API.md#options-parameter
+# https://www.deque.com/axe/core-documentation/api-documentation/
 WCAG_22AA = {"runOnly": {"type": "tag", "values": axe.WCAG_22AA_RULESET}}
 # The rules that depend on the color scheme. The others find the same in both.
 COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
