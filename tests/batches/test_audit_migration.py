@@ -45,17 +45,20 @@ def cancellation(apps, api_id: str, at: datetime):
     )
 
 
-def groups() -> list[tuple]:
-    """Of each event, oldest first: action, cancellation, and whether it is a step."""
+def groups(api_id: str) -> list[tuple]:
+    """Of each event of the batch, oldest first: action, cancellation, and whether it is a step."""
     from batches.models import AuditEvent
 
-    return list(
-        AuditEvent.objects.order_by("pk").values_list("action", "cancellation_id", "is_step")
-    )
+    events = AuditEvent.objects.filter(batch_api_id=api_id).order_by("pk")
+    return list(events.values_list("action", "cancellation_id", "is_step"))
 
 
-def test_the_answers_to_a_cancel_become_its_steps(old):
+# One migration for all of them, because migrating there and back takes seconds.
+def test_answers_become_steps_of_their_cancel_and_programs_differ_from_people(old):
+    from batches.models import AuditEvent
+
     record = recorder(old)
+    # Answers to two cancels of one batch.
     first = cancellation(old, "one", NOON)
     record("cancel requested", at=NOON)
     record("cancel refused")
@@ -65,10 +68,23 @@ def test_the_answers_to_a_cancel_become_its_steps(old):
     # Recorded by a worker whose clock is late.
     record("cancel accepted", at=NOON + timedelta(minutes=59))
     record("batch ended")
+    # Batches with one ID in two workspaces.
+    own = cancellation(old, "both", NOON)
+    other = cancellation(old, "both", NOON + timedelta(seconds=1))
+    record("cancel requested", "both", at=NOON, workspace_id=1)
+    record("cancel requested", "both", at=NOON + timedelta(seconds=1), workspace_id=2)
+    record("cancel accepted", "both", workspace_id=1)
+    record("cancel accepted", "both", workspace_id=2)
+    # An answer without a request.
+    record("batch gone", "lone")
+    # A person may be named as Anthropic is.
+    record("cancel accepted", "named", actor="Anthropic")
+    record("batch gone", "named", actor="Batchboard")
+    record("batch labeled", "named", actor="Anthropic", actor_id=7)
 
     migrate(AFTER)
 
-    assert groups() == [
+    assert groups("one") == [
         ("cancel requested", first.pk, False),
         ("cancel refused", first.pk, True),
         ("batch labeled", None, False),
@@ -76,47 +92,15 @@ def test_the_answers_to_a_cancel_become_its_steps(old):
         ("cancel accepted", again.pk, True),
         ("batch ended", again.pk, True),
     ]
-
-
-def test_batches_with_one_id_in_two_workspaces_keep_their_own_events(old):
-    record = recorder(old)
-    first = cancellation(old, "one", NOON)
-    other = cancellation(old, "one", NOON + timedelta(seconds=1))
-    record("cancel requested", at=NOON, workspace_id=1)
-    record("cancel requested", at=NOON + timedelta(seconds=1), workspace_id=2)
-    record("cancel accepted", workspace_id=1)
-    record("cancel accepted", workspace_id=2)
-
-    migrate(AFTER)
-
-    assert groups() == [
-        ("cancel requested", first.pk, False),
+    assert groups("both") == [
+        ("cancel requested", own.pk, False),
         ("cancel requested", other.pk, False),
-        ("cancel accepted", first.pk, True),
+        ("cancel accepted", own.pk, True),
         ("cancel accepted", other.pk, True),
     ]
-
-
-def test_an_answer_without_a_request_is_not_a_step(old):
-    recorder(old)("batch gone")
-
-    migrate(AFTER)
-
-    assert groups() == [("batch gone", None, False)]
-
-
-def test_anthropic_and_batchboard_differ_from_people_with_these_names(old):
-    from batches.models import AuditEvent
-
-    record = recorder(old)
-    record("cancel accepted", actor="Anthropic")
-    record("batch gone", actor="Batchboard")
-    record("batch labeled", actor="Anthropic", actor_id=7)
-
-    migrate(AFTER)
-
-    kinds = AuditEvent.objects.order_by("pk").values_list("actor_kind", flat=True)
-    assert list(kinds) == ["anthropic", "batchboard", "person"]
+    assert groups("lone") == [("batch gone", None, False)]
+    kinds = AuditEvent.objects.filter(batch_api_id="named").order_by("pk")
+    assert list(kinds.values_list("actor_kind", flat=True)) == ["anthropic", "batchboard", "person"]
 
 
 def test_reversing_the_migration_removes_the_triggers(old):

@@ -234,9 +234,7 @@ ANSWER = st.sampled_from(
     cancels=st.lists(ANSWER, min_size=1, max_size=6),
     retrieves=st.lists(ANSWER, min_size=1, max_size=6),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_accepted_only_if_the_batch_shows_it_and_refused_only_if_it_still_runs(
     scripted, cancels, retrieves
 ):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.client import ApiError, RemoteBatch
@@ -213,7 +213,6 @@ def test_a_batch_is_immutable():
         batch.request_counts.succeeded = 9
 
 
-@settings(deadline=None)
 @given(json_values, st.sampled_from([200, 201, 302, 400, 401, 404, 409, 418, 429, 500, 529]))
 def test_no_json_raises_anything_but_an_api_error(value, status):
     upstream = Upstream(reply(status, json=value))
@@ -224,7 +223,6 @@ def test_no_json_raises_anything_but_an_api_error(value, status):
                 call()
 
 
-@settings(deadline=None)
 @given(st.binary(), st.sampled_from([200, 400, 500]))
 def test_no_bytes_raise_anything_but_an_api_error(body, status):
     upstream = Upstream(reply(status, content=body))
@@ -235,7 +233,6 @@ def test_no_bytes_raise_anything_but_an_api_error(body, status):
                 call()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(BATCH)), json_values, max_size=3))
 def test_a_batch_with_odd_fields_is_read_or_unreadable(changes):
     upstream = Upstream(reply(json=page_json(BATCH | changes)))

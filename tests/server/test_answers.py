@@ -87,9 +87,7 @@ def test_a_request_may_be_split_in_two_anywhere(ours, request_bytes):
     assert b'"body": "abcdefg"' in expected
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_pipelined_requests_in_any_pieces_get_the_same_responses_as_in_one(ours, data):
     sent = GET + LENGTH + CHUNKED + LENGTH.replace(b"/form", b"/unread") + GET

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,9 @@ REPLACED = [
 OLD_DATA = re.compile(r"/migrations/")
 
 
-def tracked() -> list[Path]:
+@cache
+def tracked() -> dict[Path, str]:
+    """The texts of the files in which words are looked for."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a Git checkout")
     names = subprocess.run(
@@ -79,17 +82,22 @@ def tracked() -> list[Path]:
     ).stdout.splitlines()
     here = Path(__file__).relative_to(ROOT)
     paths = [Path(name) for name in names if not OLD_DATA.search(name)]
-    return [each for each in paths if each.suffix in ENDINGS and each != here]
+    return {
+        path: (ROOT / path).read_text()
+        for path in paths
+        if path.suffix in ENDINGS and path != here and (ROOT / path).exists()
+    }
 
 
-def found(pattern: str, paths: list[Path]) -> list[str]:
+def found(pattern: str, texts: dict[Path, str]) -> list[str]:
     """Where the pattern occurs: file, line and the words around it."""
+    words = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     places = []
-    for path in paths:
-        if not (ROOT / path).exists():
-            continue
-        for number, line in enumerate((ROOT / path).read_text().splitlines(), start=1):
-            if match := re.search(pattern, line, re.IGNORECASE):
+    for path, text in texts.items():
+        # The whole file first, because nearly none has them.
+        lines = enumerate(text.splitlines() if words.search(text) else [], start=1)
+        for number, line in lines:
+            if match := words.search(line):
                 places.append(f"{path}:{number}: {line[max(0, match.start() - 30) :][:90]}")
     return places
 
@@ -103,7 +111,8 @@ def test_retired_words_occur_nowhere(instead):
 
 @pytest.mark.parametrize("words", REPLACED)
 def test_pages_use_the_new_wording(words):
-    shown = [path for path in tracked() if path.parts[0] in {"batches", "dashboard", "templates"}]
+    pages = {"batches", "dashboard", "templates"}
+    shown = {path: text for path, text in tracked().items() if path.parts[0] in pages}
 
     places = found(re.escape(words), shown)
 

@@ -126,9 +126,7 @@ def test_only_the_dead_owners_claims_are_released(db):
     wait=st.floats(min_value=0, max_value=LONGEST_WAIT.total_seconds()),
     is_claimed=st.booleans(),
 )
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_times_written_by_a_clock_that_is_ahead_never_delay_a_row(chore, ahead, wait, is_claimed):
     Chore.objects.update(claim="", claimed_until=None, next_attempt_at=None, stamped_at=None)
     now = timezone.now()
@@ -140,9 +138,7 @@ def test_times_written_by_a_clock_that_is_ahead_never_delay_a_row(chore, ahead, 
 
 
 @given(wait=st.floats(min_value=0.001, max_value=LONGEST_WAIT.total_seconds()))
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_with_a_right_clock_a_row_waits_as_long_as_it_should(chore, wait):
     Chore.objects.update(claim="", claimed_until=None, next_attempt_at=None, stamped_at=None)
     now = timezone.now()
