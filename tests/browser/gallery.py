@@ -72,7 +72,7 @@ def fail_to_sign_in(page: Page) -> None:
 def all_well() -> None:
     WorkerProcess.objects.update(seen_at=NOW)
     Workspace.objects.update(
-        hold="", error="", last_synced_at=NOW, error_at=None, backfilled_at=NOW
+        hold="", error="", request_id="", last_synced_at=NOW, error_at=None, backfilled_at=NOW
     )
 
 
@@ -155,7 +155,7 @@ SHOTS = {
         Shot("confirm-large", "/batches/msgbatch_large/cancel/", "operator"),
         Shot("shortcuts", "/", on_page=lambda page: page.keyboard.press("?"), is_whole=False),
         Shot("paused", "/", on_page=lambda page: page.keyboard.press("p"), is_whole=False),
-        Shot("menu", "/", on_page=lambda page: page.locator("#menu-button").click(), is_whole=False),
+        Shot("menu", "/", on_page=lambda page: page.click("#menu-button"), is_whole=False),
     ),
     "batch": (
         *batches("running", "large", "moving", "late", "canceling", "waiting", "refused"),

@@ -5,7 +5,6 @@ from itertools import count
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from batches.models import AuditEvent, Batch, Cancellation, CostReport, Workspace
 from batches.reports.fetch import fetch_report
@@ -20,9 +19,14 @@ MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")
 Action = AuditEvent.Action
 
 SCENES: dict[str, dict] = {
-    "running": {"requests": 1234, "duration": timedelta(hours=1)},
-    "large": {"requests": 100_000, "duration": timedelta(hours=20)},
-    "moving": {"requests": 600, "moving_counts": True, "duration": timedelta(hours=1)},
+    "running": {"requests": 1234, "duration": timedelta(hours=1), "age": timedelta(minutes=22)},
+    "large": {"requests": 100_000, "duration": timedelta(hours=20), "age": timedelta(hours=3)},
+    "moving": {
+        "requests": 600,
+        "moving_counts": True,
+        "duration": timedelta(hours=1),
+        "age": timedelta(minutes=40),
+    },
     "late": {"requests": 1100, "duration": timedelta(hours=9), "age": timedelta(hours=8)},
     "canceling": {"requests": 50, "status": "canceling"},
     "waiting": {"requests": 900, "duration": timedelta(hours=1)},
@@ -112,7 +116,7 @@ def cancel(batch: Batch, operator: User, state: str, error: str) -> None:
         requested_by_name="operator",
         requested_from="192.0.2.7",
         reason="Wrong prompt version",
-        requested_at=timezone.now() - timedelta(minutes=2),
+        requested_at=batch.cancel_initiated_at or NOW - timedelta(minutes=2),
         state=state,
         error=error,
         request_id=REQUEST_ID,
@@ -141,8 +145,8 @@ def record_more(found: dict[str, Batch], people: dict[str, User], workspace: Wor
     event(Action.ACTION_REFUSED, actor=people["viewer"], outcome="/spend/: needs the lead role")
 
 
-_minutes = count(1)
+_minutes = count()
 
 
 def event(action: str, **details) -> None:
-    AuditEvent.record(action, at=NOW - timedelta(minutes=7 * next(_minutes)), **details)
+    AuditEvent.record(action, at=NOW - timedelta(minutes=60 - 4 * next(_minutes)), **details)
