@@ -5,7 +5,7 @@ PYTHON_IN_VENV := .venv/bin/python
 RUNTIME := requirements.txt
 DEVELOPMENT := requirements-dev.txt
 
-.PHONY: help setup setup-dev demo run test check sdk-tests bench lock screenshots clean
+.PHONY: help setup setup-dev demo run test check sdk-tests bench lock screenshots gallery clean
 
 help:
 	@echo "make demo     try it: pages, worker and an imitation of the API, no key needed"
@@ -48,6 +48,10 @@ lock:
 # For maintainers: takes the README's pictures from the demo.
 screenshots: setup-dev
 	@exec $(PYTHON_IN_VENV) -m docs.screenshots
+
+# Takes a picture of every page in every state, to look at. ARGS="-k spend" selects some.
+gallery: setup-dev
+	@exec $(PYTHON_IN_VENV) -m pytest tests/browser/gallery.py -n 2 -q --tb short --show-capture no -rP $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

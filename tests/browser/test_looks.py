@@ -1,4 +1,7 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from batches import cancel
@@ -77,6 +80,74 @@ def test_the_open_menu_and_the_open_dialog_are_clean_too(page, board, every_stat
     page.locator(f"#cancel-{every_state.api_id}").click()
 
     assert (menu, violations(page)) == ([], [])
+
+
+# Parts that stick out of their row, whose text is cut, or that lie on each other.
+MISFITS = """() => [...document.querySelectorAll("#cards > .card")].flatMap(card => {
+  const parts = [...card.children].map(part => [part, part.getBoundingClientRect()])
+    .filter(([, box]) => box.width && box.height);
+  const around = card.getBoundingClientRect();
+  const name = part => `${part.className || part.dataset.field || part.tagName}: ${part.textContent.trim()}`;
+  return parts.flatMap(([part, box], at) => [
+    ...(box.right > around.right + 1 || box.left < around.left - 1 ? [`out: ${name(part)}`] : []),
+    ...(part.matches(".card-times, [data-field=requests]") && part.scrollWidth > part.clientWidth + 1
+      ? [`cut: ${name(part)}`] : []),
+    ...parts.slice(at + 1)
+      .filter(([other, its]) => !other.matches("[data-usual]") && its.left < box.right - 1 &&
+        box.left < its.right - 1 && its.top < box.bottom - 1 && box.top < its.bottom - 1)
+      .map(([other]) => `over: ${name(part)} and ${name(other)}`),
+  ]);
+})"""
+
+
+def test_no_part_of_a_row_sticks_out_or_lies_on_another(page, board, every_state, mirrored):
+    created_at = timezone.now() - timedelta(hours=18)
+    mirrored(status="ended", requests=1200, created_at=created_at, duration=timedelta(minutes=6))
+    board()
+    misfits = {}
+
+    for width, text in ((1440, 100), (1280, 100), (1024, 100), (768, 100), (360, 100), (320, 100),
+                        (1440, 200), (1024, 200)):  # fmt: skip
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(f"document.documentElement.style.fontSize = '{text}%'")
+        misfits[width, text] = page.evaluate(MISFITS)
+
+    assert misfits == {key: [] for key in misfits}
+
+
+def test_paper_has_a_head_and_no_controls(
+    page, board, every_state, context, sign_in, person, workspace
+):
+    sign_in(context, person("lead", workspace))
+    page.emulate_media(media="print")
+
+    for path in ("/?label=nightly", "/audit/?action=signed+in", "/batches/msgbatch_read/"):
+        board(path)
+        head = page.locator(".print-head")
+        expect(head).to_be_visible()
+        expect(head).to_contain_text("UTC by lead")
+        controls = page.locator("main :is(button, input, select, .get):visible, .top:visible")
+        expect(controls).to_have_count(0)
+    board("/?label=nightly")
+    expect(head).to_contain_text("Label: contains “nightly”")
+    board("/audit/?action=signed+in")
+    expect(head).to_contain_text("Action: signed in")
+
+
+def test_what_a_figure_counts_is_said_whole_at_every_width(
+    page, board, every_state, context, sign_in, person, workspace
+):
+    sign_in(context, person("lead", workspace))
+    board("/spend/")
+    cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.id)"
+
+    for width in (360, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator(".spend-tiles dt").evaluate_all("all => all.every(e => e.offsetHeight)")
+        assert page.locator(".spend-tiles .tile").evaluate_all(cut) == []
+    board("/batches/msgbatch_read/")
+    head = page.locator(".head-counts").bounding_box()
+    assert page.locator(".head-counts .bar").bounding_box()["width"] == head["width"]
 
 
 def test_cancel_is_a_big_target_on_a_phone(page, board, every_state):

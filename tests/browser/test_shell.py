@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.models import Preferences
+from tests.browser.accessibility import violations
 from tests.working import read_now
 
 BOX = "element => element.getBoundingClientRect().toJSON()"
@@ -147,6 +148,9 @@ def test_a_chosen_theme_beats_the_systems(page, board, context, live_server):
     page.locator("#save-display").click()
 
     expect(page.get_by_label("Dark", exact=True)).to_be_checked()
+    # The message, which only this page of those that are tested has.
+    expect(page.locator(".messages .notice")).to_be_visible()
+    assert violations(page) == []
     assert style(page, "html", "backgroundColor") != light
     assert style(page, "html", "colorScheme") == "dark"
 
@@ -230,12 +234,16 @@ def test_the_shortcuts_open_on_close_and_the_backdrop_closes_them(page, board, m
     page.mouse.click(5, 5)
     expect(dialog).to_be_hidden()
 
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"{batch.api_id}/$"))
-    page.go_back()
-    page.keyboard.press("j")
-    page.keyboard.press("o")
+    for key in ("Enter", "o"):
+        # Chromium drops the keys that are pressed before it has painted the new page.
+        page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        page.keyboard.press("j")
+        expect(page.locator(".card")).to_be_focused()
+        page.keyboard.press(key)
+        expect(page).to_have_url(re.compile(f"{batch.api_id}/$"))
+        page.go_back()
     expect(page).to_have_url(re.compile(f"{batch.api_id}/$"))
 
 

@@ -94,7 +94,7 @@ def test_a_batch_is_shown_with_its_label_and_links_to_its_page(sign_in, row):
 
     page = sign_in("lead").get("/audit/").text
 
-    assert '<a href="/batches/msgbatch_01Fy4pheFXU6/">nightly</a>' in page
+    assert '<a href="/batches/msgbatch_01Fy4pheFXU6/"><bdi>nightly</bdi></a>' in page
     [words] = events_on(page).values()
     assert "nightly 01Fy4pheFXU6" in words
 
