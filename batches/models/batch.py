@@ -22,6 +22,9 @@ FIRST = (
 )
 # Derived columns that lists sort by.
 ORDERS = ("active_order", "length_order", "expiry_order")
+# Columns that the list's tabs and its workspaces select by. With them at its end, the index of an
+# order is walked without fetching a row that is not shown.
+SELECTED_BY = ("workspace", "outcome", "is_active", "processing_status", "twin_of")
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
@@ -215,10 +218,9 @@ class Batch(CountColumns):
             models.UniqueConstraint(fields=["api_id", "workspace"], name="one_row_per_workspace")
         ]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="batch_newest"),
             *(
-                models.Index(fields=[column, "id"], name=f"batch_{column}")
-                for column in ("requests", *ORDERS, "cost_order")
+                models.Index(fields=[column, "id", *SELECTED_BY], name=f"batch_{column}")
+                for column in ("created_at", "requests", *ORDERS, "cost_order")
             ),
             models.Index(
                 # All columns that the tabs and the summary use, so that they read only the index.
