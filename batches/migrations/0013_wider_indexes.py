@@ -1,4 +1,4 @@
-"""Indexes from which the list's orders, and the kinds of failed requests, are read alone."""
+"""Indexes from which the list's orders and counts, and the kinds of failed requests, are read alone."""
 
 from django.db import migrations, models
 
@@ -18,6 +18,18 @@ class Migration(migrations.Migration):
                 models.Index(fields=[column, "id", *SELECTED_BY], name=f"batch_{column}"),
             )
             for column in ("created_at", *ORDERS)
+        ),
+        migrations.RemoveIndex("Batch", "batch_tallies"),
+        migrations.AddIndex(
+            "Batch",
+            models.Index(
+                fields=[
+                    *("workspace", "is_active", "processing_status", "outcome"),
+                    *("ended_at", "processing", "created_at", "results_state", "unknown_lines"),
+                    *("label", "owner"),
+                ],
+                name="batch_tallies",
+            ),
         ),
         migrations.RemoveIndex("FailedRequest", "failed_kind"),
         migrations.AddIndex(

@@ -223,14 +223,12 @@ class Batch(CountColumns):
                 for column in ("created_at", "requests", *ORDERS, "cost_order")
             ),
             models.Index(
-                # All columns that the tabs and the summary use, so that they read only the index.
+                # All columns that the tabs, the summary and most filters use, in the order of the
+                # tabs' grouping, so that counting sorts nothing and reads only the index.
                 fields=[
-                    "workspace",
-                    "is_active",
-                    "processing_status",
-                    "outcome",
-                    "ended_at",
-                    "processing",
+                    *("workspace", "is_active", "processing_status", "outcome"),
+                    *("ended_at", "processing", "created_at", "results_state", "unknown_lines"),
+                    *("label", "owner"),
                 ],
                 name="batch_tallies",
             ),
@@ -245,8 +243,7 @@ class Batch(CountColumns):
             # Results still to be read, in the order in which they expire. Without a condition:
             # SQLite can't use a partial index for a query with parameters.
             models.Index(fields=["results_state", "created_at"], name="batch_unread"),
-            # All columns of batches that spend uses, and the counts of a filtered list's tabs, so
-            # that they read only the index.
+            # All columns of batches that spend uses, so that it reads only the index.
             models.Index(
                 fields=[
                     *("workspace", "created_at", "results_state", "unknown_lines"),
