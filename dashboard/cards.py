@@ -184,11 +184,6 @@ class Card:
         return f"usually {low if low == high else f'{low}–{high}'}"
 
     @property
-    def pace_seconds(self) -> str:
-        """p50 and p90 of the pace, for the script that draws it as a scale."""
-        return f"{self.pace.p50:.0f} {self.pace.p90:.0f}" if self.pace else ""
-
-    @property
     def usual_basis(self) -> str:
         """How `usual` is estimated."""
         return (

@@ -1,4 +1,4 @@
-"""Loads templates without their indentation, because pages are sent with it."""
+"""Loads templates without their indentation and empty lines, because pages are sent with it."""
 
 import re
 
@@ -7,7 +7,7 @@ from django.template.loaders import filesystem
 
 # What is inside of these is shown as it is.
 KEPT = r"(?P<kept><(?P<element>pre|textarea)\b.*?</(?P=element)>)"
-INDENTATION = re.compile(rf"{KEPT}|^[ \t]+", re.DOTALL | re.MULTILINE)
+INDENTATION = re.compile(rf"{KEPT}|(?<=\n)\s*\n[ \t]*|^[ \t]+", re.DOTALL | re.MULTILINE)
 # Lines of nothing but these tags, which write nothing. The line break before them remains.
 SILENT = (
     "extends|load|block|endblock|partialdef|endpartialdef"
@@ -27,7 +27,7 @@ class Loader(filesystem.Loader):
 
 
 def compact(template: str) -> str:
-    """The template without indentation, and without lines of nothing but silent tags.
+    """The template without indentation, empty lines, and lines of nothing but silent tags.
 
     Elements with white space between them still have a line break there.
     """

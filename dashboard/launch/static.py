@@ -6,6 +6,8 @@ from pathlib import Path
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
+from dashboard import bundles
+
 
 def collect_static(stamp: Path) -> None:
     """Fill STATIC_ROOT, unless `stamp` says that it was filled from the same files."""
@@ -18,8 +20,8 @@ def collect_static(stamp: Path) -> None:
 
 
 def fingerprint() -> str:
-    """A digest of the path, size and modification time of every source file."""
-    digest = hashlib.sha256()
+    """A digest of the bundles, and of the path, size and modification time of every source file."""
+    digest = hashlib.sha256(Path(bundles.__file__).read_bytes())
     for finder in get_finders():
         for path, storage in sorted(finder.list([]), key=lambda each: each[0]):
             facts = Path(storage.path(path)).stat()

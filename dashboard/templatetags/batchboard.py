@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches import clock
+from dashboard import bundles
 from dashboard.display import exact_words, zone_of
 from dashboard.icons import NAMES, SPRITE
 from dashboard.query_form import LONGEST_QUOTED
@@ -29,11 +30,21 @@ def icon(name: str, size: int = 16) -> SafeString:
     if name not in NAMES:
         raise LookupError(f"The icon {name!r} is not in dashboard/icons.py.")
     return format_html(
-        '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>',
-        size,
+        '<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>',
+        # The size of the others is in css/base.css.
+        format_html(' width="{0}" height="{0}"', size) if size != 16 else "",
         static(f"img/{SPRITE.name}"),
         name,
     )
+
+
+@register.simple_tag
+def bundle(name: str) -> SafeString:
+    """The elements that load a bundle of style sheets or scripts.
+
+    Raises KeyError for a name that `dashboard.bundles` doesn't have.
+    """
+    return bundles.links(name)
 
 
 @register.simple_tag(takes_context=True)
@@ -73,7 +84,7 @@ def _time(context: template.Context, moment: datetime, words: str, kind: str) ->
     title = exact_words(moment, zone_of(request) if request else None)
     return format_html(
         '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
-        moment.astimezone(UTC).isoformat(),
+        f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         title,
         kind,
         words or title,

@@ -6,6 +6,14 @@
   const TOO_SOON = 400;
   const LONGEST_WAIT = 15_000;
   const COUNTS = ["processing", "succeeded", "errored", "canceled", "expired"];
+  // Parts of a list's card that have no name; a batch's own page names them.
+  const PLACES = {
+    name: "h2 a",
+    workspace: "header bdi:first-child",
+    owner: "header bdi + bdi",
+    elapsed: ".times time",
+    estimate: ".cost",
+  };
   const UNANSWERED =
     "Batchboard didn’t answer. Your cancel request may have been saved. " +
     "Reload to check, or press Cancel again: two presses are one cancellation.";
@@ -46,7 +54,7 @@
 
   // The batch as people know it, in the words of its card.
   function describe(card) {
-    const words = (name) => text(card.querySelector(`[data-field="${name}"]`));
+    const words = (name) => text(card.querySelector(`[data-field="${name}"], ${PLACES[name]}`));
     const total = COUNTS.reduce((sum, name) => sum + Number(card.dataset[name]), 0);
     const elapsed = words("elapsed");
     const parts = [

@@ -154,23 +154,28 @@
     if (words.textContent !== text) words.textContent = text;
   }
 
+  // Its name, which no other workspace has: of a line that tells its age, or of a card.
+  function workspaceOf(part) {
+    return part.querySelector("[data-field=workspace], header p bdi, :scope > bdi")?.textContent.trim();
+  }
+
   // Cards of a workspace that is out of date stay on the page, in gray.
   function grayStale() {
     const stale = new Set(
       [...document.querySelectorAll("[data-health=stale], [data-health=refused], [data-health=foreign]")].map(
-        (holder) => holder.dataset.workspace,
+        workspaceOf,
       ),
     );
     for (const card of document.querySelectorAll(".card")) {
-      card.toggleAttribute("data-stale", failures > 0 || stale.has(card.dataset.inWorkspace));
+      card.toggleAttribute("data-stale", failures > 0 || stale.has(workspaceOf(card)));
     }
   }
 
   function showPaused() {
     if (!pause) return;
-    const [word, icon] = pausedSince() ? ["Resume", "icon-play"] : ["Pause", "icon-pause"];
-    const drawing = document.getElementById(icon)?.content.cloneNode(true);
-    if (drawing) pause.querySelector("svg")?.replaceWith(drawing);
+    const [word, icon] = pausedSince() ? ["Resume", "#play"] : ["Pause", "#pause"];
+    const drawing = pause.querySelector("use");
+    drawing.setAttribute("href", drawing.getAttribute("href").replace(/#.*/, icon));
     pause.removeAttribute("aria-pressed");
     pause.setAttribute("aria-label", `${word} live updates`);
     pause.querySelector("span").textContent = word;

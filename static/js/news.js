@@ -16,7 +16,7 @@
     if (document.hasFocus() || !event.detail.shouldSwap || !card.matches(".card") || !after) return;
     if (card.dataset.status === "ended" || after.dataset.status !== "ended") return;
     ended.push({
-      name: after.querySelector("[data-field=name]").textContent,
+      name: after.querySelector("h2 a").textContent,
       mark: after.dataset.outcome === "all_succeeded" ? "✓" : "!",
     });
   });

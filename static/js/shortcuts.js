@@ -3,11 +3,32 @@
   "use strict";
 
   const OFF = "batchboard.shortcuts-off";
+  const help = document.getElementById("help");
+  if (!help) return;
+
+  // Only with this script is there anything to show.
+  document.getElementById("announcements").insertAdjacentHTML(
+    "beforebegin",
+    `<dialog id="shortcuts-dialog" class="dialog" aria-labelledby="shortcuts-title">
+      <h2 id="shortcuts-title">Keyboard shortcuts</h2>
+      <dl class="keys">
+        <div><dt><kbd>/</kbd></dt><dd>search</dd></div>
+        <div><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous batch</dd></div>
+        <div><dt><kbd>Enter</kbd> <kbd>o</kbd></dt><dd>open the focused batch</dd></div>
+        <div><dt><kbd>c</kbd></dt><dd>cancel the focused batch (asks first)</dd></div>
+        <div><dt><kbd>p</kbd></dt><dd>pause and resume live updates</dd></div>
+        <div><dt><kbd>?</kbd></dt><dd>show shortcuts</dd></div>
+      </dl>
+      <label class="choice">
+        <input type="checkbox" id="shortcuts-on" data-shortcuts checked> Use single-key shortcuts in this browser</label>
+      <form method="dialog" class="dialog-actions">
+        <button type="submit" id="shortcuts-close" autofocus>Close</button>
+      </form>
+    </dialog>`,
+  );
   const dialog = document.getElementById("shortcuts-dialog");
   // The checkboxes in the dialog and on the account page.
   const choices = [...document.querySelectorAll("[data-shortcuts]")];
-  const help = document.getElementById("help");
-  if (!dialog) return;
 
   show(localStorage.getItem(OFF) !== "yes");
   for (const choice of choices) {

@@ -21,9 +21,9 @@
 
   function tick() {
     if (document.hidden) return;
-    for (const time of document.querySelectorAll("time[data-relative]:not([data-relative=''])")) {
+    for (const time of document.querySelectorAll("time[data-relative]:not([data-relative='']), .card > .times time")) {
       const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
-      const text = words(time.dataset.relative, seconds);
+      const text = words(time.dataset.relative ?? "since", seconds);
       if (time.textContent !== text) time.textContent = text;
     }
   }
