@@ -266,9 +266,13 @@ class Listing:
         """The batches that match the filters and the tab, unordered."""
         return self.filtered().filter(self.current.where)
 
-    def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
-        """With everything that their cards show."""
-        return batches.for_cards().with_shared_ids_marked(self.workspaces)
+    def with_cards(self, batches: BatchQuerySet) -> list[Batch]:
+        """The batches, of the person's workspaces, with everything that their cards show."""
+        loaded = list(batches.for_cards().with_shared_ids_marked(self.workspaces))
+        workspaces = {workspace.pk: workspace for workspace in self.workspaces}
+        for batch in loaded:
+            batch.workspace = workspaces[batch.workspace_id]
+        return loaded
 
     def some(self, place: Q, total: int, most: int, *, backwards: bool = False) -> list[Batch]:
         """Up to `most` batches of a place in the order, from its beginning or its end, with cards.
@@ -293,7 +297,7 @@ class Listing:
             batches = batches.alias(**{f"bare_{name}": Coalesce(name, name) for name in columns})
             batches = batches.filter(bare(condition, columns))
         keys = batches.order_by(*terms).values("pk")[:most]
-        return order.sort(list(self.with_cards(Batch.objects.filter(pk__in=keys))))
+        return order.sort(self.with_cards(Batch.objects.filter(pk__in=keys)))
 
 
 def bare(condition: Q, columns: Sequence[str]) -> Q:
