@@ -45,7 +45,11 @@ def text_like(column: str, part: str) -> Q:
 def _like(column: str, part: str, known: list[str]) -> Q:
     if len(known) > MOST_DISTINCT:
         return Q(**{f"{column}__icontains": part})
-    return Q(**{f"{column}__in": [text for text in known if part.casefold() in text.casefold()]})
+    found = [text for text in known if part.casefold() in text.casefold()]
+    if 2 * len(found) <= len(known):
+        return Q(**{f"{column}__in": found})
+    # The others are fewer.
+    return ~Q(**{f"{column}__in": ["", *(set(known) - set(found))]})
 
 
 def _distinct(model: type[Model], column: str) -> list[str]:
@@ -75,7 +79,7 @@ def with_text(text: str, workspaces: Sequence[Workspace]) -> Q:
         return _few(Batch.objects.filter(with_id("api_id", text)), "pk")
     known = {column: _distinct(Batch, column) for column in ("label", "owner")}
     match = Q()
-    for word in text.split():
+    for word in sorted(set(text.split()), key=len, reverse=True):
         match &= _with_word(word, workspaces, known)
     return match
 
@@ -86,12 +90,14 @@ def _with_word(word: str, workspaces: Sequence[Workspace], known: dict[str, list
     # SQLite uses an index with a condition only for a query that contains it.
     is_noted = RawSQL("NOT (note = '')", (), output_field=BooleanField())
     noted = Batch.objects.filter(is_noted, note__icontains=word)
-    match = _few(noted, "pk") | used_like(word)
+    # Databases try the parts in this order: those that match many batches come first.
+    match = Q(workspace__in=named) if named else Q(pk__in=[])
     for column, texts in known.items():
         match |= _like(column, word, texts)
+    match |= _few(noted, "pk") | used_like(word)
     if len(word) >= SHORTEST_BEGINNING:
         match |= _few(Batch.objects.filter(with_id("api_id", word)), "pk")
-    return match | Q(workspace__in=named) if named else match
+    return match
 
 
 def with_id(column: str, text: str) -> Q:
@@ -104,8 +110,14 @@ def with_id(column: str, text: str) -> Q:
         return Q(pk__in=[])
     if len(part) >= SHORTEST_PART:
         return Q(**{f"{column}__contains": part})
-    begins = f"{column}__startswith"
-    return Q(**{begins: part}) | Q(**{begins: ID_PREFIX + part})
+    return _begins(column, part) | _begins(column, ID_PREFIX + part)
+
+
+def _begins(column: str, part: str) -> Q:
+    if connection.vendor != "sqlite":
+        return Q(**{f"{column}__startswith": part})
+    # SQLite reads all rows for LIKE, and for this only those that match.
+    return Q(**{f"{column}__gte": part, f"{column}__lt": part + "\U0010ffff"})
 
 
 def _compact(text: str) -> str:

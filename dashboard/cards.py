@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
+
+from django.urls import get_script_prefix, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from batches.client import ApiRefused, BatchNotFound
 from batches.mirror.history import Estimate, estimate, usual_canceling
@@ -57,6 +61,43 @@ class Card:
     def key(self) -> str:
         """Unique on a page: the IDs of its elements contain it."""
         return self.batch.address.replace("@", "--")
+
+    @property
+    def pk(self) -> str:
+        return str(self.batch.pk)
+
+    @property
+    def attributes(self) -> SafeString:
+        """The attributes by which programs and scripts know the batch.
+
+        One piece of HTML, because a template takes as long for each as this does for all.
+        """
+        batch = self.batch
+        return format_html(
+            'data-batch="{}" data-status="{}" data-outcome="{}" data-processing="{}" '
+            'data-succeeded="{}" data-errored="{}" data-canceled="{}" data-expired="{}" '
+            'data-cost="{}"{}{}',
+            *(batch.api_id, batch.processing_status, batch.outcome, batch.processing),
+            *(batch.succeeded, batch.errored, batch.canceled, batch.expired, self.cost_figure),
+            " data-deleted" if batch.deleted_upstream_at else "",
+            " data-left" if self.has_left else "",
+        )
+
+    @property
+    def url(self) -> str:
+        return address_of("batch-detail", self.batch)
+
+    @property
+    def cancel_url(self) -> str:
+        return address_of("batch-cancel", self.batch)
+
+    @property
+    def requests(self) -> str:
+        return f"{self.batch.total:,}"
+
+    @property
+    def requests_word(self) -> str:
+        return plural(self.batch.total, "request")
 
     @property
     def created(self) -> str:
@@ -153,9 +194,10 @@ class Card:
         return [share for share in self.shares if share.name != "processing"]
 
     @property
-    def counts(self) -> list[tuple[str, str]]:
-        """The outcomes that the API has counted, each with its name and in words; without zeros."""
-        return [(share.name, f"{share.count:,} {share.name}") for share in self.counted]
+    def counts(self) -> SafeString:
+        """An element for each outcome that the API has counted, in words; without zeros."""
+        words = ((share.name, f"{share.count:,}", share.name) for share in self.counted)
+        return format_html_join("", '<span data-count="{}">{} {} </span>', words)
 
     @property
     def figures(self) -> str:
@@ -274,6 +316,17 @@ class Card:
     def saved(self) -> Decimal | None:
         """Roughly what the cancellation saved, in USD; None if unknown."""
         return saved_by_cancel(self.batch, self.cost) if self.batch.is_canceled else None
+
+
+def address_of(name: str, batch: Batch) -> str:
+    """As `reverse`, which takes a fifth of a card's time when each asks it anew."""
+    return _address_with_id(name, get_script_prefix()).replace("ID", batch.address)
+
+
+@cache
+def _address_with_id(name: str, prefix: str) -> str:
+    """`prefix` is only the cache's key; `reverse` reads it by itself."""
+    return reverse(name, args=["ID"])
 
 
 def short_iso(moment: datetime) -> str:

@@ -2,8 +2,6 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.contrib.humanize.templatetags.humanize import intcomma
-
 CENT = Decimal("0.01")
 TENTH = Decimal("0.1")
 # US dollars. A percentage of less says nothing.
@@ -47,7 +45,7 @@ def exact_usd(amount: Decimal | None) -> str:
 
 def tokens(count: int) -> str:
     """All digits, such as "1,234,567"."""
-    return str(intcomma(count))
+    return f"{count:,}"
 
 
 def percent_change(amount: Decimal, before: Decimal) -> str:

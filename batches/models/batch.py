@@ -22,6 +22,14 @@ FIRST = (
 )
 # Derived columns that lists sort by.
 ORDERS = ("active_order", "length_order", "expiry_order")
+# Columns that the list's tabs and its workspaces select by. With them at its end, the index of an
+# order is walked without fetching a row that is not shown.
+SELECTED_BY = ("workspace", "outcome", "is_active", "processing_status", "twin_of")
+# Columns that take long to load for nothing.
+NOT_ON_CARDS = (
+    *("raw", "results_url", "archived_at", "note", "resubmits"),
+    *("first_revision", "first_seen_at", "changed_at", "missing_rounds", "missing_noted_at"),
+)
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
@@ -79,8 +87,8 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.select_related("workspace").defer(*secrets)
 
     def for_cards(self) -> Self:
-        """Load what cards show: the workspace, latest cancellation and usage, in two queries."""
-        lean = self.with_workspace().defer("raw")
+        """Load what cards show but the workspace: cancellation and usage too, in two queries."""
+        lean = self.defer(*NOT_ON_CARDS)
         return lean.select_related("latest_cancellation").prefetch_related("usage")
 
     def with_worker_seen(self) -> Self:
@@ -215,20 +223,17 @@ class Batch(CountColumns):
             models.UniqueConstraint(fields=["api_id", "workspace"], name="one_row_per_workspace")
         ]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="batch_newest"),
             *(
-                models.Index(fields=[column, "id"], name=f"batch_{column}")
-                for column in ("requests", *ORDERS, "cost_order")
+                models.Index(fields=[column, "id", *SELECTED_BY], name=f"batch_{column}")
+                for column in ("created_at", "requests", *ORDERS, "cost_order")
             ),
             models.Index(
-                # All columns that the tabs and the summary use, so that they read only the index.
+                # All columns that the tabs, the summary and most filters use, in the order of the
+                # tabs' grouping, so that counting sorts nothing and reads only the index.
                 fields=[
-                    "workspace",
-                    "is_active",
-                    "processing_status",
-                    "outcome",
-                    "ended_at",
-                    "processing",
+                    *("workspace", "is_active", "processing_status", "outcome"),
+                    *("ended_at", "processing", "created_at", "results_state", "unknown_lines"),
+                    *("label", "owner"),
                 ],
                 name="batch_tallies",
             ),
@@ -243,8 +248,7 @@ class Batch(CountColumns):
             # Results still to be read, in the order in which they expire. Without a condition:
             # SQLite can't use a partial index for a query with parameters.
             models.Index(fields=["results_state", "created_at"], name="batch_unread"),
-            # All columns of batches that spend uses, and the counts of a filtered list's tabs, so
-            # that they read only the index.
+            # All columns of batches that spend uses, so that it reads only the index.
             models.Index(
                 fields=[
                     *("workspace", "created_at", "results_state", "unknown_lines"),

@@ -2,17 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nsmallest
 
-from django.db.models import Case, Count, F, Q, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, Q
 
 from batches.models import Batch
 
 # So many kinds of each remedy are loaded, the largest.
 KINDS_LOADED = 50
+# While they are counted, only the largest of so many are kept.
+MOST_KEPT = 1000
 # The outcomes of requests that never ran.
 NEVER_RAN = ("canceled", "expired")
 # Types of errors by Anthropic's documentation ("Errors") and SDK 2.12.0
@@ -82,6 +84,14 @@ class FailureGroup:
     outcomes: Counter[str] = field(default_factory=Counter)
     kinds: list[FailureKind] = field(default_factory=list)
 
+    def add(self, kind: FailureKind) -> None:
+        self.requests += kind.requests
+        self.kinds_in_all += 1
+        self.outcomes[kind.outcome] += kind.requests
+        self.kinds.append(kind)
+        if len(self.kinds) == MOST_KEPT:
+            self.kinds = nsmallest(KINDS_LOADED, self.kinds, key=_order)
+
     @property
     def more(self) -> int:
         """How many kinds were not loaded."""
@@ -89,18 +99,13 @@ class FailureGroup:
 
 
 def failure_groups(batch: Batch) -> list[FailureGroup]:
-    """The failures by remedy, without empty groups; their largest kinds first. Two queries."""
+    """The failures by remedy, without empty groups; their largest kinds first. One query."""
     groups = {remedy: FailureGroup(remedy) for remedy in Remedy}
-    for outcome, error_type, requests in _counted(batch):
-        if remedy := remedy_for(outcome, error_type):
-            groups[remedy].requests += requests
-            groups[remedy].outcomes[outcome] += requests
-    for named, kinds_in_all, kind in _largest(batch):
-        group = groups[Remedy(named)]
-        group.kinds_in_all = kinds_in_all
-        group.kinds.append(kind)
+    for kind in _kinds(batch):
+        if remedy := remedy_for(kind.outcome, kind.error_type):
+            groups[remedy].add(kind)
     for group in groups.values():
-        group.kinds.sort(key=_order)
+        group.kinds = nsmallest(KINDS_LOADED, group.kinds, key=_order)
     return [group for group in groups.values() if group.requests]
 
 
@@ -111,31 +116,9 @@ def _order(kind: FailureKind) -> tuple[object, ...]:
     return -kind.requests, kind.outcome, kind.error_type, numbered
 
 
-def _counted(batch: Batch) -> Sequence[tuple[str, str, int]]:
-    """Counted by an index alone."""
-    rows = batch.failed_requests.values_list("outcome", "error_type")
-    return list(rows.annotate(requests=Count("pk")))
-
-
-def _largest(batch: Batch) -> list[tuple[str, int, FailureKind]]:
-    """The kinds, each with its remedy and the number of kinds with that remedy."""
-    remedy = Case(
-        *(When(ROWS[each], then=Value(each.value)) for each in (Remedy.RETRY, Remedy.FIX)),
-        default=Value(Remedy.UNKNOWN.value),
-    )
+def _kinds(batch: Batch) -> Iterator[FailureKind]:
+    """Counted by an index alone, a block of kinds at a time: each request may be its own kind."""
     columns = ("outcome", "error_type", "message")
-    kinds = (
-        batch.failed_requests.annotate(remedy=remedy)
-        .values("remedy", *columns)
-        .annotate(requests=Count("pk"))
-        .annotate(
-            kinds=Window(Count("*"), partition_by=F("remedy")),
-            rank=Window(
-                RowNumber(), partition_by=F("remedy"), order_by=[F("requests").desc(), *columns]
-            ),
-        )
-        .filter(rank__lte=KINDS_LOADED)
-        .order_by("remedy", "rank")
-    )
-    rows = kinds.values_list("remedy", "kinds", *columns, "requests")
-    return [(named, kinds_in_all, FailureKind(*kind)) for named, kinds_in_all, *kind in rows]
+    counted = batch.failed_requests.values(*columns).annotate(requests=Count("pk"))
+    for row in counted.order_by(*columns).values_list(*columns, "requests").iterator():
+        yield FailureKind(*row)

@@ -118,9 +118,10 @@ def _counted(listing: Listing, midnight: datetime) -> list[CountedBatches]:
         # Only the summary shows these, and it has no filters.
         figures["requests_processing"] = Sum("processing")
         figures["ended_today"] = Count("pk", filter=Q(ended_at__gte=midnight))
-    by = ("is_active", "processing_status", "outcome")
-    rows = listing.counted().order_by().values(*by).annotate(**figures)
-    return [CountedBatches(**row) for row in rows]
+    kind = ("is_active", "processing_status", "outcome")
+    # By workspace too, so that the index has the groups one after another.
+    rows = listing.counted().order_by().values("workspace", *kind).annotate(**figures)
+    return [CountedBatches(**{name: row[name] for name in (*kind, *figures)}) for row in rows]
 
 
 def _count(tab: str, kinds: list[CountedBatches]) -> int:

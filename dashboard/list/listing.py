@@ -266,9 +266,13 @@ class Listing:
         """The batches that match the filters and the tab, unordered."""
         return self.filtered().filter(self.current.where)
 
-    def with_cards(self, batches: BatchQuerySet) -> BatchQuerySet:
-        """With everything that their cards show."""
-        return batches.for_cards().with_shared_ids_marked(self.workspaces)
+    def with_cards(self, batches: BatchQuerySet) -> list[Batch]:
+        """The batches, of the person's workspaces, with everything that their cards show."""
+        loaded = list(batches.for_cards().with_shared_ids_marked(self.workspaces))
+        workspaces = {workspace.pk: workspace for workspace in self.workspaces}
+        for batch in loaded:
+            batch.workspace = workspaces[batch.workspace_id]
+        return loaded
 
     def some(self, place: Q, total: int, most: int, *, backwards: bool = False) -> list[Batch]:
         """Up to `most` batches of a place in the order, from its beginning or its end, with cards.
@@ -276,22 +280,24 @@ class Listing:
         `total` is how many match, on which it depends what is fast: to walk an index with the
         order until enough match, or to sort those that match.
         """
-        order, is_few = self.order, total <= FEW
-        columns = (order.column,) if is_few else [c for c in INDEXED if c != order.column]
-        if is_few:
-            batches = Batch.objects.filter(workspace__in=self._selected_keys)
+        order = self.order
+        terms = order.reversed_terms if backwards else order.terms
+        condition = self.condition & self.current.where & place
+        if total <= FEW:
+            # The subquery has no order, so the database finds its rows by what they match.
+            found = Batch.objects.filter(condition, workspace__in=self._selected_keys)
+            batches = Batch.objects.filter(
+                pk__in=found.without_twins(self.selected_workspaces).values("pk")
+            )
         else:
             batches = Batch.objects.walking_in_order(self._selected_keys)
-        batches = batches.without_twins(self.selected_workspaces)
-        # The same values, for which no index can be used.
-        batches = batches.alias(**{f"bare_{name}": Coalesce(name, name) for name in columns})
-        condition = self.condition & self.current.where
-        batches = batches.filter(bare(condition & place, columns))
-        terms = order.reversed_terms if backwards else order.terms
-        if is_few:
-            terms = (terms[0].replace(order.column, f"bare_{order.column}"), terms[1])
+            batches = batches.without_twins(self.selected_workspaces)
+            # The same values, for which no index can be used.
+            columns = [column for column in INDEXED if column != order.column]
+            batches = batches.alias(**{f"bare_{name}": Coalesce(name, name) for name in columns})
+            batches = batches.filter(bare(condition, columns))
         keys = batches.order_by(*terms).values("pk")[:most]
-        return order.sort(list(self.with_cards(Batch.objects.filter(pk__in=keys))))
+        return order.sort(self.with_cards(Batch.objects.filter(pk__in=keys)))
 
 
 def bare(condition: Q, columns: Sequence[str]) -> Q:

@@ -96,7 +96,7 @@ def changing_batches(listing: Listing, page: OpenPage) -> list[Batch]:
     """Those on the page that have changed, and those that may change with the time alone."""
     shown = listing.everything().filter(pk__in=page.shown)
     found = shown.changed_since(page.seen.revision) | shown.active()
-    return list(listing.with_cards(found))
+    return listing.with_cards(found)
 
 
 def count_waiting(listing: Listing, page: OpenPage) -> int:

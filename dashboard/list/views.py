@@ -119,6 +119,8 @@ def page_context(listing: Listing, now: datetime) -> dict[str, Any]:
     is_filling = any(health.word == "waiting" or health.is_listing for health in healths)
     return {
         "listing": listing,
+        # Templates take long to look for a name that nothing has set.
+        "oob": False,
         "now": now,
         "tabs": tabs(listing, now),
         "summary": figures,
