@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('batches', '0012_resubmits'),
+        ('batches', '0013_wider_indexes'),
     ]
 
     operations = [
