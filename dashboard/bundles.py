@@ -72,7 +72,7 @@ BUNDLES: dict[str, tuple[str | Limited, ...]] = {
 }
 
 
-class BundlingStorage(CompressedManifestStaticFilesStorage):
+class BundlingStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """WhiteNoise's storage, which also writes the bundles when it collects static files."""
 
     def post_process(

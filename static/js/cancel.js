@@ -9,8 +9,8 @@
   // Parts of a list's card that have no name; a batch's own page names them.
   const PLACES = {
     name: "h2 a",
-    workspace: "header bdi:first-child",
-    owner: "header bdi + bdi",
+    workspace: "header p bdi",
+    owner: "header p bdi + bdi",
     elapsed: ".times time",
     estimate: ".cost",
   };

@@ -129,7 +129,7 @@ def test_selected_text_survives_a_poll_and_is_updated_when_let_go(board, mirrore
     batch, other = mirrored(), mirrored()
     page = board()
     page.evaluate(
-        "id => getSelection().selectAllChildren(document.querySelector(`#batch-${id} header bdi`))",
+        "id => getSelection().selectAllChildren(document.querySelector(`#batch-${id} header p bdi`))",
         batch.api_id,
     )
 
