@@ -87,11 +87,12 @@ MISFITS = """() => [...document.querySelectorAll("#cards > .card")].flatMap(card
   const parts = [...card.children].map(part => [part, part.getBoundingClientRect()])
     .filter(([, box]) => box.width && box.height);
   const around = card.getBoundingClientRect();
-  const name = part => `${part.className || part.dataset.field || part.tagName}: ${part.textContent.trim()}`;
+  const name = part => `${part.className || part.dataset.field} ${part.textContent.trim()}`;
+  const isCut = part => part.matches(".card-times, [data-field=requests]") &&
+    part.scrollWidth > part.clientWidth + 1;
   return parts.flatMap(([part, box], at) => [
     ...(box.right > around.right + 1 || box.left < around.left - 1 ? [`out: ${name(part)}`] : []),
-    ...(part.matches(".card-times, [data-field=requests]") && part.scrollWidth > part.clientWidth + 1
-      ? [`cut: ${name(part)}`] : []),
+    ...(isCut(part) ? [`cut: ${name(part)}`] : []),
     ...parts.slice(at + 1)
       .filter(([other, its]) => !other.matches("[data-usual]") && its.left < box.right - 1 &&
         box.left < its.right - 1 && its.top < box.bottom - 1 && box.top < its.bottom - 1)
