@@ -34,9 +34,7 @@ BUNDLES: dict[str, tuple[str | Limited, ...]] = {
     "site.js": ("js/shell.js", "js/times.js", "js/copy.js", "js/shortcuts.js"),
     "sheet.css": ("css/sheet.css",),
     "cards.css": ("css/bar.css", "css/card.css"),
-    "cards.js": (
-        *("django_htmx/htmx-2.min.js", "js/live.js", "js/announce.js", "js/cancel.js"),
-    ),
+    "cards.js": (*("django_htmx/htmx-2.min.js", "js/live.js", "js/announce.js", "js/cancel.js"),),
     "list.css": ("css/summary.css", "css/filters.css"),
     "list.js": ("js/filters.js", "js/cards.js", "js/steady.js", "js/news.js"),
     "batch.css": (
@@ -78,7 +76,10 @@ class BundlingStorage(CompressedManifestStaticFilesStorage):
     """WhiteNoise's storage, which also writes the bundles when it collects static files."""
 
     def post_process(
-        self, paths: dict[str, Any], dry_run: bool = False, **options: Any
+        self,
+        paths: dict[str, Any],
+        dry_run: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
     ) -> Iterator[Any]:
         """Writes each bundle before it and its sources get their hashed names."""
         if not dry_run:

@@ -129,8 +129,7 @@ def test_selected_text_survives_a_poll_and_is_updated_when_let_go(board, mirrore
     batch, other = mirrored(), mirrored()
     page = board()
     page.evaluate(
-        "id => getSelection().selectAllChildren(document.querySelector("
-        "`#batch-${id} [data-field=workspace]`))",
+        "id => getSelection().selectAllChildren(document.querySelector(`#batch-${id} header bdi`))",
         batch.api_id,
     )
 
@@ -234,8 +233,8 @@ def test_the_first_screen_has_twelve_rows_and_on_a_phone_three_buttons(
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate(FULLY_SEEN, "form[data-cancel] button") >= 3
     page.set_viewport_size({"width": 320, "height": 256})
-    for name in ("requests", "elapsed"):
-        lines = page.locator(f"[data-field={name}] b, b[data-field={name}]").evaluate_all(
+    for name in ("[data-field=requests] b", ".times time:first-child"):
+        lines = page.locator(f".card > {name}").evaluate_all(
             "all => all.map(figure => figure.getClientRects().length)"
         )
         assert set(lines) == {1}

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.icons import NAMES, SPRITE, sprite
+from dashboard.cards import COST_ICONS, ICONS
+from dashboard.icons import NAMES, ROW, SPRITE, sprite
 from dashboard.templatetags.batchboard import icon
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+CARD_STYLES = ROOT / "static" / "css" / "card.css"
 
 
 def test_the_file_is_what_the_generator_writes():
@@ -22,6 +25,22 @@ def test_every_icon_that_a_template_names_is_in_the_sprite():
 
     assert "search" in named
     assert named - set(NAMES) == set()
+
+
+def test_a_card_shows_the_icon_of_its_state_and_of_its_unknown_cost():
+    styles = CARD_STYLES.read_text(encoding="utf-8")
+
+    places = {}
+    for line in styles.splitlines():
+        if place := re.search(r"--place: (\d+);", line):
+            for state in re.findall(r'data-(?:status|outcome|cost-state)="(\w+)"', line):
+                places[state] = ROW[int(place[1])]
+    assert places == {
+        state: icon
+        for state, icon in (ICONS | COST_ICONS).items()
+        if state not in {"unknown", "deleted"}
+    }
+    assert f"* 100% / {len(ROW) - 1}) 0 / {len(ROW)}00% 100%" in styles
 
 
 def test_an_icon_outside_of_the_sprite_is_an_error():

@@ -55,7 +55,7 @@ def test_a_cancel_without_scripts_asks_first(sign_in, mirrored, sandbox):
 
     assert 'method="post" action="/batches/msgbatch_1/cancel/"' in form
     # Without scripts the button leads to the page that asks first.
-    assert 'formmethod="get"' in form
+    assert "formmethod=get " in form
     assert "This can’t be undone" in page.text
     assert "Keep it running" in page.text
     assert sandbox.accepted_cancels("msgbatch_1") == 0

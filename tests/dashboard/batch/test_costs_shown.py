@@ -20,7 +20,7 @@ def _prices(settings):
 def shown_cost(page: str) -> tuple[str, str]:
     """The cost of the only card: its attribute and its text."""
     figure = re.search(r'data-cost="([^"]*)"', page)[1]
-    part = re.search(r'<p class="cost".*?</p>', page, re.DOTALL)
+    part = re.search(r"<p class=cost\b.*?</p>", page, re.DOTALL)
     words = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", part[0] if part else "", flags=re.DOTALL)
     return figure, " ".join(words.split())
 

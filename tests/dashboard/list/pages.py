@@ -25,7 +25,7 @@ def poll(page: str) -> str:
 
 def shown_keys(page: str) -> str:
     """The cards on the page, as the page's script adds them to the poll's address."""
-    keys = ["0", *re.findall(r'<a id="link-(\d+)"', page)]
+    keys = ["0", *re.findall(r"<a id=link-(\d+) ", page)]
     return "".join(f"&shown={key}" for key in keys)
 
 

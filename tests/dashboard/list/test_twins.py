@@ -39,7 +39,8 @@ def test_the_list_and_its_tabs_have_a_twin_once(lead, twins):
     assert sorted(shown(response)) == ["msgbatch_a", "msgbatch_b", "msgbatch_twin"]
     assert re.search(r'id="tab-all".*?count">3<', response.text, re.DOTALL)
     assert re.search(r'id="tab-succeeded".*?count">3<', response.text, re.DOTALL)
-    assert f'data-in-workspace="{twins[0].workspace_id}"' in response.text
+    card = re.search(r'<article id="batch-msgbatch_twin.*?</article>', response.text, re.DOTALL)[0]
+    assert f"<bdi>{twins[0].workspace.name}</bdi>" in card
 
 
 @pytest.mark.parametrize("slug", ["research", "production"])
