@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.bench import reading
 from tests.bench.listing import served
@@ -31,7 +32,7 @@ class Line:
         return self.measured <= self.at_most
 
 
-def measure(name: str, *arguments: str, under: tuple[str, ...] = ()) -> dict[str, float]:
+def measure(name: str, *arguments: str, under: tuple[str, ...] = ()) -> dict[str, Any]:
     """One measurement in a new process, so that caches of the others don't help it.
 
     `under` is a module that runs the command. The result is empty if nothing was measured.
@@ -98,7 +99,7 @@ def lines() -> list[Line]:
         Line(
             f"first sync of {MANY:,} / SDK iterating",
             ours["seconds"] / theirs["seconds"],
-            1.0,
+            0.75,
             "×",
             f"{ours['seconds']:.1f} s / {theirs['seconds']:.1f} s",
         ),
@@ -110,20 +111,48 @@ def lines() -> list[Line]:
 
 
 def listing_lines() -> list[Line]:
-    """Orders, tabs and searches, on SQLite and on PostgreSQL where there is one."""
-    found = {
-        "SQLite": measure("listings", str(MANY)),
-        "PostgreSQL": measure("listings", str(MANY), under=("tests.postgres",)),
-    }
+    """Orders, tabs, filters, searches and polls, on SQLite and on PostgreSQL where there is one."""
     lines = []
-    for database, figures in found.items():
-        if figures:
-            slowest, search = 1000 * figures["seconds"], 1000 * figures["search_p95"]
-            detail = f"p95 of {figures['address']}; {figures['page_kb']:.0f} kB"
+    for database, under in {"SQLite": (), "PostgreSQL": ("tests.postgres",)}.items():
+        if figures := measure("listings", str(MANY), under=under):
             lines += [
-                Line(f"slowest order and tab, {database}", slowest, 25, "ms", detail),
-                Line(f"search, {database}", search, 100, "ms", "p95, never remembered"),
+                Line(
+                    f"slowest order, tab or filter, {database}",
+                    1000 * figures["list_p95"],
+                    25,
+                    "ms",
+                    f"p95 of {figures['address']}; median of all {ms(figures['list_median'])}",
+                ),
+                Line(
+                    f"search, {database}",
+                    1000 * figures["search_p95"],
+                    100,
+                    "ms",
+                    f"p95, never remembered; slowest {figures['search']}",
+                ),
+                Line(
+                    f"poll with a changed card / page, {database}",
+                    figures["poll_by_page"],
+                    1.0,
+                    "×",
+                    f"median; {figures['poll_kb']:.1f} kB",
+                ),
             ]
+            if database == "SQLite":
+                lines += [
+                    Line("largest page of 50 cards", figures["page_kb"], 60, "kB", "uncompressed"),
+                    Line("poll, for each changed card", figures["card_kb"], 1.5, "kB", ""),
+                ]
+        if figures := measure("failed_requests", under=under):
+            lines.append(
+                Line(
+                    f"a batch's {MANY:,} failed requests, {database}",
+                    1000 * figures["p95"],
+                    100,
+                    "ms",
+                    f"p95 of {figures['address']}",
+                )
+            )
     return lines
 
 

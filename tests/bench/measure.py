@@ -12,7 +12,7 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
-from tests.bench import reading, work
+from tests.bench import lists, reading, work
 from tests.bench.api import api_pages
 from tests.bench.spend import spend_pages
 
@@ -95,33 +95,31 @@ def pages(batches: str) -> dict[str, float]:
     }
 
 
-def listings(batches: str) -> dict[str, float]:
-    """The list in every order under every tab, and searches, each for the first time."""
-    from dashboard.list.counts import forget
-    from dashboard.list.keyset import ORDERS
-    from dashboard.list.listing import TABS
-    from tests.bench.rows import SEARCHES, make_mirror, signed_in
+def listings(batches: str) -> dict[str, Any]:
+    """The list in every order under every tab, filters, searches and polls."""
+    found = lists.list_pages(int(batches), timed)
+    slowest = max(found["listed"], key=lambda address: p95(found["listed"][address]))
+    search = max(found["searched"], key=lambda text: p95(found["searched"][text]))
+    return {
+        "address": slowest,
+        "list_p95": p95(found["listed"][slowest]),
+        "list_median": statistics.median(
+            second for seconds in found["listed"].values() for second in seconds
+        ),
+        "search": search,
+        "search_p95": p95([each for seconds in found["searched"].values() for each in seconds]),
+        "page_kb": found["page_bytes"] / 1000,
+        "poll_kb": found["poll_bytes"] / 1000,
+        "card_kb": found["card_bytes"] / 1000,
+        "poll_by_page": statistics.median(found["polled"]) / statistics.median(found["page"]),
+    }
 
-    client = signed_in(make_mirror(int(batches)))
 
-    def view(address: str) -> None:
-        assert client.get(address).status_code == 200
-
-    slowest = {"seconds": 0.0}
-    for address in (f"/?sort={sort}&status={tab}" for sort in ORDERS for tab in list(TABS)[1:]):
-        view(address)
-        taken = p95(timed(lambda address=address: view(address), 10))
-        if taken > slowest["seconds"]:
-            slowest = {"seconds": taken, "address": address}
-    searches = []
-    for text in SEARCHES:
-        for _ in range(5):
-            forget()
-            # The summary's counts are in memory already.
-            view("/")
-            searches += timed(lambda text=text: view(f"/?q={text}"), 1)
-    answer = client.get("/")
-    return slowest | {"search_p95": p95(searches), "page_kb": len(answer.content) / 1000}
+def failed_requests() -> dict[str, Any]:
+    """The slowest page about a batch's failed requests."""
+    found = lists.failed_pages(timed)
+    slowest = max(found, key=lambda address: p95(found[address]))
+    return {"address": slowest, "p95": p95(found[slowest])}
 
 
 def spend(batches: str) -> dict[str, float]:
@@ -263,6 +261,7 @@ MEASURES = {
     "bare_results": reading.bare_results,
     "pages": pages,
     "listings": listings,
+    "failed_requests": failed_requests,
     "spend": spend,
     "api": api,
     "cancels": cancels,

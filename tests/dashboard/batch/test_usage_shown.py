@@ -344,16 +344,16 @@ def test_without_history_a_running_batch_promises_nothing(sign_in, row):
     assert "No cost estimate yet" in said
 
 
-def test_a_read_batch_s_page_takes_ten_queries(
+def test_a_read_batch_s_page_takes_nine_queries(
     sign_in, workspace, november, django_assert_num_queries
 ):
     batch = spent(workspace, NOON, used(input=1), used(model="large", input=1))
     read(batch, outcomes={"succeeded": 10})
     browser = sign_in("viewer")
 
-    # The session, the person, the batch; its reading, usage, cancellations, history, links, and
-    # twice its failures.
-    with django_assert_num_queries(10):
+    # The session, the person, the batch; its reading, usage, cancellations, history, links and
+    # failures.
+    with django_assert_num_queries(9):
         page_of(browser, batch)
 
 
