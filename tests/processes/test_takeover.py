@@ -5,7 +5,7 @@ import pytest
 from batches.sandbox import SandboxApi
 from tests.processes.crew import Crew, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.databases, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.databases]
 
 
 @pytest.fixture
