@@ -45,7 +45,6 @@ def path_of(name: str, batch) -> str:
     return named.get(name, name)
 
 
-@pytest.mark.timeout(300)
 def test_no_page_breaks_a_rule_of_axe_or_scrolls_sideways(
     page, context, board, every_state, sign_in, person, workspace, complaints
 ):

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 
 from tests.processes.crew import Crew, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 CARDS = 50
 MOST_BYTES = 60_000
 

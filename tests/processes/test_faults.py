@@ -14,7 +14,7 @@ import pytest
 from batches.sandbox import SandboxApi
 from tests.processes.crew import Crew, csrf_in, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture

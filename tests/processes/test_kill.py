@@ -16,7 +16,7 @@ import pytest
 from batches.sandbox import SandboxApi, SandboxServer
 from tests.processes.crew import Crew, csrf_in, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.databases, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.databases]
 # When the process that makes a call is killed. After the last one it has its answer, and the
 # database is locked, so that it can't have saved it.
 CALL_ARRIVED, CALL_TOOK_EFFECT, ANSWER_SENT = MOMENTS = ("arrived", "took effect", "answer sent")

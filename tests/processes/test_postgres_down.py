@@ -18,7 +18,7 @@ from tests.processes.crew import Crew, csrf_in, wait_until
 
 # Committed rows survive the kill of the server.
 DURABLE = "-c synchronous_commit=on"
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 
 
 class Server:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.processes.crew import ROOT, Crew
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 API_ID = "msgbatch_1"
 PLACES = 50
 SUCCEEDED, ERRORED = 3_000, 600

@@ -13,7 +13,7 @@ import pytest
 from dashboard.sign_in.limits import MOST_PER_ADDRESS
 from tests.processes.crew import PASSWORD, Crew, csrf_in, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 ATTACKERS = 16
 PRESSES = 4
 

@@ -12,7 +12,7 @@ from dashboard.launch.lifeline import GRACE_SECONDS
 from tests.processes.crew import Crew, wait_until
 from tests.processes.slow_clients import SlowClients, allow_open_files, p95, seconds_of
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 
 # A page alone takes some 20 ms. With gunicorn's own thread worker, none arrives at all.
 QUICK_SECONDS = 2

@@ -10,7 +10,7 @@ import pytest
 from batches.sandbox import SandboxApi, SandboxServer
 from tests.processes.crew import Crew, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 SMALL, MEDIUM, BIG = 40, 3_000, 100_000
 MB = 1024 * 1024
 

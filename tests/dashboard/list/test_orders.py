@@ -64,7 +64,9 @@ def test_the_most_expensive_come_first_and_unknown_costs_last(sign_in, workspace
 
 
 @pytest.mark.parametrize("sort", sorted(ORDERS))
-@pytest.mark.parametrize("tab", ["", "succeeded"])
+@pytest.mark.parametrize(
+    ("each_way", "tab"), [("sorted", ""), ("walked", "succeeded")], indirect=["each_way"]
+)
 def test_pages_show_every_batch_once_in_both_directions(
     sign_in, row, small_pages, each_way, sort, tab
 ):

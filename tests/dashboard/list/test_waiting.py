@@ -44,19 +44,18 @@ def test_new_batches_wait_until_the_page_is_loaded_again(sign_in, row):
     assert shown(browser.get(link(second, "reload")).text) == ["newest", "newer", "new", "shown"]
 
 
+FAILED = ({"status": "failed"}, {"processing_status": "ended", "processing": 0, "errored": 10})
+
+
 @pytest.mark.parametrize(
-    ("query", "columns"),
+    ("query", "columns", "sort"),
     [
-        (
-            {"status": "failed"},
-            {"processing_status": "ended", "processing": 0, "errored": 10},
-        ),
-        ({"status": "canceling"}, {"processing_status": "canceling"}),
-        ({"label": "night"}, {"label": "nightly"}),
-        ({"q": "ada"}, {"owner": "ada"}),
+        *[(*FAILED, sort) for sort in ("active", "newest", "oldest", "largest", "longest", "cost")],
+        ({"status": "canceling"}, {"processing_status": "canceling"}, "active"),
+        ({"label": "night"}, {"label": "nightly"}, "newest"),
+        ({"q": "ada"}, {"owner": "ada"}, "largest"),
     ],
 )
-@pytest.mark.parametrize("sort", ["active", "newest", "oldest", "largest", "longest", "cost"])
 def test_a_batch_that_comes_to_match_waits(sign_in, row, change, query, columns, sort):
     ended = {"processing_status": "ended", "errored": 10, "processing": 0, "ended_at": None}
     row("old", label="nightly", owner="ada", age=timedelta(hours=3), **ended)
