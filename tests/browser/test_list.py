@@ -128,9 +128,8 @@ def test_a_press_right_after_the_card_moved_does_nothing(board, mirrored):
 def test_selected_text_survives_a_poll_and_is_updated_when_let_go(board, mirrored, finish):
     batch, other = mirrored(), mirrored()
     page = board()
-    page.evaluate(
-        "id => getSelection().selectAllChildren(document.querySelector(`#batch-${id} header p bdi`))",
-        batch.api_id,
+    page.locator(f"#batch-{batch.api_id} header p bdi").first.evaluate(
+        "name => getSelection().selectAllChildren(name)"
     )
 
     finish(batch)
