@@ -17,8 +17,8 @@ from tests import chromium
 # By file, so that what a file's tests share is prepared once (the order: tests/processes/conftest).
 PYTEST = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 # The others use no database or one of their own, and run on SQLite (see also tests/conftest.py).
-WITH_DATABASE = "not browser and (databases or not processes)"
-WITHOUT_DATABASE = [f"--ignore=tests/{name}" for name in ("client", "sandbox", "setup")]
+WITH_DATABASE = "databases or not processes"
+WITHOUT_DATABASE = [f"--ignore=tests/{name}" for name in ("browser", "client", "sandbox", "setup")]
 NO_TESTS = 5
 # How long a pass may take to end its processes after Ctrl-C.
 GRACE_SECONDS = 30
