@@ -27,8 +27,8 @@ ORDERS = ("active_order", "length_order", "expiry_order")
 SELECTED_BY = ("workspace", "outcome", "is_active", "processing_status", "twin_of")
 # Columns that take long to load for nothing.
 NOT_ON_CARDS = (
-    *("raw", "results_url", "archived_at", "note", "resubmits"),
-    *("first_revision", "first_seen_at", "changed_at", "missing_rounds", "missing_noted_at"),
+    *("raw", "results_url", "resubmits", "first_revision", "changed_at"),
+    *("missing_rounds", "missing_noted_at"),
 )
 COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
