@@ -1,6 +1,7 @@
 """The log warns once about a proxy that the settings don't count."""
 
 import pytest
+import structlog
 from django.core import checks
 from django.http import HttpResponse
 from django.test import Client
@@ -13,9 +14,11 @@ BY_HTTPS = {"X-Forwarded-Proto": "https"}
 
 
 @pytest.fixture(autouse=True)
-def _this_machine_alone(settings):
+def _this_machine_alone(settings, monkeypatch):
     settings.SECURE_SSL_REDIRECT = False
     settings.BATCHBOARD_PROXIES = 0
+    # What one that another test has used writes can't be captured.
+    monkeypatch.setattr(proxies, "log", structlog.get_logger())
 
 
 def warnings_of(request, *, times: int = 2) -> list[str]:
