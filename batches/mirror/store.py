@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from batches import labels
 from batches.client import RemoteBatch
 from batches.clock import MARGIN
 from batches.labels import Labels
-from batches.models import Batch, Cancellation, Observation, Revision, Workspace
+from batches.mirror.observing import note_changes
+from batches.models import Batch, Cancellation, Revision, Workspace
 from batches.models.batch import COUNTS, Derived, derived
 
 # Columns with the API's own fields.
@@ -43,8 +44,6 @@ INSERTED = (
     *Labels._fields,
     *WRITTEN,
 )
-# A change of the counts alone is added to the history at most once in this time.
-OBSERVATION_GAP = timedelta(minutes=1)
 MISSING_ROUNDS = 3
 NO_LABELS = Labels()
 MISSING_GAP = timedelta(minutes=5)
@@ -155,14 +154,7 @@ def write_rows(
         and _is_news(row, remote)
         and not _is_older(row, asked_at, now)
     ]
-    noted = _noted_until([row for row, remote in changed if _has_moved(row, remote)])
-    Observation.objects.bulk_create(
-        [
-            _observation(row, now)
-            for row, remote in changed
-            if _is_worth_noting(row, remote, noted.get(row.pk, row.first_seen_at), now)
-        ]
-    )
+    note_changes(changed, now)
     remotes_to_write = [*new, *(remote for _, remote in changed)]
     pending = labels.pending_labels(workspace, (remote.id for remote in new), now)
     own = {api_id: labels.given_labels(row) for api_id, row in pending.items()}
@@ -312,34 +304,6 @@ def _is_news(row: Batch, remote: RemoteBatch) -> bool:
 def _is_older(row: Batch, asked_at: datetime | None, now: datetime) -> bool:
     """Whether the row already holds the answer to a later call."""
     return asked_at is not None and asked_at < row.changed_at <= now
-
-
-def _has_moved(row: Batch, remote: RemoteBatch) -> bool:
-    return any(getattr(row, name) != getattr(remote.request_counts, name) for name in COUNTS)
-
-
-def _noted_until(rows: Sequence[Batch]) -> dict[int, datetime]:
-    """By primary key, until when the last observation of a row was; without rows that have none."""
-    noted = Observation.objects.filter(batch__in=[row.pk for row in rows]).order_by()
-    ends = noted.values_list("batch").annotate(Max("seen_until"))
-    return dict(ends) if rows else {}
-
-
-def _is_worth_noting(row: Batch, remote: RemoteBatch, noted_until: datetime, now: datetime) -> bool:
-    """Not since the last change: a busy batch changes in every round."""
-    if row.processing_status != remote.processing_status:
-        return True
-    return _has_moved(row, remote) and now - noted_until >= OBSERVATION_GAP
-
-
-def _observation(row: Batch, now: datetime) -> Observation:
-    return Observation(
-        batch=row,
-        seen_from=row.changed_at,
-        seen_until=now,
-        processing_status=row.processing_status,
-        **{name: getattr(row, name) for name in COUNTS},
-    )
 
 
 def _settle_cancellations(workspace: Workspace, rows: Sequence[Batch], now: datetime) -> None:

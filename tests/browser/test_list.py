@@ -286,3 +286,23 @@ def test_the_scale_marks_now_between_zero_and_beyond_the_usual(page, board, mirr
     # The scale ends at 1.25 times the p90, so the p50 of 1,980 s is at 40%.
     assert at["band"] == pytest.approx(40, abs=0.1)
     assert at["now"] == pytest.approx(40, abs=0.5)
+
+
+def test_a_bar_shows_the_share_of_each_outcome(board, mirrored):
+    failed = mirrored(status="ended", requests=40, succeeded=30, errored=10)
+    running = mirrored(requests=20)
+    page = board()
+
+    def bar(batch: Batch) -> list[tuple[str, float, float]]:
+        rects = card(page, batch).locator(".bar rect").all()
+        shares = [[rect.get_attribute(name) for name in ("x", "width")] for rect in rects]
+        return [
+            (rect.get_attribute("fill"), *(float(share.removesuffix("%")) for share in pair))
+            for rect, pair in zip(rects, shares, strict=True)
+        ]
+
+    assert bar(failed) == [
+        ("url(#pattern-succeeded)", 0, 75),
+        ("url(#pattern-errored)", 75, 25),
+    ]
+    assert bar(running) == []
