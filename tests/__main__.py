@@ -15,7 +15,7 @@ from pathlib import Path
 from tests import chromium
 
 # By file, so that what a file's tests share is prepared once (the order: tests/processes/conftest).
-PYTEST = ["-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+PYTEST = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 # The others use no database or one of their own, and run on SQLite (see also tests/conftest.py).
 WITH_DATABASE = "databases or not processes"
 WITHOUT_DATABASE = [f"--ignore=tests/{name}" for name in ("browser", "client", "sandbox", "setup")]
