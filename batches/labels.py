@@ -11,7 +11,7 @@ from batches.models import AuditEvent, Batch, BatchUsage, PendingLabels, Revisio
 QUOTED = 120
 # How long labels wait for a batch that is not mirrored yet.
 PENDING_FOR = timedelta(hours=48)
-# So many batches of one workspace can wait for theirs.
+# So many batches of one workspace can have labels that wait for them.
 MOST_PENDING = 10_000
 
 

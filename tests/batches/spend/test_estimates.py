@@ -108,16 +108,16 @@ def test_all_estimates_of_a_page_take_two_queries_and_then_none(
 ):
     costing(workspace, 1, 2, 3, 4, 5)
     costing(other_workspace, 6, 7, 8, 9, 10)
-    theirs = spent(other_workspace, NOON, processing_status="in_progress")
+    elsewhere = spent(other_workspace, NOON, processing_status="in_progress")
     unlabeled = spent(workspace, NOON, processing_status="in_progress")
 
     with django_assert_num_queries(2):
-        found = cost_estimates([running, theirs, unlabeled])
+        found = cost_estimates([running, elsewhere, unlabeled])
     with django_assert_num_queries(0):
-        again = cost_estimates([theirs, unlabeled, running])
+        again = cost_estimates([elsewhere, unlabeled, running])
 
-    assert [found[each.pk].name for each in (running, theirs)] == ["Research", "Production"]
-    assert found[theirs.pk].high == Decimal(10)
+    assert [found[each.pk].name for each in (running, elsewhere)] == ["Research", "Production"]
+    assert found[elsewhere.pk].high == Decimal(10)
     assert again == found
 
 
