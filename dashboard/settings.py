@@ -98,7 +98,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "axes",
-    "lucide",
     "batches",
     "dashboard.apps.DashboardConfig",
 ]
