@@ -1,12 +1,12 @@
 """Which batch sends requests of an earlier one again. Only Batchboard knows; the API doesn't."""
 
-import re
 from typing import Any
 
 from django.db.models import Q
 
 from batches import clock
 from batches.models import AuditEvent, Batch, BatchQuerySet, Revision
+from batches.search import ID_PREFIX, IN_ADDRESS
 
 # How many batches with the same label a person may choose from.
 MOST_FOUND = 5
@@ -53,10 +53,10 @@ def find(text: str, workspace: int) -> Batch:
     wanted = " ".join(text.split())
     if not wanted or "\0" in wanted:
         raise CannotLink("Enter the ID, the address or the label of a batch.")
-    in_address = re.search(r"/batches/([\w-]+)", wanted)
+    in_address = IN_ADDRESS.search(wanted)
     api_id = in_address[1] if in_address else wanted
     batches = Batch.objects.filter(workspace=workspace).with_workspace().defer("raw")
-    by_id = batches.filter(Q(api_id=api_id) | Q(api_id=f"msgbatch_{api_id}")).first()
+    by_id = batches.filter(Q(api_id=api_id) | Q(api_id=ID_PREFIX + api_id)).first()
     if by_id:
         return by_id
     labeled = list(batches.filter(label__iexact=wanted).order_by("-created_at")[:MOST_FOUND])

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches import clock
+from batches.search import ID_PREFIX
 from dashboard import bundles
 from dashboard.display import exact_words, zone_of
 from dashboard.icons import NAMES, SPRITE
@@ -116,7 +117,7 @@ def sentence(text: str) -> str:
 @register.filter
 def short_id(api_id: str) -> str:
     """The beginning of an ID without its prefix, short enough to read out."""
-    bare = api_id.removeprefix("msgbatch_")
+    bare = api_id.removeprefix(ID_PREFIX)
     return bare if len(bare) <= 12 else f"{bare[:12]}…"
 
 
