@@ -20,6 +20,7 @@ from batches.models.batch import RESULTS_KEPT
 from batches.models.usage import PRICED_BY
 from batches.period import Period
 from batches.pricing import CLASSES, EXACT, ZERO, PriceTable, model_name
+from batches.resubmit import resubmissions
 from batches.results.reading import outdated, unread
 from batches.spend.costs import UnpricedReason, why_unpriced
 from batches.spend.counting import count_read, count_unpriced, count_unread
@@ -53,13 +54,16 @@ class Spend:
     unpriced_requests: Counter[UnpricedReason] = field(default_factory=Counter)
     # USD that advisors' tokens cost.
     advisor: Decimal = ZERO
+    # Batches that send requests of earlier ones again, and USD that they cost.
+    retries: int = 0
+    retried: Decimal = ZERO
     # Batches that an older version of Batchboard read, and how many of them can be read again.
     outdated: int = 0
     rereadable: int = 0
 
 
 def compute_spend(question: Question) -> Spend:
-    """Everything that the spend page shows about a period, in at most six queries."""
+    """Everything that the spend page shows about a period, in at most eight queries."""
     period, answer = question.period, Spend()
     both = Period(period.before.since, period.until)
     # In the order of the index, so the database need not sort.
@@ -72,12 +76,22 @@ def compute_spend(question: Question) -> Spend:
         starts = _starts(current, period)
         for row in rows:
             _add(question, answer, row)
+        answer.retries, answer.retried = _retries(question, columns)
         for row in _grouped(question, current, starts):
             answer.groups[row.by[COLUMNS[question.group]]].add(row)
     answer.classes = by_class(current)
     answer.advisor = sum((row.cost for row in current if row.by["part"] == ADVISOR), ZERO)
     _count(question, answer, both, [row for row in current if row.rates is None], starts)
     return answer
+
+
+def _retries(question: Question, columns: Sequence[str]) -> tuple[int, Decimal]:
+    """How many batches of the period retry others, and what they cost."""
+    batches = resubmissions(question.batches(question.period))
+    if not (count := batches.count()):
+        return 0, ZERO
+    usage = question.usage(question.period).filter(batch__in=batches.values("pk"))
+    return count, sum((row.cost for row in sum_usage(usage, columns)), ZERO)
 
 
 def _add(question: Question, answer: Spend, row: PricedUsage) -> None:

@@ -62,11 +62,11 @@ def test_a_changed_price_table_changes_the_order(workspace, settings):
     Chore.objects.create(name="order-costs")
     batch = spent(workspace, DAY, used(input=1))
     order_costs()
-    dearer = Price(
+    expensive = Price(
         "small", date(2026, 1, 1), *map(Decimal, ("4", "20", "5", "8", "0.4", "10")),
         prompt_over=0, source="test",
     )  # fmt: skip
-    settings.BATCHBOARD_PRICE_TABLE = PriceTable([dearer])
+    settings.BATCHBOARD_PRICE_TABLE = PriceTable([expensive])
 
     order_costs()
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from batches.pricing import load_prices
+from batches.resubmit import link
 from dashboard.spend.address import GROUPS
 from tests.dashboard.reading import links, table, words_of
 from tests.spend_world import spent, used
@@ -266,7 +267,7 @@ def test_with_an_admin_key_the_page_shows_anthropics_cost_report(lead, spendings
 
 @pytest.mark.parametrize(
     ("group", "queries"),
-    [("workspace", 9), ("model", 11), ("label", 10), ("owner", 10), ("canceled", 9)],
+    [("workspace", 10), ("model", 12), ("label", 11), ("owner", 11), ("canceled", 10)],
 )
 def test_the_number_of_queries_does_not_depend_on_the_number_of_batches(
     lead, spendings, workspace, group, queries, django_assert_num_queries
@@ -276,3 +277,16 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_batches(
 
     with django_assert_num_queries(queries):
         lead.get(URL, {"group": group})
+
+
+def test_what_batches_cost_that_send_requests_again_is_said(lead, spendings, workspace, person):
+    assert "of earlier batches again" not in lead.get(URL).text
+    old = spent(workspace, FIRST, used(input=1))
+    new = spent(workspace, FIRST + timedelta(days=1), used(input=3))
+    link(new, old, actor=person("operator", name="olga"), address="")
+
+    text = words_of(lead.get(URL).text)
+
+    # Three million tokens at half of $2.
+    assert "$3.00 of this is for 1 batch that sends requests of earlier batches again." in text
+    assert "of earlier batches again" not in lead.get(URL, {"until": FIRST.isoformat()}).text
