@@ -122,7 +122,9 @@
     time.textContent = seconds < 60 ? `${seconds} s ago` : `${Math.floor(seconds / 60)} min ago`;
     const resume = Object.assign(document.createElement("button"), { textContent: "Resume", type: "button" });
     resume.addEventListener("click", () => pause?.click());
-    return ["Updates paused ", time, ". ", resume];
+    const words = document.createElement("span");
+    words.append("Updates paused ", time, ".");
+    return [words, resume];
   }
 
   // A page that gets no news must not look fresh.
